@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from fastapi.responses import Response
 
 from cluster.mindmap.render.images import ThemeName, to_svg
+from cluster.mindmap.render.thumbnail import to_thumbnail
 from models.mindmap.document import LayoutName, MindmapDocument
 
 #: OpenAPI responses of a route that returns the image of a map.
@@ -22,6 +23,16 @@ ImageTheme = Annotated[ThemeName, Query()]
 LINK_HEADERS = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
 #: An image needs no script; the policy blocks injected ones.
 IMAGE_CSP_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
+
+#: "thumbnail" is a small picture without labels.
+ImageSize = Annotated[Literal["full", "thumbnail"], Query()]
+
+
+async def thumbnail_response(document: MindmapDocument, theme: ThemeName) -> Response:
+    """The map as a small SVG image for lists."""
+    svg = await asyncio.to_thread(to_thumbnail, document, theme)
+    return Response(svg, media_type="image/svg+xml", headers=IMAGE_CSP_HEADERS)
 
 
 async def svg_response(

@@ -14,10 +14,11 @@ from urllib.parse import quote
 import msgspec
 import regex
 from fastapi import APIRouter, Query, Response
+from pydantic import StringConstraints
 
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.images import ThemeName, to_svg
-from cluster.mindmap.render.png import MAX_SIDE_PX
+from cluster.mindmap.render.images import PaletteName, ThemeName, to_svg
+from cluster.mindmap.render.png import MAX_SIDE_PX, scaled_width
 from models.billing.plans import EXPORT_FEATURES, require_feature
 from models.errors import NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
@@ -49,6 +50,8 @@ _TEXTS: dict[str, Callable[[MindmapDocument], str]] = {
 }
 # Spreadsheets skip blanks and characters that are not seen before a formula, and read full-width signs as signs.
 _FORMULA = regex.compile(r"[\t\r\n]|[\s\p{Default_Ignorable_Code_Point}\p{Cc}]*[=+\-@＝＋－＠]")
+#: Folded nodes that a request may name: the topics and sub-topics of a long session.
+MAX_FOLDED = 200
 _COLUMNS = (
     "kind",
     "started_at",
@@ -150,6 +153,16 @@ async def export_session(
     format: Annotated[ExportFormat, Query()] = "markdown",
     layout: Annotated[LayoutName, Query(description="Of images")] = "galaxy",
     theme: Annotated[ThemeName, Query(description="Of images")] = "light",
+    scale: Annotated[
+        float | None, Query(ge=1, le=4, description="Of PNG: how many times as large as the SVG, unless width is given")
+    ] = None,
+    palette: Annotated[
+        PaletteName, Query(description="Of images: the colours of the API's nodes, or those of the dashboard")
+    ] = "standard",
+    folded: Annotated[
+        list[Annotated[str, StringConstraints(max_length=64)]] | None,
+        Query(max_length=MAX_FOLDED, description="Of images: nodes whose descendants are left out"),
+    ] = None,
     width: Annotated[
         int | None, Query(ge=200, le=MAX_SIDE_PX, description="Of PNG, in pixels; neither side is longer than 4,000")
     ] = None,
@@ -167,10 +180,13 @@ async def export_session(
     elif format in _TEXTS:
         body = await asyncio.to_thread(_TEXTS[format], await _document(db, session))
     else:
-        body = await asyncio.to_thread(to_svg, await _document(db, session), layout, theme)
+        document = await _document(db, session)
+        body = await asyncio.to_thread(to_svg, document, layout, theme, palette=palette, folded=frozenset(folded or ()))
         if format == "png":
             # The connection returns to the pool: a picture may wait for its turn.
             await db.commit()
+            if width is None and scale is not None:
+                width = min(scaled_width(body, scale), MAX_SIDE_PX)
             body = await state.png_drawer.draw(user_id, body, width)
     kind, extension = _TYPES[format]
     return Response(

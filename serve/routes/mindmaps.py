@@ -33,7 +33,15 @@ from models.schemas.mindmaps import (
 )
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.identity.signed_links import sign_link, verify_link
-from serve.map_image import IMAGE_RESPONSES, LINK_HEADERS, ImageLayout, ImageTheme, svg_response
+from serve.map_image import (
+    IMAGE_RESPONSES,
+    LINK_HEADERS,
+    ImageLayout,
+    ImageSize,
+    ImageTheme,
+    svg_response,
+    thumbnail_response,
+)
 from serve.routes.ai import check_token_budget
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
@@ -143,11 +151,14 @@ async def image(
     db: DbSession,
     layout: ImageLayout = "radial",
     theme: ImageTheme = "light",
+    size: ImageSize = "full",
 ) -> Response:
     """The map as an SVG image."""
     _, mindmap, version = await load_map(db, session_id, user_id)
     if mindmap is None or version is None:
         raise NotFound("mindmap not found for this session")
+    if size == "thumbnail":
+        return await thumbnail_response(MindmapDocument.from_json(version.data), theme)
     return await svg_response(MindmapDocument.from_json(version.data), layout, theme)
 
 

@@ -211,6 +211,26 @@ async def test_every_export_format_is_valid(owner: ApiUser, db: psycopg.AsyncCon
     assert "filename*=UTF-8''%EB%B9%B5" in disposition
 
 
+async def test_pictures_show_what_is_on_the_screen(owner: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
+    session_id = await completed_session(owner, db)
+    document = json.loads((await _export(owner, session_id, "json")).text)["mindmap"]
+    topic = next(node for node in document["nodes"] if node["type"] == "topic")
+    look = {"layout": "tree", "theme": "dark", "palette": "dashboard"}
+    whole = (await _export(owner, session_id, "svg", **look)).text
+    folded = (await _export(owner, session_id, "svg", folded=[topic["id"], "unknown"], **look)).text
+    assert len(folded) < len(whole)
+    assert topic["label"] in folded
+    assert topic["color"] not in whole
+    width = int(ElementTree.fromstring(folded).get("width", ""))
+    png = await _export(owner, session_id, "png", folded=[topic["id"]], scale=2, **look)
+    assert int.from_bytes(png.content[16:20]) == 2 * width
+    thumbnail = await owner.call("GET", f"/v1/sessions/{session_id}/mindmap/image?size=thumbnail&theme=dark")
+    assert ElementTree.fromstring(thumbnail.text).get("viewBox") == "0 0 168 128"
+    for params in ({"palette": "neon"}, {"scale": 9}, {"folded": ["x"] * 201}):
+        answer = await owner.call("GET", f"/v1/sessions/{session_id}/export", params={"format": "svg", **params})
+        assert answer.status_code == 400
+
+
 async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
     session_id = await owner.start()
     await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])

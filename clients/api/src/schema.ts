@@ -7116,6 +7116,7 @@ export interface operations {
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Light or dark */
                 theme?: "light" | "dark";
+                size?: "full" | "thumbnail";
             };
             header?: never;
             path: {
@@ -7903,6 +7904,12 @@ export interface operations {
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Of images */
                 theme?: "light" | "dark";
+                /** @description Of PNG: how many times as large as the SVG, unless width is given */
+                scale?: number | null;
+                /** @description Of images: the colours of the API's nodes, or those of the dashboard */
+                palette?: "standard" | "dashboard";
+                /** @description Of images: nodes whose descendants are left out */
+                folded?: string[] | null;
                 /** @description Of PNG, in pixels; neither side is longer than 4,000 */
                 width?: number | null;
             };

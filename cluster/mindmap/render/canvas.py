@@ -25,6 +25,7 @@ class Theme:
     cross: str
     halo: str
     core_text: str
+    topic_text: str = "#FFFFFF"
 
 
 THEMES: dict[str, Theme] = {

@@ -7,7 +7,7 @@ map as the views in a browser.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 from xml.sax.saxutils import escape
 
@@ -21,21 +21,37 @@ from cluster.mindmap.render.canvas import (
     visible_nodes,
     wrap_text,
 )
+from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones, without_folded
 from cluster.mindmap.render.galaxy_image import draw_galaxy
 from models.mindmap.document import LayoutName, MindmapDocument, Node, Point
 from models.text import shorten
 
 ThemeName = Literal["light", "dark"]
+PaletteName = Literal["standard", "dashboard"]
 
-_TOPIC_TEXT_COLOR = "#FFFFFF"
 #: Font size in pixels of each node type in the tree.
 _TREE_FONT_SIZES = {"core": 20.0, "topic": 16.0, "subtopic": 13.5, "page": 12.5}
 _COLUMN_GAP_PX = 56.0
 
 
-def to_svg(document: MindmapDocument, layout: LayoutName = "galaxy", theme: ThemeName = "light") -> str:
-    """The map as one self-contained SVG document. Raises `KeyError` for an unknown layout or theme."""
-    canvas = {"galaxy": draw_galaxy, "tree": _draw_tree, "radial": _draw_radial}[layout](document, THEMES[theme])
+def to_svg(
+    document: MindmapDocument,
+    layout: LayoutName = "galaxy",
+    theme: ThemeName = "light",
+    *,
+    palette: PaletteName = "standard",
+    folded: Collection[str] = (),
+) -> str:
+    """The map as one self-contained SVG document. Raises `KeyError` for an unknown layout, theme or palette.
+
+    `palette` is "standard" (the colours in the document) or "dashboard" (those on the user's screen); what is below the
+    nodes `folded` is left out.
+    """
+    document = without_folded(document, folded)
+    colours = THEMES[theme]
+    if {"standard": False, "dashboard": True}[palette]:
+        document, colours = with_tones(document, DASHBOARD_TONES[theme]), DASHBOARD_TONES[theme].theme
+    canvas = {"galaxy": draw_galaxy, "tree": _draw_tree, "radial": _draw_radial}[layout](document, colours)
     return canvas.svg(document.title or _core_label(document))
 
 
@@ -82,7 +98,7 @@ def _draw_pill(canvas: Canvas, node: Node, x: float, y: float) -> None:
         f'fill="{node.color}"><title>{escape(tooltip(node))}</title></rect>'
     )
     canvas.extend_bounds(x, y - size, x + width, y + size)
-    color = canvas.theme.core_text if node.type == "core" else _TOPIC_TEXT_COLOR
+    color = canvas.theme.core_text if node.type == "core" else canvas.theme.topic_text
     canvas.text(x + size * 0.8, y + size * 0.35, _tree_label(node), size, color=color, weight=700, halo=False)
 
 
@@ -139,7 +155,7 @@ def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
         if node.type == "core":
             _draw_bubble(canvas, node, x, y, 58.0, 17.0, theme.core_text)
         elif node.type == "topic":
-            _draw_bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, _TOPIC_TEXT_COLOR)
+            _draw_bubble(canvas, node, x, y, 26.0 + node.size * 0.28, 14.0, canvas.theme.topic_text)
         elif node.type == "subtopic":
             canvas.circle(x, y, 7.0, node.color, title=tooltip(node), stroke=theme.background)
             canvas.text(x, y - 12, shorten(node.label, 28), 12.5, anchor="middle", weight=600)

@@ -122,6 +122,14 @@ def _with_note(svg: str, note: str) -> str:
     return svg.removesuffix("</svg>") + line + "</svg>"
 
 
+def scaled_width(svg: str, scale: float) -> int:
+    """The width in pixels of `svg` drawn `scale` times as large. Raises `ValueError` for an SVG without a size."""
+    found = _SIZE.match(svg)
+    if found is None:
+        raise ValueError("the image has no size")
+    return round(int(found[1]) * scale)
+
+
 def bounded_side(svg_width: int, svg_height: int, width: int | None) -> tuple[int | None, int | None]:
     """Width or height of the PNG, the other side follows from it: the `width` given, or `MAX_SIDE_PX` if necessary."""
     chosen = width if width is not None else svg_width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,12 +14,22 @@ import resvg_py
 from cluster.mindmap.build import build_map
 from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
 from cluster.mindmap.render.canvas import estimate_text_width, format_duration, wrap_text
+from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_svg
-from cluster.mindmap.render.png import BUNDLED_FONTS, MAX_SIDE_PX, Fonts, bounded_side, missing_scripts, to_png
+from cluster.mindmap.render.png import (
+    BUNDLED_FONTS,
+    MAX_SIDE_PX,
+    Fonts,
+    bounded_side,
+    missing_scripts,
+    scaled_width,
+    to_png,
+)
+from cluster.mindmap.render.thumbnail import to_thumbnail
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
-from models.mindmap.document import MindmapDocument, Node
+from models.mindmap.document import TOPIC_COLORS, MindmapDocument, Node
 from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
 
@@ -232,3 +243,58 @@ def test_long_labels_without_blanks_are_wrapped_between_words() -> None:
     assert "".join(lines) == "超导量子计算机与离子阱量子计算机的比较"
     assert all(estimate_text_width(line, 14) <= 120 for line in lines)
     assert wrap_text("one two three", 60, 14) == ["one two", "three"]
+
+
+def test_the_colours_of_the_dashboard_are_those_of_its_style_sheet() -> None:
+    css = (Path(__file__).parents[3] / "clients/dashboard/src/styles/tokens.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)")[:2]
+    for name, block in (("light", light), ("dark", dark)):
+        value = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+        tones = DASHBOARD_TONES[name]
+        assert tones.hues == tuple(value[f"t{hue}-line"] for hue in range(8))
+        assert tones.accent == value["accent"]
+        assert (tones.theme.background, tones.theme.text, tones.theme.soft_text) == (
+            value["surface"],
+            value["text"],
+            value["muted"],
+        )
+
+
+def test_an_image_can_have_the_colours_of_the_dashboard_and_its_folds() -> None:
+    document = sample_map("06-long-research")
+    topic = next(node for node in document.nodes if node.type == "topic")
+    below = [node for node in document.nodes if document.parents().get(node.id) == topic.id]
+    svg = to_svg(document, "tree", "dark", palette="dashboard", folded=[topic.id, "unknown"])
+    labels = {element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("}text")}
+    assert topic.label in labels
+    assert not labels & {node.label for node in below}
+    assert DASHBOARD_TONES["dark"].hues[topic.data.hue or 0] in svg
+    assert not any(color in svg for color in TOPIC_COLORS)
+    assert len(labels) > 10
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["01-money-and-stars", "06-long-research"])
+def test_a_thumbnail_is_filled_by_the_drawing(name: str, theme: str) -> None:
+    document = sample_map(name)
+    root = ElementTree.fromstring(to_thumbnail(document, theme))
+    circles = [element for element in root.iter() if element.tag.endswith("}circle")]
+    assert len(circles) == len(document.nodes)
+    xs, ys = ([float(circle.get(side, "")) for circle in circles] for side in ("cx", "cy"))
+    assert (min(xs), max(xs)) == (12, 168 - 12)
+    assert (min(ys), max(ys)) == (12, 128 - 12)
+    colors = {circle.get("fill") for circle in circles}
+    assert colors <= {*DASHBOARD_TONES[theme].hues, DASHBOARD_TONES[theme].accent}
+    assert not [element for element in root.iter() if element.tag.endswith("}text")]
+
+
+def test_the_width_of_a_scaled_png() -> None:
+    svg = to_svg(sample_map("01-money-and-stars"), "tree")
+    width = int(ElementTree.fromstring(svg).get("width", ""))
+    assert scaled_width(svg, 2) == 2 * width
+    with pytest.raises(ValueError, match="no size"):
+        scaled_width("<svg/>", 2)
+
+
+def test_a_map_without_pages_has_a_thumbnail() -> None:
+    assert ElementTree.fromstring(to_thumbnail(build_map([]), "light")).get("width") == "168"

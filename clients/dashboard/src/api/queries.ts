@@ -116,7 +116,7 @@ export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "
       try {
         const image = await unwrap(
           api.GET("/v1/sessions/{session_id}/mindmap/image", {
-            params: { path: { session_id: id }, query: { layout: "radial", theme } },
+            params: { path: { session_id: id }, query: { size: "thumbnail", theme } },
             parseAs: "blob",
           }),
         );

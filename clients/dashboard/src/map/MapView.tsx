@@ -19,6 +19,7 @@ import { ancestors, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
 import { RenameField } from "./RenameField";
 import { galaxyScene, radialScene, type Scene, type SceneOptions, treeScene } from "./scene";
+import { setShownFolds } from "./shown-folds";
 import { hasWebGL } from "./webgl";
 import "./MapView.css";
 
@@ -47,6 +48,7 @@ export function MapView(props: MapViewProps) {
   const t = useMessages();
   const [hovered, setHovered] = useState<string | null>(null);
   const [collapsed, setCollapsed] = useCollapsed(model, layout);
+  useEffect(() => setShownFolds(collapsed), [collapsed]);
   const [matchIds, setMatchIds] = useState<readonly string[]>([]);
   // The same empty list is kept, so that opening the search draws nothing anew.
   const onMatches = useCallback(

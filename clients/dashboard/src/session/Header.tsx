@@ -27,6 +27,7 @@ import { errorMessage } from "~/ui/error-message";
 import { Menu } from "~/ui/Menu";
 import { toast } from "~/ui/toast";
 import type { Edits } from "./edits";
+import { exportPath } from "./export-path";
 import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
 import { useLocalOnly } from "./useLocalOnly";
@@ -51,7 +52,7 @@ export function Header(props: {
   const server = useQuery(serverQuery());
   const setLocalOnly = useLocalOnly(session.id);
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
-  const exportPath = hasFeature("/v1/sessions/{session_id}/export");
+  const canExport = hasFeature("/v1/sessions/{session_id}/export");
   const startedAt = new Date(session.started_at);
   const endedAt = session.ended_at ? new Date(session.ended_at) : null;
   const numbers: [string, string][] = [
@@ -61,10 +62,7 @@ export function Header(props: {
   ];
   const save = async (format: (typeof FORMATS)[number]) => {
     try {
-      await download(
-        `/v1/sessions/${session.id}/export?format=${format}`,
-        `trailmind-${session.id.slice(0, 8)}.${format}`,
-      );
+      await download(exportPath(session.id, format), `trailmind-${session.id.slice(0, 8)}.${format}`);
     } catch (error) {
       const problem = error as { status?: number };
       toast(problem.status === 402 || problem.status === 403 ? t.export.plan : errorMessage(error, t));
@@ -126,7 +124,7 @@ export function Header(props: {
             <Share2 size={17} />
           </IconButton>
         )}
-        {exportPath && (
+        {canExport && (
           <Menu
             trigger={
               <IconButton label={t.export.title}>
