@@ -26,7 +26,7 @@ IMAGE_CSP_HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src '
 
 
 #: "thumbnail" is a small picture without labels.
-ImageSize = Annotated[Literal["full", "thumbnail"], Query()]
+ImageSize = Annotated[Literal["full", "thumbnail"], Query(description="A thumbnail is small and has no labels")]
 
 
 async def thumbnail_response(document: MindmapDocument, theme: ThemeName) -> Response:

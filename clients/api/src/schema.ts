@@ -7116,6 +7116,7 @@ export interface operations {
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Light or dark */
                 theme?: "light" | "dark";
+                /** @description A thumbnail is small and has no labels */
                 size?: "full" | "thumbnail";
             };
             header?: never;
