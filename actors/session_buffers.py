@@ -22,6 +22,7 @@ from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.batcher import RequestBatcher
+from models.database import outage
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.lifecycle.close_session import close_session
 from models.recording.event_writer import BatchOutcome, EventWriter, excluded_rows, set_transaction_timeouts
@@ -289,4 +290,4 @@ class PostgresBuffers:
             async with self.pool.connection() as connection:
                 return await load_site_lists(connection, user_id)
         except (OperationalError, PoolTimeout, OSError) as error:
-            raise Unavailable("the database cannot be reached; keep the events and send them again", 2.0) from error
+            raise Unavailable(f"{outage(error)}; keep the events and send them again", 2.0) from error

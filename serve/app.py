@@ -21,6 +21,7 @@ from cluster.settings import Settings, load_settings
 from serve.dashboard import install_dashboard
 from serve.http.cors import with_cors
 from serve.http.errors import install_error_handlers
+from serve.http.head import HeadMiddleware
 from serve.http.middleware import RequestMiddleware
 from serve.openapi.document import install_openapi, operation_id
 from serve.openapi.swagger_ui import install_docs
@@ -128,7 +129,7 @@ def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
     return RequestMiddleware(
         # A map of 1,000 nodes is 1.5 MB of text; gzip takes 8 ms and saves six sevenths. Small responses, among them
         # those with tokens, are not compressed (BREACH).
-        GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3),
+        HeadMiddleware(GZipMiddleware(with_cors(api, settings), minimum_size=8192, compresslevel=3)),
         loopback_only=settings.server.exposure == "loopback",
         hosts=(urlsplit(settings.server.origin).hostname or "", *settings.server.allowed_hosts),
         timeout_s=settings.server.request_timeout_s,

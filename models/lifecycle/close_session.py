@@ -10,7 +10,7 @@ from typing import Any, Final
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from models.database import Connection
+from models.database import Connection, outage
 from models.errors import NotFound, Unavailable
 from models.jobs import INTERACTIVE, enqueue_map
 from models.lifecycle.state import begin_map, expire_session, stop_session
@@ -62,7 +62,7 @@ async def close_session(
         async with pool.connection() as connection, connection.transaction():
             await _close(connection, session_id, user_id, is_expired, priority)
     except (OperationalError, PoolTimeout, OSError) as error:
-        raise Unavailable("the database cannot be reached; press Stop again in a moment", 2.0) from error
+        raise Unavailable(f"{outage(error)}; press Stop again in a moment", 2.0) from error
 
 
 async def _close(

@@ -22,7 +22,7 @@ from psycopg import OperationalError
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from models.database import Connection
+from models.database import Connection, outage
 from models.errors import NotAcceptingEvents, NotFound, TrailmindError, Unavailable
 from models.recording.browsing_sessions import OPEN_STATUSES
 from models.recording.exclusions import SiteLists, site_host
@@ -113,7 +113,7 @@ class EventWriter:
             except (OperationalError, PoolTimeout, OSError) as error:
                 # PostgreSQL restarts within a second or two; a retry here saves every client a retry.
                 if self._clock() >= deadline:
-                    message = "the database cannot be reached; keep the events and send them again"
+                    message = f"{outage(error)}; keep the events and send them again"
                     raise Unavailable(message, retry_after_s=2.0) from error
                 await asyncio.sleep(0.1)
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from models.database import outage
 from models.errors import TrailmindError, Unavailable, ValidationFailed
 
 log = structlog.get_logger("serve")
@@ -92,7 +93,7 @@ def install_error_handlers(app: FastAPI) -> None:
         ):
             return await unexpected_error(request, error)
         log.warning("database_unreachable", error=type(error).__name__)
-        return error_response(Unavailable("the database cannot be reached; try again in a moment", 2.0))
+        return error_response(Unavailable(f"{outage(error)}; try again in a moment", 2.0))
 
     async def valkey_error(request: Request, error: Exception) -> JSONResponse:
         log.warning("valkey_unreachable", operation="request", error=type(error).__name__)

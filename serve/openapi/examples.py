@@ -371,7 +371,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
     },
     "ReadyReply": {
         "status": "ready",
-        "checks": {"postgresql": "ok", "schema": "ok", "valkey": "ok", "shards": "ok"},
+        "checks": {"postgresql": "ok", "disk": "ok", "schema": "ok", "valkey": "ok", "shards": "ok"},
     },
     "ReceiptEnvelope": {
         "receipt": {

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 
 from fastapi import APIRouter, Response
+from psycopg.errors import DiskFull
 
-from models.database import ping
+from models.database import check_disk, ping
 from models.migrations.run import current_revision, latest_revision
 from models.schemas.health import HealthReply, ReadyReply
 from serve.dependencies import State
@@ -24,8 +25,8 @@ async def health() -> HealthReply:
 
 @router.get("/ready", responses={503: {"model": ReadyReply}})
 async def ready(state: State, response: Response) -> ReadyReply:
-    """Whether PostgreSQL, its schema, Valkey and the shards are available; 503 with the reason if one is not."""
-    names = ("postgresql", "schema", "valkey", "shards")
+    """Whether PostgreSQL, its disk and schema, Valkey and the shards are available; 503 with the reason if not."""
+    names = ("postgresql", "disk", "schema", "valkey", "shards")
     checks = dict(zip(names, await asyncio.gather(*(_sentence(check(state)) for check in _CHECKS)), strict=True))
     is_ready = all(value == "ok" for value in checks.values())
     if not is_ready:
@@ -45,6 +46,15 @@ async def _sentence(check: Awaitable[str]) -> str:
 async def _postgresql(state: AppState) -> str:
     async with state.open_connection() as connection:
         await ping(connection)
+    return "ok"
+
+
+async def _disk(state: AppState) -> str:
+    try:
+        async with state.open_connection() as connection:
+            await check_disk(connection)
+    except DiskFull:
+        return "is full: nothing can be stored until an operator frees space; reading still works"
     return "ok"
 
 
@@ -70,4 +80,4 @@ async def _shards(state: AppState) -> str:
     return f"{num_shards - num_responding} of {num_shards} do not answer"
 
 
-_CHECKS = (_postgresql, _schema, _valkey, _shards)
+_CHECKS = (_postgresql, _disk, _schema, _valkey, _shards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from cluster.settings import Settings, with_changes
+from models.database import SMALL_WORK_MEM, WRITE_TEMPORARY_FILE
 from serve.app import create_api, with_middleware
 from serve.http.middleware import RequestMiddleware
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
@@ -68,6 +70,57 @@ async def test_cors_allows_only_configured_origins(api: httpx2.AsyncClient, ann:
     assert "access-control-allow-origin" not in evil.headers
     answer = await ann.call("GET", "/v1/auth/me", headers={"Origin": "http://evil.test"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/ready", "/docs", "/v1/openapi.json", "/metrics", "/v1/auth/google/config"]
+)
+async def test_head_is_answered_where_get_is(api: httpx2.AsyncClient, path: str) -> None:
+    get, head = await api.get(path), await api.head(path)
+    assert head.status_code == get.status_code != 405
+    assert head.content == b""
+    assert {k: v for k, v in head.headers.items() if k != "x-request-id"} == {
+        k: v for k, v in get.headers.items() if k != "x-request-id"
+    }
+
+
+async def test_head_has_the_access_rules_of_get(api: httpx2.AsyncClient, ann: ApiUser, bob: ApiUser) -> None:
+    session = await ann.start()
+    for path in (f"/v1/sessions/{session}", f"/v1/sessions/{session}/stream", f"/v1/sessions/{session}/timeline"):
+        assert (await api.head(path)).status_code == 401
+        assert (await bob.call("HEAD", path)).status_code == (await bob.call("GET", path)).status_code != 200
+        # The stream of an open session does not end by itself.
+        async with asyncio.timeout(30):
+            answer = await ann.call("HEAD", path)
+        assert (answer.status_code, answer.content) == (200, b""), path
+    assert (await ann.call("HEAD", "/v1/sessions/start")).status_code in {404, 405}
+    assert (await api.head("/v1/nothing")).status_code == 404
+
+
+async def test_the_check_of_the_disk_writes_to_it(api: httpx2.AsyncClient, db: psycopg.AsyncConnection[Any]) -> None:
+    assert (await api.get("/ready")).json()["checks"]["disk"] == "ok"
+    async with db.transaction():
+        await db.execute(SMALL_WORK_MEM)
+        plan = [
+            row[0] for row in await (await db.execute(f"EXPLAIN (ANALYZE, BUFFERS) {WRITE_TEMPORARY_FILE}")).fetchall()
+        ]
+    written = [int(n) for line in plan for n in re.findall(r"temp .*written=(\d+)", line)]
+    assert max(written, default=0) * 8192 > 500_000, plan
+
+
+async def test_a_full_disk_is_named(api: httpx2.AsyncClient, ann: ApiUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: Any, **__: Any) -> None:
+        raise psycopg.errors.DiskFull("could not extend file: No space left on device")
+
+    monkeypatch.setattr("serve.routes.health.check_disk", full)
+    answer = await api.get("/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+    assert answer.json()["checks"]["disk"].startswith("is full: nothing can be stored")
+    assert {v for k, v in answer.json()["checks"].items() if k != "disk"} <= {"ok"} | {"1 of 1 do not answer"}
+    monkeypatch.setattr("serve.routes.sessions.start_session", full)
+    refused = await ann.call("POST", "/v1/sessions/start")
+    assert refused.status_code == 503
+    assert refused.json()["error"]["message"] == "the disk of the database is full; try again in a moment"
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,19 @@ def test_large_headers_are_refused_in_the_form_of_our_errors(
     assert httpx2.Response(status, content=body).json()["error"]["code"] == code
 
 
+@pytest.mark.parametrize("path", ["/health", "/docs", "/v1/openapi.json", "/v1/auth/google/config"])
+def test_head_is_answered_without_a_body(door: Product, path: str) -> None:
+    request = f"HEAD {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+    head, body = exchange(door.port, request)
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    assert body == b""
+
+
+def test_a_rebound_host_name_is_refused(door: Product) -> None:
+    head, _ = exchange(door.port, b"GET /v1/sessions HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 421 "), head
+
+
 def test_headers_within_the_limits_of_the_server_pass(door: Product) -> None:
     request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX: " + b"x" * 30_000 + b"\r\n\r\n"
     assert exchange(door.port, request)[0].startswith(b"HTTP/1.1 200 ")

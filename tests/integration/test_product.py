@@ -50,7 +50,7 @@ def start(client: httpx2.Client) -> str:
 def test_ready_lists_its_checks(product: Product) -> None:
     answer = httpx2.get(f"{product.origin}/ready", trust_env=False)
     assert answer.status_code == 200
-    assert answer.json()["checks"] == dict.fromkeys(("postgresql", "schema", "valkey", "shards"), "ok")
+    assert answer.json()["checks"] == dict.fromkeys(("postgresql", "disk", "schema", "valkey", "shards"), "ok")
 
 
 def test_unused_ray_processes_do_not_run(product: Product) -> None:

@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description Whether PostgreSQL, its schema, Valkey and the shards are available; 503 with the reason if one is not.
+         * @description Whether PostgreSQL, its disk and schema, Valkey and the shards are available; 503 with the reason if not.
          */
         get: operations["ready"];
         put?: never;
@@ -3989,6 +3989,7 @@ export interface components {
          *       "status": "ready",
          *       "checks": {
          *         "postgresql": "ok",
+         *         "disk": "ok",
          *         "schema": "ok",
          *         "valkey": "ok",
          *         "shards": "ok"
