@@ -19,7 +19,7 @@ from cluster.settings import Settings
 from serve.auth.authorization import ACCESS_RULES, SCOPES, Access
 from serve.identity.access_tokens import key_id
 from serve.openapi.document import operations
-from tests.support.client import ApiUser, sign_up, visit
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
 from tests.support.tokens import signed_token, token_claims
@@ -100,12 +100,24 @@ async def test_invalid_credentials_are_unauthorized_on_every_route(
     await logged_out.ok("POST", "/v1/auth/logout")
     claims = token_claims(person.reply["token"])
     over = claims | {"exp": int(time.time()) - 1}
+    token = person.reply["token"]
+    head, payload, signature = token.split(".")
+    flipped = f"{head}.{payload}.{('A' if signature[0] != 'A' else 'B') + signature[1:]}"
+    bearers = {
+        "expired": signed_token(over, SIGNING_KEY, kid=key_id(SIGNING_KEY)),
+        "signed by another key": signed_token(claims, "another key " * 4, kid=key_id(SIGNING_KEY)),
+        "flipped signature": flipped,
+        "no signature": f"{head}.{payload}.",
+        "refresh token": person.reply["refresh_token"],
+        "unknown API key": f"tm_{uuid.uuid4().hex}_secret",
+        "garbage": "x",
+    }
     callers: dict[str, dict[str, str]] = {
-        "nobody": {},
-        "expired": {"Authorization": f"Bearer {signed_token(over, SIGNING_KEY, kid=key_id(SIGNING_KEY))}"},
-        "revoked": logged_out.headers,
-        "refresh token": {"Authorization": f"Bearer {person.reply['refresh_token']}"},
-        "unknown API key": {"Authorization": f"Bearer tm_{uuid.uuid4().hex}_secret"},
+        "no login": {},
+        "another scheme": {"Authorization": f"Basic {token}"},
+        "logged out": logged_out.headers,
+        **{name: {"Authorization": f"Bearer {bearer}"} for name, bearer in bearers.items()},
+        **await _callers_of_gone_accounts(client),
     }
     walked_routes = 0
     for path, method, operation in operations(document):
@@ -117,6 +129,53 @@ async def test_invalid_credentials_are_unauthorized_on_every_route(
             assert answer.status_code == 401, f"{method} {path} as {name}: {answer.status_code}"
             assert answer.json()["error"]["code"] == "UNAUTHORIZED"
     assert walked_routes > 40
+
+
+async def _callers_of_gone_accounts(client: httpx2.AsyncClient) -> dict[str, dict[str, str]]:
+    """Access tokens, refresh tokens and API keys of accounts that were erased, closed, or got another password."""
+    callers: dict[str, dict[str, str]] = {}
+    endings: dict[str, tuple[str, dict[str, Any]]] = {
+        "erased": ("/v1/users/me/deletion", {"password": PASSWORD, "now": True}),
+        "closed": ("/v1/users/me/deletion", {"password": PASSWORD}),
+        "another password": ("/v1/auth/password", {"current_password": PASSWORD, "new_password": "a new password"}),
+        "logged out everywhere": ("/v1/auth/logout-all", {}),
+    }
+    for name, (path, body) in endings.items():
+        person = await sign_up(client)
+        made = await person.ok("POST", "/v1/auth/api-keys", json={"name": "key", "scopes": list(SCOPES)})
+        # The replica has cached both as valid.
+        by_key = {"Authorization": f"Bearer {made['key']}"}
+        assert (await client.get("/v1/sessions", headers=by_key)).status_code == 200
+        await person.ok("POST", path, json=body)
+        callers |= {
+            name: person.headers,
+            f"{name}, API key": by_key,
+            f"{name}, refresh token": {"Authorization": f"Bearer {person.reply['refresh_token']}"},
+        }
+    return callers
+
+
+async def test_no_token_of_an_erased_account_begins_a_login(
+    walked: tuple[dict[str, Any], httpx2.AsyncClient], db: psycopg.AsyncConnection[Any]
+) -> None:
+    _, client = walked
+    person = await sign_up(client)
+    code = await person.ok("POST", "/v1/auth/extension/code", json={"code_challenge": "c" * 43})
+    await person.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": True})
+    cursor = await db.execute("SELECT count(*) FROM users WHERE id = %s", [person.id])
+    assert await cursor.fetchone() == (0,)
+    refresh = {"Authorization": f"Bearer {person.reply['refresh_token']}"}
+    for path, body, headers in (
+        ("/v1/auth/refresh", {}, refresh),
+        ("/v1/auth/login", {"email": person.email, "password": PASSWORD}, {}),
+        ("/v1/auth/extension/exchange", {"code": code["code"], "code_verifier": "v" * 43}, {}),
+    ):
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.status_code == 401, path
+    # A new account with the same address is another account.
+    again = await sign_up(client, person.email)
+    assert again.id != person.id
+    assert (await person.call("GET", "/v1/auth/me")).status_code == 401
 
 
 async def test_an_api_key_is_limited_to_its_scopes(walked: tuple[dict[str, Any], httpx2.AsyncClient]) -> None:
@@ -163,7 +222,10 @@ async def test_another_user_reaches_no_resource_of_the_owner(
             continue
         tried += 1
         answer = await _ask(client, path, method, operation, other_user.headers, **ids)
-        assert answer.status_code in {403, 404}, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        # Like an unknown id: the answer does not tell that the resource exists.
+        assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        unknown = await _ask(client, path, method, operation, other_user.headers)
+        assert (unknown.status_code, unknown.json()) == (answer.status_code, answer.json()), f"{method} {path}"
         assert session_id not in answer.text
         assert "Sourdough" not in answer.text
     assert tried > 20
