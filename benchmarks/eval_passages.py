@@ -42,21 +42,26 @@ globalThis.linkToSelection = () => {
   return { quote: passage.text, href: withTextDirective(location.href, textDirective(known)) };
 };
 """
+#: Selects a passage; returns the rectangles of its text, and the extent of the text that whole words may add to it.
 _SELECT = """([start, end]) => {
+  const nodes = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let offset = 0;
-  const range = document.createRange();
-  const at = (node, position) => [node, position - offset];
-  for (let node = walker.nextNode(), begun = false; node; node = walker.nextNode()) {
-    const to = offset + node.data.length;
-    if (!begun && start < to) { range.setStart(...at(node, start)); begun = true; }
-    if (end <= to) { range.setEnd(...at(node, end)); break; }
-    offset = to;
-  }
-  getSelection().removeAllRanges();
-  getSelection().addRange(range);
-  return [...range.getClientRects()].filter((r) => r.width > 1 && r.height > 1)
-    .map((r) => ({ x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height }));
+  for (let node = walker.nextNode(), from = 0; node; from += node.data.length, node = walker.nextNode())
+    nodes.push({ node, from, to: from + node.data.length });
+  const rectsOf = (a, b) => nodes.flatMap(({ node, from, to }) => {
+    if (to <= a || from >= b) return [];
+    const part = document.createRange();
+    part.setStart(node, Math.max(a, from) - from);
+    part.setEnd(node, Math.min(b, to) - from);
+    return [...part.getClientRects()].filter((r) => r.width > 1 && r.height > 1)
+      .map((r) => ({ x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height }));
+  });
+  const first = nodes.find((each) => start < each.to);
+  const last = nodes.find((each) => end <= each.to);
+  getSelection().setBaseAndExtent(first.node, start - first.from, last.node, end - last.from);
+  const around = rectsOf(start - 15, end + 15);
+  return { rects: rectsOf(start, end), top: Math.min(...around.map((r) => r.y)),
+    bottom: Math.max(...around.map((r) => r.y + r.height)) };
 }"""
 #: The painted mark: its vertical extent and its pixels inside the given rectangles, from a picture of the page.
 _FIND_MARK = """async ([picture, rects]) => {
@@ -126,7 +131,7 @@ async def measure(browser_page: Page, painter: Page, page: MarkedPage, script: s
     await browser_page.route(f"{ORIGIN}/**", answer)
     await browser_page.goto("about:blank")
     await browser_page.goto(f"{ORIGIN}/{page.name}{page.route}")
-    rects = await browser_page.evaluate(_SELECT, [page.start, page.end])
+    marked: dict[str, Any] = await browser_page.evaluate(_SELECT, [page.start, page.end])
     await browser_page.evaluate(script)
     link: dict[str, str] = await browser_page.evaluate("linkToSelection()")
     await browser_page.goto("about:blank")
@@ -136,9 +141,9 @@ async def measure(browser_page: Page, painter: Page, page: MarkedPage, script: s
     picture = await browser_page.screenshot()
     await browser_page.unroute(f"{ORIGIN}/**")
     # A mark that begins earlier on the page is what the browser scrolls to, so that it is in the picture.
-    shown = [{**rect, "y": rect["y"] - scroll_y} for rect in rects]
+    shown = [{**rect, "y": rect["y"] - scroll_y} for rect in marked["rects"]]
     mark: dict[str, Any] = await painter.evaluate(_FIND_MARK, [_data_url(picture), shown])
-    top, bottom = min(r["y"] for r in shown), max(r["y"] + r["height"] for r in shown)
+    top, bottom = marked["top"] - scroll_y, marked["bottom"] - scroll_y
     why = ""
     if mark["top"] is None:
         why = "nothing is marked"

@@ -338,3 +338,92 @@ async def test_a_new_topic(map_page: Page, stored: StoredMap) -> None:
     assert "A topic of my own" in await stored.labels("topic")
     await page.locator(".map-bar").get_by_role("button", name="Undo").click()
     await expect(page.get_by_text("Undone")).to_be_visible()
+
+
+async def test_the_keyboard_reaches_the_map_in_three_stops(map_page: Page) -> None:
+    page = map_page
+    await page.locator("body").click(position={"x": 2, "y": 2})
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Skip to the map")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".map-canvas")).to_be_focused()
+    # The timeline is one stop, and the arrow keys move in it.
+    await page.get_by_role("group", name="Timeline").focus()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator("[data-index='1'] .visit-title")).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("[data-index='1'] .visit-out")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".timeline :focus")).to_have_count(0)
+
+
+async def test_the_palette_acts_on_the_session_in_front(map_page: Page) -> None:
+    page = map_page
+
+    async def choose(words: str) -> None:
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox", name="Search everything").fill(words)
+        await page.keyboard.press("Enter")
+
+    await choose("share")
+    await expect(page.get_by_role("dialog", name="Share")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await choose("draw again")
+    await expect(page.get_by_role("dialog", name="Draw the map again?")).to_be_visible()
+    await page.keyboard.press("Escape")
+    async with page.expect_download() as download:
+        await choose("markdown")
+    assert (await download.value).suggested_filename.endswith(".md")
+    await choose("edit title")
+    await expect(page.get_by_label("Title", exact=True)).to_be_focused()
+    await page.keyboard.press("Escape")
+
+
+async def test_chosen_sessions_are_deleted_and_restored_together(user: BrowserUser, origin: str) -> None:
+    page = user.page
+    events = parse_events(sample_events("04-korean-office").read_bytes())[:12]
+    for _ in range(3):
+        record(origin, user.email, events)
+    await page.goto("/login")
+    await user.sign_in()
+    cards = page.locator("[data-session]")
+    await expect(cards).to_have_count(3)
+    for i in range(2):
+        await cards.nth(i).get_by_role("checkbox").check()
+    bar = page.get_by_role("toolbar", name="Chosen sessions")
+    await expect(bar).to_contain_text("2 sessions chosen")
+    await bar.get_by_role("button", name="Delete").click()
+    await expect(cards).to_have_count(1)
+    await page.get_by_role("button", name="Undo").click()
+    await expect(cards).to_have_count(3)
+
+
+async def test_a_page_is_read_with_its_passages_in_place(map_page: Page, stored: StoredMap) -> None:
+    page = map_page
+    await put_cursor_on(page, next(iter((await stored.labels("topic")).values())))
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Read here").first.click()
+    reader = page.get_by_role("dialog")
+    await expect(reader.locator("mark.quote").first).to_be_in_viewport()
+    quote = await page.locator(".evidence blockquote").first.inner_text()
+    marked = " ".join(await reader.locator("mark.quote").all_inner_texts())
+    assert " ".join(marked.split()) in " ".join(quote.split())
+
+
+async def test_the_whole_map_is_in_view_at_first_and_after_expand_all(map_page: Page, stored: StoredMap) -> None:
+    page = map_page
+    canvas = await page.locator(".map-canvas").bounding_box()
+    assert canvas
+    await page.get_by_role("button", name="Expand all").click()
+    for node_id in list((await stored.labels("page")).values())[::6]:
+        await put_cursor_on(page, node_id)
+        await page.get_by_role("button", name="Fit to view").click()
+        await centre_of(page)
+        box = await page.locator("#map-cursor").bounding_box()
+        assert box
+        assert canvas["x"] <= box["x"]
+        assert box["x"] + box["width"] <= canvas["x"] + canvas["width"]
+        assert canvas["y"] <= box["y"]
+        assert box["y"] + box["height"] <= canvas["y"] + canvas["height"]

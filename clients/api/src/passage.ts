@@ -122,19 +122,20 @@ export function textDirective(passage: Passage): string {
 }
 
 function directiveAt(text: string, span: Span, language: string | null | undefined): string {
-  const lines = linesOf(text, span);
+  const lines = withoutShortEnds(linesOf(text, span));
   const [first, last] = [lines[0], lines.at(-1)];
   if (!first || !last) return "";
-  if (lines.length === 1) {
-    const quote = text.slice(first.start, first.end);
-    if (quote.length > MAX_TERM_CHARS) return rangeOf(text, first, first, language);
-    return contextOf(text, first, language) + encode(quote);
-  }
-  const longest = lines.reduce((a, b) => (b.end - b.start > a.end - a.start ? b : a));
-  // A passage of several blocks is a range of its ends, unless an end is so short that it may be anywhere.
-  if (Math.min(first.end - first.start, last.end - last.start) < MIN_PIECE_CHARS)
-    if (longest.end - longest.start >= MIN_PIECE_CHARS) return directiveAt(text, longest, language);
-  return rangeOf(text, first, last, language);
+  if (lines.length > 1) return rangeOf(text, first, last, language);
+  const quote = text.slice(first.start, first.end);
+  if (quote.length > MAX_TERM_CHARS) return rangeOf(text, first, first, language);
+  return contextOf(text, first, language) + encode(quote);
+}
+
+/** The lines from the first to the last that are long enough not to occur anywhere; all when none is. */
+function withoutShortEnds(lines: Span[]): Span[] {
+  const isLong = ({ start, end }: Span) => end - start >= MIN_PIECE_CHARS;
+  const from = lines.findIndex(isLong);
+  return from < 0 ? lines : lines.slice(from, lines.findLastIndex(isLong) + 1);
 }
 
 /** The part of a span in each line that it touches. */

@@ -52,6 +52,11 @@ export function Frame() {
       <a className="skip" href="#content">
         {t.skip}
       </a>
+      {isInSession && (
+        <button type="button" className="skip" onClick={focusMap}>
+          {t.skipToMap}
+        </button>
+      )}
       <nav className="rail" aria-label={t.nav.main}>
         <Link to="/sessions" className="brand" aria-label={t.brand}>
           <img src="/icon.svg" width={26} height={26} alt="" />
@@ -112,4 +117,9 @@ export function Frame() {
       </Suspense>
     </div>
   );
+}
+
+/** Moves the focus to the map, or to the current row of its outline. */
+function focusMap(): void {
+  document.querySelector<HTMLElement>('.map-canvas, .outline [tabindex="0"]')?.focus();
 }

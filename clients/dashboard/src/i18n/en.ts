@@ -5,6 +5,7 @@ export const en = {
   brand: "Trailmind",
   tagline: "Two hours of browsing, understood in a minute.",
   skip: "Skip to content",
+  skipToMap: "Skip to the map",
   nav: {
     sessions: "Sessions",
     search: "Search",
@@ -108,6 +109,10 @@ export const en = {
   },
   groups: { today: "Today", yesterday: "Yesterday", week: "This week", month: "This month", older: "Older" },
   sessions: {
+    choose: (title: string) => `Choose “${title}”`,
+    chosen: (c: number) => `${plural(c, "session")} chosen`,
+    bulk: "Chosen sessions",
+    deletedMany: (c: number) => `${plural(c, "session")} deleted`,
     title: "Sessions",
     filters: (c: number) => (c ? `Filters (${c})` : "Filters"),
     anyStatus: "Any status",
@@ -521,6 +526,7 @@ export const en = {
     actions: "Actions",
     everywhere: (q: string) => `Search everywhere for “${q}”`,
     toggleTheme: "Switch light and dark",
+    thisSession: "this session",
     switchLanguage: "한국어로 보기",
     more: (c: number) => `First ${c} results`,
     type: "Type a word to search.",

@@ -6,6 +6,7 @@ export const ko: Messages = {
   brand: "Trailmind",
   tagline: "두 시간의 브라우징을 1분 만에 이해해요.",
   skip: "본문으로 건너뛰기",
+  skipToMap: "지도로 건너뛰기",
   nav: {
     sessions: "세션",
     search: "검색",
@@ -98,6 +99,10 @@ export const ko: Messages = {
   status: { recording: "기록 중", paused: "일시정지", processing: "지도 그리는 중", completed: "완료", failed: "실패" },
   groups: { today: "오늘", yesterday: "어제", week: "이번 주", month: "이번 달", older: "이전" },
   sessions: {
+    choose: (title) => `“${title}” 고르기`,
+    chosen: (n) => `세션 ${c(n)}개 선택`,
+    bulk: "선택한 세션",
+    deletedMany: (n) => `세션 ${c(n)}개를 지웠어요`,
     title: "세션",
     filters: (n) => (n ? `필터 (${c(n)})` : "필터"),
     anyStatus: "모든 상태",
@@ -529,6 +534,7 @@ export const ko: Messages = {
     actions: "작업",
     everywhere: (q) => `“${q}” 전체 검색`,
     toggleTheme: "밝게/어둡게 바꾸기",
+    thisSession: "이 세션",
     switchLanguage: "Switch to English",
     more: (n) => `처음 결과 ${c(n)}개`,
     type: "찾을 낱말을 입력하세요.",

@@ -7,6 +7,7 @@ import { sessionsQuery } from "~/api/queries";
 import { language, setLanguage, useMessages } from "~/i18n";
 import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
+import { usePageActions } from "./palette-actions";
 import { groupByPage, searchQuery } from "./results";
 import "./CommandPalette.css";
 
@@ -32,6 +33,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
   }, [text]);
   const sessions = useInfiniteQuery(sessionsQuery({}));
   const results = useInfiniteQuery(searchQuery(query));
+  const pageActions = usePageActions();
 
   const entries = useMemo((): Entry[] => {
     const words = text.trim().toLowerCase();
@@ -95,8 +97,10 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
           },
         ]
       : [];
-    return [...recent.filter(matches).slice(0, 6), ...hits, ...everywhere, ...actions.filter(matches)];
-  }, [text, sessions.data, results.data, t, navigate]);
+    // What can be done with the session in front comes before other sessions.
+    const here = pageActions.map((action): Entry => ({ ...action, note: t.search.thisSession })).filter(matches);
+    return [...here, ...recent.filter(matches).slice(0, 6), ...hits, ...everywhere, ...actions.filter(matches)];
+  }, [text, sessions.data, results.data, pageActions, t, navigate]);
 
   const current = Math.min(index, entries.length - 1);
   useEffect(() => document.getElementById(`${list}-${current}`)?.scrollIntoView({ block: "nearest" }), [list, current]);

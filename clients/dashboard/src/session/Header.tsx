@@ -15,7 +15,7 @@ import {
   Square,
   Trash2,
 } from "lucide-react";
-import { useRef, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { api, download } from "~/api/client";
 import { isOpen, receiptQuery, type Session, serverQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
@@ -42,6 +42,8 @@ export function Header(props: {
   onPanel: (panel: PanelName) => void;
   edits: Edits;
   version: number | null;
+  isTitleEdited: boolean;
+  onEditTitle: (isEdited: boolean) => void;
 }) {
   const { session, model, view, isWide, onView, onPanel } = props;
   const t = useMessages();
@@ -75,7 +77,7 @@ export function Header(props: {
           <ArrowLeft size={18} />
         </Link>
         <div className="grow">
-          <Title session={session} />
+          <Title session={session} isEditing={props.isTitleEdited} onEdit={props.onEditTitle} />
           <p className="session-meta small muted tnum">
             <time dateTime={session.started_at}>
               {shortDate(startedAt, new Date(), language)}{" "}
@@ -180,7 +182,8 @@ export function Header(props: {
   );
 }
 
-function Title({ session }: { session: Session }) {
+function Title(props: { session: Session; isEditing: boolean; onEdit: (isEdited: boolean) => void }) {
+  const { session, isEditing, onEdit } = props;
   const t = useMessages();
   const client = useQueryClient();
   const [draft, setDraft] = useState<string | null>(null);
@@ -202,7 +205,15 @@ function Title({ session }: { session: Session }) {
     const title = draft?.trim() ?? "";
     if (isKept && title && title !== session.title) rename.mutate(title);
     setDraft(null);
+    onEdit(false);
   };
+  const begin = useEffectEvent(() => {
+    isDone.current = false;
+    setDraft(session.title ?? "");
+  });
+  useEffect(() => {
+    if (isEditing) begin();
+  }, [isEditing]);
   if (draft !== null)
     return (
       <input
@@ -225,13 +236,7 @@ function Title({ session }: { session: Session }) {
       <span className="ellipsis" title={session.title ?? ""}>
         {session.title || t.common.untitled}
       </span>
-      <IconButton
-        label={t.session.edit}
-        onClick={() => {
-          isDone.current = false;
-          setDraft(session.title ?? "");
-        }}
-      >
+      <IconButton label={t.session.edit} onClick={() => onEdit(true)}>
         <Pencil size={15} />
       </IconButton>
     </h1>

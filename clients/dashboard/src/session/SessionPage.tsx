@@ -18,10 +18,14 @@ import { SessionBottomBar } from "./SessionBottomBar";
 import { type SessionSearch, type View, WIDE } from "./search-params";
 import { Timeline } from "./Timeline";
 import { useEvidenceAfterClick } from "./useEvidenceAfterClick";
+import { useSessionActions } from "./useSessionActions";
 import { useSessionData } from "./useSessionData";
 import "./session.css";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
+
+/** How long a closing dialog needs to give the focus back. */
+const FOCUS_RETURN_MS = 200;
 
 type SessionData = ReturnType<typeof useSessionData>;
 
@@ -103,6 +107,10 @@ function LoadedSession({
   const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
   const node = selected ? (model?.byId.get(selected) ?? null) : null;
   const [renamingId, setRenamingId] = useState<string | null>(null);
+  const [isTitleEdited, setTitleEdited] = useState(false);
+  // The palette gives the focus back when it closes; the field takes it after that.
+  const editTitle = useCallback(() => void setTimeout(() => setTitleEdited(true), FOCUS_RETURN_MS), []);
+  useSessionActions(session, mindmap !== null, setPanel, editTitle);
   const hasEvidence = useEvidenceAfterClick(node !== null && model !== null, renamingId !== null);
   const timelinePane = (
     <section className="pane" aria-label={t.timeline.title}>
@@ -143,6 +151,8 @@ function LoadedSession({
         onPanel={setPanel}
         edits={edits}
         version={mindmap?.version ?? null}
+        isTitleEdited={isTitleEdited}
+        onEditTitle={setTitleEdited}
       />
       <div className={`session-body ${hasEvidence ? "with-evidence" : ""}`}>
         {bodies[view]}

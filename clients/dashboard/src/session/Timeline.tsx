@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { duration, timeOfDay } from "@trailmind/api";
 import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
-import { useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import type { Timeline as TimelineData } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { type MapModel, subtree } from "~/map/model";
@@ -75,6 +75,26 @@ export function Timeline(props: {
       </EmptyState>
     );
 
+  /** The timeline is one stop for the Tab key: up and down lead to the next visit, left and right inside a visit. */
+  const moveBetweenRows = (event: KeyboardEvent<HTMLDivElement>) => {
+    const focused = event.target as HTMLElement;
+    const inside = { ArrowLeft: ".visit-title", ArrowRight: ".visit-out" }[event.key];
+    if (inside) return focused.closest("article")?.querySelector<HTMLElement>(inside)?.focus();
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const start = Number(focused.closest<HTMLElement>("[data-index]")?.dataset.index ?? -1);
+    let index = start + by;
+    while (shown[index] && shown[index]?.kind !== "visit") index += by;
+    if (!shown[index]) return;
+    list.scrollToIndex(index);
+    // The row is rendered after the scroll.
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() =>
+        scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] :is(button, a)`)?.focus(),
+      ),
+    );
+  };
   return (
     <div className="timeline">
       {span && (
@@ -136,6 +156,7 @@ export function Timeline(props: {
           tabIndex={0}
           role="group"
           aria-label={t.timeline.title}
+          onKeyDown={moveBetweenRows}
           onScroll={(e) => {
             const box = e.currentTarget;
             wasAtEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
@@ -214,7 +235,14 @@ function VisitRow(props: {
         <div className="visit-head">
           <SiteMark host={host} hue={row.hue} />
           {row.nodeId ? (
-            <button type="button" className="visit-title" aria-pressed={isHighlighted} onClick={onSelect} title={title}>
+            <button
+              type="button"
+              tabIndex={-1}
+              className="visit-title"
+              aria-pressed={isHighlighted}
+              onClick={onSelect}
+              title={title}
+            >
               {title}
             </button>
           ) : (
@@ -225,6 +253,7 @@ function VisitRow(props: {
           {href && (
             <a
               className="visit-out"
+              tabIndex={-1}
               href={href}
               target="_blank"
               rel="noreferrer noopener"

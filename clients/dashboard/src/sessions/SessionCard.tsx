@@ -10,7 +10,17 @@ import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import "./SessionCard.css";
 
-export function SessionCard({ session, onDelete }: { session: Session; onDelete: () => void }) {
+export function SessionCard({
+  session,
+  isChecked,
+  onCheck,
+  onDelete,
+}: {
+  session: Session;
+  isChecked: boolean;
+  onCheck: (isChecked: boolean) => void;
+  onDelete: () => void;
+}) {
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
@@ -22,7 +32,15 @@ export function SessionCard({ session, onDelete }: { session: Session; onDelete:
   const go = (view: "timeline" | "map") =>
     void navigate({ to: "/sessions/$id", params: { id: session.id }, search: { view } });
   return (
-    <li className="card" data-session={session.id}>
+    <li className={`card ${isChecked ? "checked" : ""}`} data-session={session.id}>
+      <label className="card-check">
+        <input
+          type="checkbox"
+          aria-label={t.sessions.choose(title)}
+          checked={isChecked}
+          onChange={(e) => onCheck(e.target.checked)}
+        />
+      </label>
       <Thumbnail session={session} />
       <div className="grow">
         <div className="row">

@@ -6,6 +6,7 @@ import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { EmptyState } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { BulkActions } from "./BulkActions";
 import { FirstRun, SampleButton } from "./FirstRun";
 import { groupByAge } from "./groups";
 import { SessionCard } from "./SessionCard";
@@ -17,6 +18,7 @@ export function SessionsPage() {
   const filters = useSearch({ from: "/frame/sessions" });
   const list = useInfiniteQuery(sessionsQuery(filters));
   const remove = useDelete();
+  const [checkedIds, setCheckedIds] = useState<ReadonlySet<string>>(new Set());
   const isFiltered = Object.values(filters).some((value) => value !== undefined);
   const sessions = useMemo(() => list.data?.pages.flatMap((page) => page.sessions) ?? [], [list.data]);
   const groups = useMemo(() => groupByAge(sessions, new Date()), [sessions]);
@@ -62,11 +64,26 @@ export function SessionsPage() {
               <h2>{t.groups[group]}</h2>
               <ul className="cards">
                 {members.map((session) => (
-                  <SessionCard key={session.id} session={session} onDelete={() => remove.mutate(session)} />
+                  <SessionCard
+                    key={session.id}
+                    session={session}
+                    isChecked={checkedIds.has(session.id)}
+                    onCheck={(isChecked) => {
+                      const next = new Set(checkedIds);
+                      if (isChecked) next.add(session.id);
+                      else next.delete(session.id);
+                      setCheckedIds(next);
+                    }}
+                    onDelete={() => remove.mutate(session)}
+                  />
                 ))}
               </ul>
             </section>
           ))}
+          <BulkActions
+            sessions={sessions.filter((session) => checkedIds.has(session.id))}
+            onClear={() => setCheckedIds(new Set())}
+          />
           {list.hasNextPage && <LoadMore isBusy={list.isFetchingNextPage} onMore={() => void list.fetchNextPage()} />}
           {!list.hasNextPage && total < 4 && <SampleButton isQuiet />}
         </>

@@ -24,11 +24,26 @@ export function Segmented<T extends string>(props: {
   onChange: (value: T) => void;
 }) {
   return (
-    <div className="segmented" role="group" aria-label={props.label}>
+    // One stop for the Tab key; the arrow keys move inside.
+    <div
+      className="segmented"
+      role="group"
+      aria-label={props.label}
+      onKeyDown={(event) => {
+        const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (by === undefined) return;
+        const buttons = [...event.currentTarget.querySelectorAll("button")];
+        const at = buttons.indexOf(event.target as HTMLButtonElement);
+        buttons[(at + by + buttons.length) % buttons.length]?.focus();
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+    >
       {props.options.map((option) => (
         <button
           key={option.value}
           type="button"
+          tabIndex={option.value === props.value ? 0 : -1}
           aria-pressed={option.value === props.value}
           onClick={() => props.onChange(option.value)}
         >
