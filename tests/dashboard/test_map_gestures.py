@@ -342,7 +342,6 @@ async def test_a_new_topic(map_page: Page, stored: StoredMap) -> None:
 
 async def test_the_keyboard_reaches_the_map_in_three_stops(map_page: Page) -> None:
     page = map_page
-    await page.locator("body").click(position={"x": 2, "y": 2})
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("button", name="Skip to the map")).to_be_focused()
@@ -374,8 +373,8 @@ async def test_the_palette_acts_on_the_session_in_front(map_page: Page) -> None:
     await expect(page.get_by_role("dialog", name="Draw the map again?")).to_be_visible()
     await page.keyboard.press("Escape")
     async with page.expect_download() as download:
-        await choose("markdown")
-    assert (await download.value).suggested_filename.endswith(".md")
+        await choose("png")
+    assert (await download.value).suggested_filename.endswith(".png")
     await choose("edit title")
     await expect(page.get_by_label("Title", exact=True)).to_be_focused()
     await page.keyboard.press("Escape")
@@ -427,3 +426,41 @@ async def test_the_whole_map_is_in_view_at_first_and_after_expand_all(map_page: 
         assert box["x"] + box["width"] <= canvas["x"] + canvas["width"]
         assert canvas["y"] <= box["y"]
         assert box["y"] + box["height"] <= canvas["y"] + canvas["height"]
+
+
+async def test_a_link_between_topics_gets_a_name(map_page: Page, stored: StoredMap) -> None:
+    page = map_page
+    (_, first_id), (second, _), *_ = (await stored.labels("topic")).items()
+    await put_cursor_on(page, first_id)
+    await page.keyboard.press("Enter")
+    evidence = page.locator(".evidence")
+    await expect(evidence.get_by_role("button", name="More edits")).to_be_visible()
+    name = evidence.get_by_role("button", name=f"Name the link to “{second}”")
+    if await name.count() == 0:
+        await evidence.get_by_role("button", name="More edits").click()
+        await page.get_by_role("menuitem", name="Link to…", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name=second).click()
+    await name.click()
+    await page.get_by_label("Name of the link").fill("both keep versions")
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.keyboard.press("Enter")
+    await page.reload()
+    await expect(evidence).to_contain_text("both keep versions")
+
+
+async def test_a_growing_map_stays_in_view(user: BrowserUser) -> None:
+    page = user.page
+    await user.sign_up()
+    await page.get_by_role("button", name="Play a sample session").click()
+    await page.wait_for_url("**/sessions/*-*")
+    await page.locator(".map-tiles canvas").first.wait_for()
+    canvas = await page.locator(".map-canvas").bounding_box()
+    assert canvas
+    # The core is where the cursor is; a map that runs out of view pushes it over an edge.
+    outside = 0
+    for _ in range(20):
+        box = await page.locator("#map-cursor").bounding_box()
+        if box and (box["x"] < canvas["x"] or box["x"] + box["width"] > canvas["x"] + canvas["width"]):
+            outside += 1
+        await asyncio.sleep(0.25)
+    assert outside == 0

@@ -411,6 +411,8 @@ export const en = {
     dragMerge: (a: string, b: string) => `Merge “${a}” with “${b}”`,
     dragHint: (a: string) => `Drop “${a}” on a topic`,
     dragHintTopic: (a: string) => `Drop “${a}” on a topic to move it, beside a topic to merge`,
+    nameLink: (a: string) => `Name the link to “${a}”`,
+    linkName: "Name of the link",
     newTopic: "New topic",
     applyAnyway: "Apply anyway",
     did: {

@@ -418,6 +418,8 @@ export const ko: Messages = {
     dragMerge: (a, b) => `“${a}” → “${b}” 합치기`,
     dragHint: (a) => `“${a}”: 주제 위에 놓으세요`,
     dragHintTopic: (a) => `“${a}”: 주제 위에 놓으면 옮기고, 주제 옆에 놓으면 합쳐요`,
+    nameLink: (a) => `“${a}” 연결에 이름 붙이기`,
+    linkName: "연결 이름",
     newTopic: "새 주제",
     applyAnyway: "그래도 적용",
     did: {

@@ -52,7 +52,8 @@ export function RenameField({
 }
 
 /** A field for a label: Enter and leaving it save, Escape does not. */
-export function LabelInput({ label, onEnd }: { label: string; onEnd: (label: string | null) => void }) {
+export function LabelInput(props: { label: string; name?: string; onEnd: (label: string | null) => void }) {
+  const { label, onEnd } = props;
   const t = useMessages();
   const [draft, setDraft] = useState(label);
   const isDone = useRef(false);
@@ -74,7 +75,7 @@ export function LabelInput({ label, onEnd }: { label: string; onEnd: (label: str
     <input
       ref={field}
       className="label-input"
-      aria-label={t.edit.label}
+      aria-label={props.name ?? t.edit.label}
       maxLength={MAX_LABEL_CHARS}
       value={draft}
       onChange={(e) => setDraft(e.target.value)}

@@ -1,10 +1,11 @@
 import { useQueries } from "@tanstack/react-query";
 import { duration, type PageTextReply, type Passage, shortDate, timeOfDay } from "@trailmind/api";
-import { BookOpenText, CornerUpRight, ExternalLink, X } from "lucide-react";
+import { BookOpenText, CornerUpRight, ExternalLink, Pencil, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { pageTextQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
+import { LabelInput } from "~/map/RenameField";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
@@ -29,6 +30,7 @@ export function Evidence(props: {
 }) {
   const { node, model, version, onSelect, onFocus, focused, edits, sessionId } = props;
   const [reading, setReading] = useState<{ pageId: string; quote: string | null } | null>(null);
+  const [namingId, setNamingId] = useState<string | null>(null);
   const textOf = usePageTexts(sessionId, node);
   const t = useMessages();
   const language = useLanguage();
@@ -43,7 +45,8 @@ export function Evidence(props: {
     .sort((a, b) => b.weight - a.weight)
     .flatMap((edge) => {
       const other = model.byId.get(edge.source === node.id ? edge.target : edge.source);
-      return other ? [{ other, terms: edge.terms.length > 0 ? edge.terms.join(", ") : (edge.label ?? "") }] : [];
+      // The user's name of the link says more than the terms it was found by.
+      return other ? [{ other, edge, terms: edge.label || edge.terms.join(", ") }] : [];
     });
   const href = safeHref(data.urls[0]);
   const path = ancestors(model, node.id)
@@ -60,7 +63,10 @@ export function Evidence(props: {
       className="evidence"
       aria-label={t.evidence.title}
       data-hue={model.hueOf(node.id) ?? "none"}
-      onKeyDown={(e) => e.key === "Escape" && onSelect(null)}
+      onKeyDown={(e) => {
+        // Keys pressed in a dialog that the panel has opened belong to the dialog.
+        if (e.key === "Escape" && e.currentTarget.contains(e.target as Node)) onSelect(null);
+      }}
     >
       <div className="evidence-head" ref={head} tabIndex={-1}>
         <div className="grow">
@@ -208,20 +214,36 @@ export function Evidence(props: {
           <section>
             <h3>{t.evidence.related}</h3>
             <ul className="stack tight">
-              {related.map(({ other, terms }) => (
-                <li key={other.id} data-hue={model.hueOf(other.id)}>
-                  <button type="button" className="related" onClick={() => onSelect(other.id)}>
-                    <i className="dot" />
-                    <span className="grow">
-                      {other.label}
-                      {terms && (
-                        <span className="small muted">
-                          {" "}
-                          · {t.evidence.shares}: {terms}
-                        </span>
-                      )}
-                    </span>
-                  </button>
+              {related.map(({ other, edge, terms }) => (
+                <li key={other.id} data-hue={model.hueOf(other.id)} className="related-row">
+                  {namingId === other.id ? (
+                    <LabelInput
+                      label={edge.label ?? ""}
+                      name={t.edit.linkName}
+                      onEnd={(label) => {
+                        setNamingId(null);
+                        if (label) edits?.run({ op: "label_edge", source: edge.source, target: edge.target, label });
+                      }}
+                    />
+                  ) : (
+                    <button type="button" className="related" onClick={() => onSelect(other.id)}>
+                      <i className="dot" />
+                      <span className="grow">
+                        {other.label}
+                        {terms && (
+                          <span className="small muted">
+                            {" "}
+                            · {edge.label ? terms : `${t.evidence.shares}: ${terms}`}
+                          </span>
+                        )}
+                      </span>
+                    </button>
+                  )}
+                  {edits?.isAvailable && version > 0 && namingId !== other.id && (
+                    <IconButton label={t.edit.nameLink(other.label)} onClick={() => setNamingId(other.id)}>
+                      <Pencil size={15} />
+                    </IconButton>
+                  )}
                 </li>
               ))}
             </ul>

@@ -61,7 +61,8 @@ function PageText({ page, quote }: { page: PageTextReply; quote: string | null }
     return { lines: markedLines(page.text, spans), isQuoteFound: place !== null };
   }, [page, quote]);
   useEffect(() => {
-    box.current?.querySelector("mark.quote, mark")?.scrollIntoView({ block: "center" });
+    const mark = box.current?.querySelector("mark.quote") ?? box.current?.querySelector("mark");
+    mark?.scrollIntoView({ block: "center" });
   }, []);
   if (!page.text) return <p className="muted">{t.reader.empty}</p>;
   return (

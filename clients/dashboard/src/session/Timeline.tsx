@@ -75,6 +75,7 @@ export function Timeline(props: {
       </EmptyState>
     );
 
+  const nextRow = useRef<number | null>(null);
   /** The timeline is one stop for the Tab key: up and down lead to the next visit, left and right inside a visit. */
   const moveBetweenRows = (event: KeyboardEvent<HTMLDivElement>) => {
     const focused = event.target as HTMLElement;
@@ -83,16 +84,20 @@ export function Timeline(props: {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    const start = Number(focused.closest<HTMLElement>("[data-index]")?.dataset.index ?? -1);
+    // A key that is held down is faster than the rows are rendered.
+    const start = nextRow.current ?? Number(focused.closest<HTMLElement>("[data-index]")?.dataset.index ?? -1);
     let index = start + by;
     while (shown[index] && shown[index]?.kind !== "visit") index += by;
     if (!shown[index]) return;
+    nextRow.current = index;
     list.scrollToIndex(index);
     // The row is rendered after the scroll.
     requestAnimationFrame(() =>
-      requestAnimationFrame(() =>
-        scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] :is(button, a)`)?.focus(),
-      ),
+      requestAnimationFrame(() => {
+        if (nextRow.current !== index) return;
+        nextRow.current = null;
+        scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"] :is(button, a)`)?.focus();
+      }),
     );
   };
   return (
