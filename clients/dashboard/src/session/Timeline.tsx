@@ -23,6 +23,7 @@ export function Timeline(props: {
   const t = useMessages();
   const language = useLanguage();
   const [range, setRange] = useState<Range | null>(null);
+  const nextRow = useRef<number | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(
     () =>
@@ -75,7 +76,6 @@ export function Timeline(props: {
       </EmptyState>
     );
 
-  const nextRow = useRef<number | null>(null);
   /** The timeline is one stop for the Tab key: up and down lead to the next visit, left and right inside a visit. */
   const moveBetweenRows = (event: KeyboardEvent<HTMLDivElement>) => {
     const focused = event.target as HTMLElement;
