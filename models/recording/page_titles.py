@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 from models.text import collapse_whitespace
 
 _MAX_TITLE_CHARS = 2000
+#: A challenge or an error page has less text than this.
+_SUBSTANTIAL_CHARS = 700
+_MAX_HEADING_CHARS = 80
 # Spinners, dots of unread messages, and signs of playing media, at the start of a title.
 _SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕"
 _COUNT = r"(?:\d{1,3}|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d)?[kKmM]|\d{4,6})\+?"
@@ -108,7 +111,7 @@ def title_of_page(visits: Sequence[TitledVisit], texts: Sequence[str]) -> str:
     """
     titled = [(visit.title, text) for visit, text in zip(visits, texts, strict=True) if visit.title]
     if len(titled) == 1:
-        return titled[0][0]
+        return _heading_instead(*titled[0])
     titled = [entry for entry in titled if not is_interim_title(entry[0])] or titled
     longest = max((len(text) for _, text in titled), default=0)
     if not titled or not longest:
@@ -116,8 +119,16 @@ def title_of_page(visits: Sequence[TitledVisit], texts: Sequence[str]) -> str:
     else:
         fullest = [(title, text) for title, text in titled if len(text) >= 0.8 * longest]
         # Of equals the last: a page's title may be corrected.
-        title = max(reversed(fullest), key=lambda entry: share_of_words(*entry))[0]
+        title = _heading_instead(*max(reversed(fullest), key=lambda entry: share_of_words(*entry)))
     return _without_changing_counter(title, [other for other, _ in titled])
+
+
+def _heading_instead(title: str, text: str) -> str:
+    """`title`, or the first line of a substantial text whose title is still "Loading …" or an address."""
+    if len(text) < _SUBSTANTIAL_CHARS or not is_interim_title(title):
+        return title
+    heading = text.lstrip().split("\n", 1)[0].strip()
+    return heading if 0 < len(heading) <= _MAX_HEADING_CHARS and not is_interim_title(heading) else title
 
 
 def _without_changing_counter(title: str, titles: Sequence[str]) -> str:

@@ -115,6 +115,13 @@ def test_without_text_the_last_title_wins_that_is_one() -> None:
     assert chosen((None, TEXT)) == ""
 
 
+def test_a_substantial_text_whose_title_never_came_has_its_heading() -> None:
+    assert chosen(("Loading…", "The sea gate\n" + TEXT * 3)) == "The sea gate"
+    assert chosen(("Loading…", "The sea gate\n" + TEXT * 3), (None, "")) == "The sea gate"
+    assert chosen(("Loading…", TEXT * 3)) == "Loading…", "a whole paragraph is no heading"
+    assert chosen(("Just a moment...", "Review\nVerifying you are human.")) == "Just a moment..."
+
+
 def test_a_number_at_the_end_that_changes_is_a_counter() -> None:
     assert chosen(("Trips (3)", TEXT), ("Trips (5)", TEXT)) == "Trips"
     assert chosen(("Chapter (3)", TEXT)) == "Chapter (3)"
