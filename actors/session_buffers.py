@@ -14,14 +14,16 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import getsizeof
 from typing import Any
 
+import structlog
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from actors.batcher import RequestBatcher
+from models.billing.storage import ROW_BYTES, Storage, StorageFull, load_storage
 from models.database import outage
 from models.errors import BufferFull, TrailmindError, Unavailable
 from models.lifecycle.close_session import close_session
@@ -42,6 +44,8 @@ from telemetry.metrics import (
     record_psycopg_pool,
 )
 
+log = structlog.get_logger("shard")
+
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
@@ -55,6 +59,8 @@ class BufferLimits:
     passivate_after_s: float = 300.0
     #: … or sooner, the longest idle first, when the entries of all users take more than this.
     idle_bytes: int = 32 * 1024 * 1024
+    #: The plan of users without a subscription: it says how much they may store.
+    default_plan: str = "free"
 
 
 #: The id, the buffer, the timestamps and the dictionary entries of one user, as measured with tracemalloc.
@@ -68,6 +74,9 @@ class UserBuffer:
     sites: SiteLists
     touched_at: float
     pending_bytes: int = 0
+    storage: Storage = field(default_factory=Storage)
+    #: Bytes stored since the user was activated.
+    stored_bytes: int = 0
 
     @property
     def idle_bytes(self) -> int:
@@ -80,6 +89,7 @@ class SessionBuffers:
     """Buffers of many users, saved by group commit.
 
     `save` writes batches with the rows to exclude from each, in one transaction, and returns an outcome for each.
+    `load_storage` reads how much a user has stored and may store; without it there is no limit.
     `writer` labels the metrics: a shard, or a replica that writes directly.
     """
 
@@ -90,8 +100,10 @@ class SessionBuffers:
         limits: BufferLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
+        load_storage: Callable[[uuid.UUID], Awaitable[Storage]] | None = None,
         writer: BufferWriter = "shard",
     ) -> None:
+        self._load_storage = load_storage
         self._load_exclusions, self._limits, self._clock = load_exclusions, limits or BufferLimits(), clock
         self._writer = writer
         self._is_owned: Callable[[uuid.UUID], bool] = lambda _: True
@@ -114,21 +126,35 @@ class SessionBuffers:
     async def _append(self, batch: IngestBatch) -> BatchOutcome:
         try:
             user = self._users.get(batch.user_id) or await self._activate(batch.user_id)
-            self._check_limits(user, batch.num_bytes)
+            # Rows and index entries take more than the body; what is pending is counted in full.
+            num_bytes = batch.num_bytes + 2 * ROW_BYTES * len(batch.order)
+            if not user.storage.has_room(user.pending_bytes + num_bytes) and self._load_storage is not None:
+                # Recordings may have been deleted, or the plan changed, since the last look.
+                stored_before = user.stored_bytes
+                storage = await self._load_storage(batch.user_id)
+                storage.num_bytes += user.stored_bytes - stored_before
+                user.storage = storage
+            self._check_limits(user, num_bytes)
         except TrailmindError as error:
             return BatchOutcome(error=error)
         user.touched_at = self._clock()
         if batch.user_id in self._users:
             self._users.move_to_end(batch.user_id)
-        user.pending_bytes += batch.num_bytes
+        user.pending_bytes += num_bytes
         try:
-            return await self._batcher.submit((batch, excluded_rows(batch, user.sites)), batch.num_bytes)
+            entry = (batch, excluded_rows(batch, user.sites))
+            outcome = await self._batcher.submit(entry, batch.num_bytes)
+            user.storage.num_bytes += outcome.stored_bytes
+            user.stored_bytes += outcome.stored_bytes
+            return outcome
         except TrailmindError as error:
             return BatchOutcome(error=error)
         finally:
-            user.pending_bytes -= batch.num_bytes
+            user.pending_bytes -= num_bytes
 
     def _check_limits(self, user: UserBuffer, num_bytes: int) -> None:
+        if not user.storage.has_room(user.pending_bytes + num_bytes):
+            raise StorageFull(user.storage.plan, user.storage.limit_bytes or 0)
         if user.pending_bytes + num_bytes > self._limits.user_bytes and user.pending_bytes:
             raise BufferFull("events arrive faster than they can be stored; wait a moment", 1.0)
         if self._batcher.pending_bytes + num_bytes > self._limits.shard_bytes and self._batcher.pending_bytes:
@@ -155,12 +181,13 @@ class SessionBuffers:
             loading.add_done_callback(lambda _: self._loading.pop(user_id, None))
         # Shielded: the first caller may be cancelled while others wait for the same load.
         sites = await asyncio.shield(loading)
+        storage = await self._load_storage(user_id) if self._load_storage is not None else Storage()
         if not self._is_owned(user_id):
             # A replica with an older shard map sent this batch. Serve it, but do not keep the user: only the shard
             # that owns them is notified when their exclusions change.
-            return UserBuffer(sites, self._clock())
+            return UserBuffer(sites, self._clock(), storage=storage)
         if user_id not in self._users:
-            user = self._users[user_id] = UserBuffer(sites, self._clock())
+            user = self._users[user_id] = UserBuffer(sites, self._clock(), storage=storage)
             self._idle_bytes += user.idle_bytes
             self.num_activations += 1
             ACTIVATIONS.labels(writer=self._writer).inc()
@@ -251,7 +278,10 @@ class PostgresBuffers:
             configure=set_transaction_timeouts,
         )
         self._store = EventWriter(self.pool)
-        self.buffers = SessionBuffers(self._store.save, self._load_exclusions, limits, writer=writer)
+        self._default_plan = limits.default_plan
+        self.buffers = SessionBuffers(
+            self._store.save, self._load_exclusions, limits, load_storage=self._load_storage, writer=writer
+        )
         self._writer, self._name = writer, name
         REGISTRY.add_collector(self._set_gauges)
         self._opening: asyncio.Task[None] | None = None
@@ -271,7 +301,15 @@ class PostgresBuffers:
         """Save what is buffered, then close the session. Raises as `models.lifecycle.close_session` does."""
         await self.open()
         await self.buffers.drain()
+        await self.record_stored_bytes()
         await close_session(self.pool, session_id, user_id)
+
+    async def record_stored_bytes(self) -> None:
+        """Record how much was stored for each user since the last time; an unavailable database is only logged."""
+        try:
+            await self._store.record_stored_bytes()
+        except (OperationalError, PoolTimeout, OSError) as error:
+            log.warning("stored_bytes_not_recorded", error=type(error).__name__)
 
     def _set_gauges(self) -> None:
         BUFFERED_BYTES.labels(writer=self._writer, shard=self._name).set(self.buffers.pending_bytes)
@@ -283,6 +321,8 @@ class PostgresBuffers:
         """Save what was accepted, then close the pool."""
         REGISTRY.remove_collector(self._set_gauges)
         await self.buffers.drain()
+        if self._opening is not None:
+            await self.record_stored_bytes()
         await self.pool.close()
 
     async def _load_exclusions(self, user_id: uuid.UUID) -> SiteLists:
@@ -291,3 +331,14 @@ class PostgresBuffers:
                 return await load_site_lists(connection, user_id)
         except (OperationalError, PoolTimeout, OSError) as error:
             raise Unavailable(f"{outage(error)}; keep the events and send them again", 2.0) from error
+
+    async def _load_storage(self, user_id: uuid.UUID) -> Storage:
+        # Read first: what is recorded meanwhile counts twice until the next look, rather than not at all.
+        unrecorded_bytes = self._store.unrecorded_bytes(user_id)
+        try:
+            async with self.pool.connection() as connection:
+                storage = await load_storage(connection, user_id, self._default_plan)
+        except (OperationalError, PoolTimeout, OSError) as error:
+            raise Unavailable(f"{outage(error)}; keep the events and send them again", 2.0) from error
+        storage.num_bytes += unrecorded_bytes
+        return storage

@@ -82,6 +82,7 @@ class SessionBufferShard:
     async def drain(self) -> None:
         """Wait until every accepted batch is committed or has failed."""
         await self._postgres.buffers.drain()
+        await self._postgres.record_stored_bytes()
 
     async def start(self) -> None:
         """Open the pool and start the background tasks. Safe to repeat."""
@@ -142,6 +143,7 @@ class SessionBufferShard:
     async def retire(self) -> None:
         """Save what was accepted, then end this actor permanently."""
         await self._postgres.buffers.drain()
+        await self._postgres.record_stored_bytes()
         log.info("shard_retired", shard=self._index)
         untyped: Any = ray
         # An intended exit: Ray does not restart the actor, and its name is free for a later shard of this index.
@@ -151,6 +153,7 @@ class SessionBufferShard:
         while True:
             await asyncio.sleep(min(30.0, self._limits.passivate_after_s))
             self._postgres.buffers.passivate()
+            await self._postgres.record_stored_bytes()
 
 
 def shard_name(index: int) -> str:

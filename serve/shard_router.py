@@ -184,13 +184,13 @@ class ShardRouter:
             SHARD_FALLBACKS.labels().inc()
             await self._fallback.close_session(session_id, user_id)
 
-    async def reload_exclusions(self, user_id: uuid.UUID) -> None:
-        """Make this replica and the user's shard read the user's excluded domains again."""
+    async def reload_user(self, user_id: uuid.UUID) -> None:
+        """Make this replica and the user's shard read the user's excluded domains and storage limit again."""
         self._fallback.buffers.invalidate_user(user_id)
         try:
             await self.shard_for(user_id).call("invalidate_user", user_id)
         except ShardUnreachable:
-            log.info("exclusions_not_reloaded")
+            log.info("user_not_reloaded")
 
     async def count_responding(self) -> tuple[int, int]:
         """How many shards reply, and how many there should be. Missing actors are started by the call."""

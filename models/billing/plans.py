@@ -25,7 +25,10 @@ from models.errors import TrailmindError
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Limits and features of one plan; None means unlimited. `token_limit` is per billing period."""
+    """Limits and features of one plan; None means unlimited. `token_limit` is per billing period.
+
+    `storage_limit_bytes` bounds events and page texts together.
+    """
 
     id: str
     name: str
@@ -34,6 +37,7 @@ class Plan:
     session_retention_days: int | None
     max_concurrent_sessions: int | None
     features: Mapping[str, bool] = field(default_factory=dict)
+    storage_limit_bytes: int | None = None
     billing_period: str = "monthly"
 
     def includes(self, feature: str) -> bool:
@@ -46,8 +50,8 @@ def _features(*names: str) -> dict[str, bool]:
 
 
 _EXPORTS = ("export_png", "export_svg", "export_md", "export_json")
-FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"))
-PRO = Plan("pro", "Pro", 1200, 500_000, None, 5, _features(*_EXPORTS, "priority_support"))
+FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"), 1024**3)
+PRO = Plan("pro", "Pro", 1200, 500_000, None, 5, _features(*_EXPORTS, "priority_support"), 20 * 1024**3)
 ENTERPRISE = Plan(
     "enterprise",
     "Enterprise",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
+from models.billing.storage import ROW_BYTES, add_stored_bytes
 from models.database import Connection
 from models.lifecycle.state import invalidate_joint_maps
 
@@ -21,6 +22,14 @@ DELETE_UNSHARED_CONTENTS: Final = """
         AND NOT EXISTS (
             SELECT FROM events e JOIN browsing_sessions s ON s.id = e.session_id
             WHERE s.user_id = %(user_id)s AND s.id <> %(session_id)s AND e.content_key = c.content_key)
+    RETURNING octet_length(c.text)
+"""
+
+# What `models.billing.storage` counts, of what a purge deletes.
+COUNT_STORED_BYTES: Final = """
+    SELECT (SELECT coalesce(sum(octet_length(payload) + %(row_bytes)s), 0) FROM events
+            WHERE session_id = %(session_id)s)
+        + (SELECT count(*) * %(row_bytes)s FROM event_rejections WHERE session_id = %(session_id)s)
 """
 
 DELETE_EVENTS: Final = "DELETE FROM events WHERE session_id = %(session_id)s"
@@ -40,7 +49,12 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     if row is None:
         return {}
     contents = await connection.execute(DELETE_UNSHARED_CONTENTS, {"user_id": row[0], "session_id": session_id})
+    num_bytes = sum(num_text_bytes + ROW_BYTES for (num_text_bytes,) in await contents.fetchall())
+    counted = await connection.execute(COUNT_STORED_BYTES, {"session_id": session_id, "row_bytes": ROW_BYTES})
+    count = await counted.fetchone()
+    num_bytes += int(count[0]) if count else 0
     events = await connection.execute(DELETE_EVENTS, {"session_id": session_id})
     await invalidate_joint_maps(connection, session_id)
     await connection.execute(DELETE_SESSION, {"session_id": session_id})
+    await add_stored_bytes(connection, {row[0]: -num_bytes})
     return {"page_contents": contents.rowcount, "events": events.rowcount, "browsing_sessions": 1}

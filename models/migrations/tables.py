@@ -11,6 +11,7 @@ import models.ai_calls
 import models.billing.billing_tables
 import models.billing.ledger
 import models.billing.plans
+import models.billing.storage
 import models.mindmap.joint_maps
 import models.mindmap.regeneration
 import models.mindmap.sharing

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from psycopg import OperationalError
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from models.billing.storage import RECORD_BYTES, ROW_BYTES, add_stored_bytes, text_bytes
 from models.database import Connection, outage
 from models.errors import NotAcceptingEvents, NotFound, TrailmindError, Unavailable
 from models.recording.browsing_sessions import OPEN_STATUSES
@@ -45,11 +47,13 @@ class BatchOutcome:
     """The result for one batch: an error for all of it, or which rows are duplicates or excluded by a rule.
 
     `duplicates` are indexes of `IngestBatch.rows`; `excluded` maps such an index to the name of the rule.
+    `stored_bytes` is what the batch added to what its user has stored.
     """
 
     error: TrailmindError | None = None
     duplicates: frozenset[int] = frozenset()
     excluded: dict[int, str] = field(default_factory=dict)
+    stored_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -91,6 +95,28 @@ class EventWriter:
 
     def __init__(self, pool: Pool, *, timeout_s: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool, self._timeout_s, self._clock = pool, timeout_s, clock
+        #: By user: bytes that were committed and are not in `storage_usage` yet.
+        self._unrecorded_bytes: dict[uuid.UUID, int] = {}
+
+    def unrecorded_bytes(self, user_id: uuid.UUID) -> int:
+        """Bytes that this writer has stored for the user and not recorded yet."""
+        return self._unrecorded_bytes.get(user_id, 0)
+
+    async def record_stored_bytes(self) -> None:
+        """Record what this writer has stored and not recorded yet."""
+        due, self._unrecorded_bytes = self._unrecorded_bytes, {}
+        if not due:
+            return
+        try:
+            async with self._pool.connection(timeout=self._timeout_s) as connection:
+                await add_stored_bytes(connection, due)
+        except BaseException:
+            self._add_unrecorded(due)
+            raise
+
+    def _add_unrecorded(self, by_user: Mapping[uuid.UUID, int]) -> None:
+        for user_id, num_bytes in by_user.items():
+            self._unrecorded_bytes[user_id] = self.unrecorded_bytes(user_id) + num_bytes
 
     async def save(
         self, batches: Sequence[IngestBatch], excluded: Sequence[Mapping[int, str]] | None = None
@@ -125,6 +151,23 @@ class EventWriter:
         *,
         skip_duplicates: bool,
     ) -> list[BatchOutcome]:
+        due: dict[uuid.UUID, int] = {}
+        try:
+            return await self._write_and_count(connection, batches, excluded, due, skip_duplicates=skip_duplicates)
+        except BaseException:
+            self._add_unrecorded(due)
+            raise
+
+    async def _write_and_count(
+        self,
+        connection: Connection,
+        batches: Sequence[IngestBatch],
+        excluded: list[dict[int, str]],
+        due: dict[uuid.UUID, int],
+        *,
+        skip_duplicates: bool,
+    ) -> list[BatchOutcome]:
+        """Write the batches. `due` receives what was unrecorded and is recorded together with them."""
         outcomes = [BatchOutcome(excluded=rules) for rules in excluded]
         async with connection.transaction():
             sessions = await self._lock_sessions(connection, {batch.session_id for batch in batches})
@@ -136,13 +179,21 @@ class EventWriter:
             await self._accept_repeated_batches(connection, batches, outcomes, closed)
             accepted = [i for i, outcome in enumerate(outcomes) if outcome.error is None and i not in closed]
             rows = _rows_to_write(batches, outcomes, accepted)
-            await _save_contents(connection, batches, rows)
+            new_contents = await _save_contents(connection, batches, rows)
             if skip_duplicates:
                 await self._insert(connection, rows, outcomes)
             else:
                 await self._copy(connection, rows)
-            await _save_rejections(connection, [(batches[i], outcomes[i]) for i in accepted])
+            new_rejections = await _save_rejections(connection, [(batches[i], outcomes[i]) for i in accepted])
             await _count_duplicates(connection, [(batches[i], outcomes[i]) for i in accepted])
+            added = _count_bytes(batches, outcomes, accepted, rows, new_contents, new_rejections)
+            # In place of a statement per request, one for each user whose bytes have accumulated.
+            for user_id, num_bytes in added.items():
+                if self.unrecorded_bytes(user_id) + num_bytes >= RECORD_BYTES:
+                    due[user_id] = self._unrecorded_bytes.pop(user_id, 0)
+            if due:
+                await add_stored_bytes(connection, {user_id: due[user_id] + added[user_id] for user_id in due})
+        self._add_unrecorded({user_id: num_bytes for user_id, num_bytes in added.items() if user_id not in due})
         return outcomes
 
     @staticmethod
@@ -246,7 +297,10 @@ def _rows_to_write(
     return rows
 
 
-async def _save_contents(connection: Connection, batches: Sequence[IngestBatch], rows: Sequence[PlacedRow]) -> None:
+async def _save_contents(
+    connection: Connection, batches: Sequence[IngestBatch], rows: Sequence[PlacedRow]
+) -> set[tuple[uuid.UUID, uuid.UUID]]:
+    """Save the page texts of `rows`; return the keys, with their users, of those that were not stored before."""
     text_by_key = {
         (batches[i].user_id, row.content_key): batches[i].contents[row.content_key]
         for i, _, _, row in rows
@@ -254,19 +308,55 @@ async def _save_contents(connection: Connection, batches: Sequence[IngestBatch],
     }
     contents = sorted(text_by_key.items())
     if not contents:
-        return
-    await connection.execute(
+        return set()
+    cursor = await connection.execute(
         "INSERT INTO page_contents (user_id, content_key, text)"
-        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING",
+        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING"
+        " RETURNING user_id, content_key",
         [
             [user_id for (user_id, _), _ in contents],
             [uuid.UUID(bytes=key) for (_, key), _ in contents],
             [text for _, text in contents],
         ],
     )
+    return {(user_id, key) for user_id, key in await cursor.fetchall()}
 
 
-async def _save_rejections(connection: Connection, saved: Sequence[tuple[IngestBatch, BatchOutcome]]) -> None:
+def _count_bytes(
+    batches: Sequence[IngestBatch],
+    outcomes: Sequence[BatchOutcome],
+    accepted: Sequence[int],
+    rows: Sequence[PlacedRow],
+    new_contents: set[tuple[uuid.UUID, uuid.UUID]],
+    new_rejections: dict[uuid.UUID, int],
+) -> dict[uuid.UUID, int]:
+    """By user the bytes that `rows` and their new texts and rejections add; sets `stored_bytes` of each outcome.
+
+    `new_contents` are (user, content key) pairs, `new_rejections` counts by session.
+    """
+    for i in accepted:
+        outcomes[i].stored_bytes = ROW_BYTES * new_rejections.pop(batches[i].session_id, 0)
+    counted: set[tuple[uuid.UUID, uuid.UUID]] = set()
+    for i, place, _, row in rows:
+        if place in outcomes[i].duplicates:
+            continue
+        outcomes[i].stored_bytes += text_bytes(row.payload) + ROW_BYTES
+        if row.content_key is not None:
+            content = (batches[i].user_id, uuid.UUID(bytes=row.content_key))
+            if content in new_contents and content not in counted:
+                counted.add(content)
+                outcomes[i].stored_bytes += text_bytes(batches[i].contents[row.content_key]) + ROW_BYTES
+    added: dict[uuid.UUID, int] = {}
+    for i in accepted:
+        if outcomes[i].stored_bytes:
+            added[batches[i].user_id] = added.get(batches[i].user_id, 0) + outcomes[i].stored_bytes
+    return added
+
+
+async def _save_rejections(
+    connection: Connection, saved: Sequence[tuple[IngestBatch, BatchOutcome]]
+) -> dict[uuid.UUID, int]:
+    """Save what was not stored, and why; return how many rows are new, by session."""
     rejected: dict[tuple[uuid.UUID, bytes], tuple[int | None, str, str]] = {}
     for batch, outcome in saved:
         for rejection in batch.rejections:
@@ -276,17 +366,19 @@ async def _save_rejections(connection: Connection, saved: Sequence[tuple[IngestB
             row = batch.rows[place]
             rejected.setdefault((batch.session_id, row.event_key), (row.seq, "excluded", rule))
     if not rejected:
-        return
+        return {}
     ordered = sorted(rejected.items())
-    await connection.execute(
+    cursor = await connection.execute(
         "INSERT INTO event_rejections (session_id, event_key, seq, verdict, reason)"
-        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING",
+        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING"
+        " RETURNING session_id",
         [
             [session_id for (session_id, _), _ in ordered],
             [uuid.UUID(bytes=key) for (_, key), _ in ordered],
             *[[facts[i] for _, facts in ordered] for i in range(3)],
         ],
     )
+    return Counter(session_id for (session_id,) in await cursor.fetchall())
 
 
 async def _count_duplicates(connection: Connection, saved: Sequence[tuple[IngestBatch, BatchOutcome]]) -> None:

@@ -42,7 +42,7 @@ def correct_late_titles(timeline: Timeline, contents: Mapping[str, str]) -> Time
 def _chains(visits: Sequence[VisitRecord]) -> list[list[VisitRecord]]:
     """The visits of one loaded application each, in order, where the first route has the title of the loaded page."""
     chains: list[list[VisitRecord]] = []
-    open_chains: dict[int | str | None, list[VisitRecord]] = {}
+    open_chains: dict[int | float | str | None, list[VisitRecord]] = {}
     for visit in visits:
         chain = open_chains.get(visit.tab_id)
         if visit.via in ROUTED and chain is not None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Any
@@ -86,7 +86,7 @@ class VisitRecord:
     max_scroll_depth: float
     is_revisit: bool
     content_key: str | None
-    tab_id: int | str | None = None
+    tab_id: int | float | str | None = None
     #: How the visit began, as the client says: `load`, `route`, `history` …
     via: str | None = None
     #: The address that the page names as its own.
@@ -258,7 +258,7 @@ def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
                 max_scroll_depth=0.0,
                 is_revisit=page in visited_pages,
                 content_key=event.content_key,
-                tab_id=event.get("tab_id", "tabId"),
+                tab_id=_tab_key(event.get("tab_id", "tabId")),
                 via=_text(event.get("via"), 32),
                 canonical=_canonical(event, url),
             )
@@ -381,7 +381,7 @@ class _PageVisits:
 
     def __init__(self) -> None:
         self._all, self._without_tab = _VisitList(), _VisitList()
-        self._by_tab: dict[Hashable, _VisitList] = {}
+        self._by_tab: dict[int | float | str, _VisitList] = {}
         #: The visits that have a leave event.
         self.left: set[int] = set()
 
@@ -391,7 +391,7 @@ class _PageVisits:
         if visit.tab_id is None:
             self._without_tab.add(i, visit.started_ms)
         else:
-            self._by_tab.setdefault(_tab_key(visit.tab_id), _VisitList()).add(i, visit.started_ms)
+            self._by_tab.setdefault(visit.tab_id, _VisitList()).add(i, visit.started_ms)
 
     def visit_at(self, event: TimelineEvent) -> int | None:
         """The visit in which `event` happened."""
@@ -402,10 +402,10 @@ class _PageVisits:
         return self._find(event, self.left)
 
     def _find(self, event: TimelineEvent, left: Container[int] | None) -> int | None:
-        tab = event.get("tab_id", "tabId")
+        tab = _tab_key(event.get("tab_id", "tabId"))
         lists = [self._all]
         if tab is not None:
-            same_tab = [self._without_tab, self._by_tab.get(_tab_key(tab), _VisitList())]
+            same_tab = [self._without_tab, self._by_tab.get(tab, _VisitList())]
             if any(found.first(left) is not None for found in same_tab):
                 lists = same_tab
         begun = [i for found in lists if (i := found.last_begun(event.occurred_ms, left)) is not None]
@@ -414,9 +414,9 @@ class _PageVisits:
         return min((i for found in lists if (i := found.first(left)) is not None), default=None)
 
 
-def _tab_key(tab: Any) -> Hashable:
-    # A client may send anything as tab id.
-    return tab if isinstance(tab, int | float | str) else repr(tab)
+def _tab_key(tab: Any) -> int | float | str | None:
+    """A tab's id as a value that can be compared and hashed: a client may send anything."""
+    return tab if tab is None or isinstance(tab, int | float | str) else repr(tab)
 
 
 def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, _PageVisits]:

@@ -19,6 +19,8 @@ class AdminUser(Reply):
     email_verified: bool
     plan: Literal["free", "pro", "enterprise"]
     num_sessions: int
+    storage_bytes: int
+    storage_limit_bytes: int | None = Field(default=None, description="The operator's limit, else the plan's")
     created_at: Time
     deleted_at: Time | None = None
 
@@ -31,10 +33,14 @@ class AdminUserList(Reply):
 
 
 class AdminUserPatch(Body):
-    """Absent fields stay unchanged. `inactive` closes the account, `active` reopens a closed one."""
+    """Absent fields stay unchanged. `inactive` closes the account, `active` reopens a closed one.
+
+    `storage_limit_bytes` replaces the limit of the plan; null returns to it.
+    """
 
     role: Literal["user", "admin"] | None = None
     status: Literal["active", "inactive"] | None = None
+    storage_limit_bytes: int | None = Field(default=None, ge=0, le=2**50)
 
 
 class AdminUserEnvelope(Reply):

@@ -19,6 +19,7 @@ class PlanReply(Reply):
     token_limit: int | None = None
     session_retention_days: int | None = None
     max_concurrent_sessions: int | None = None
+    storage_limit_bytes: int | None = None
     features: dict[str, bool]
 
 
@@ -58,6 +59,11 @@ class UsageReply(Reply):
     by_operation: dict[str, int]
     granted_tokens_left: int | None = Field(default=None, description="Tokens beyond the plan, for the current period")
     reserved_tokens: int | None = Field(default=None, description="Reserved for maps that are being generated")
+    storage_bytes: int | None = Field(
+        default=None,
+        description="Bytes of events and page texts, for the current period; those of the last minute may lack",
+    )
+    storage_limit_bytes: int | None = Field(default=None, description="Absent when storage is not limited")
 
 
 class UsageEnvelope(Reply):

@@ -117,6 +117,7 @@ _PLAN = {
     "token_limit": 50_000,
     "session_retention_days": 30,
     "max_concurrent_sessions": 1,
+    "storage_limit_bytes": 1_073_741_824,
     "features": {"export_png": True},
 }
 _USAGE = {
@@ -128,6 +129,8 @@ _USAGE = {
     "is_unlimited": False,
     "can_use_ai": True,
     "by_operation": {"mindmap": 12_500},
+    "storage_bytes": 41_943_040,
+    "storage_limit_bytes": 1_073_741_824,
 }
 _SETTINGS = {
     "model_use": "ask",
@@ -167,6 +170,8 @@ _ADMIN_USER = {
     "email_verified": True,
     "plan": "free",
     "num_sessions": 12,
+    "storage_bytes": 41_943_040,
+    "storage_limit_bytes": 1_073_741_824,
     "created_at": _BEGUN,
 }
 

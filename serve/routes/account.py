@@ -81,7 +81,7 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
     reply = settings_reply(settings)
     await db.commit()
     if body.excluded_domains is not None or body.allowed_domains is not None:
-        await state.shards.reload_exclusions(user_id)
+        await state.shards.reload_user(user_id)
     return SettingsEnvelope(settings=reply)
 
 
@@ -126,7 +126,7 @@ async def _close_account(
     if not delay:
         await state.mail_queue.mailer.erase_sent(user_id)
     await state.login_cache.revoke(revoked_ids)
-    await state.shards.reload_exclusions(user_id)
+    await state.shards.reload_user(user_id)
     return DeletionReceipt(
         status="scheduled" if delay else "erased",
         erased_at=datetime.now(UTC) + delay,

@@ -16,6 +16,7 @@ from models.accounts.logins import end_all_access
 from models.accounts.users import User
 from models.ai_calls import AiConfig
 from models.billing.plans import Subscription
+from models.billing.storage import load_storage, set_storage_limit
 from models.errors import BadRequest, Conflict, NotFound
 from models.mindmap.versions import Mindmap
 from models.recording.browsing_sessions import BrowsingSession, SessionStatus
@@ -37,6 +38,7 @@ from models.schemas.admin import (
     TaskType,
 )
 from models.schemas.base import MessageReply
+from serve.database import session_connection
 from serve.dependencies import CurrentUserId, DbSession, State
 from serve.state import AppState
 
@@ -53,6 +55,7 @@ class CannotDeleteDefault(BadRequest):
 
 
 async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUser:
+    storage = await load_storage(await session_connection(db), user.id, state.settings.limits.default_plan)
     plan = await db.scalar(
         select(Subscription.plan).where(
             Subscription.user_id == user.id, Subscription.status.in_(["active", "past_due", "trialing"])
@@ -69,6 +72,8 @@ async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUse
         email_verified=user.email_verified_at is not None,
         plan=plan or state.settings.limits.default_plan,
         num_sessions=sessions or 0,
+        storage_bytes=storage.num_bytes,
+        storage_limit_bytes=storage.limit_bytes,
         created_at=user.created_at,
         deleted_at=user.deleted_at,
     )
@@ -119,7 +124,7 @@ async def patch_user(
     if user_id == admin_id:
         raise Conflict("operators do not change their own account")
     user = await _get_user(db, user_id)
-    changes = body.model_dump(exclude_none=True)
+    changes = body.model_dump(exclude_none=True, exclude={"storage_limit_bytes"})
     if body.role == "admin" and user.email_verified_at is None:
         raise Conflict("the address of this account is not confirmed, so its user may not be the owner of the address")
     if body.role is not None:
@@ -128,11 +133,16 @@ async def patch_user(
         user.status = body.status
         user.deleted_at = datetime.now(UTC) if body.status == "inactive" else None
     revoked_ids = await end_all_access(db, user, "admin", keep_api_keys=True) if changes else []
+    if "storage_limit_bytes" in body.model_fields_set:
+        await set_storage_limit(await session_connection(db), user_id, body.storage_limit_bytes)
+        changes["storage_limit_bytes"] = body.storage_limit_bytes
     if changes:
         record_audit(db, admin_id, "user.changed", user_id, **changes)
     reply = await _user_reply(state, db, user)
     await db.commit()
     await state.login_cache.revoke(revoked_ids)
+    if "storage_limit_bytes" in changes:
+        await state.shards.reload_user(user_id)
     return AdminUserEnvelope(user=reply)
 
 

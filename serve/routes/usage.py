@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from models.accounts.users import User, require_active_user
 from models.billing.ledger import TokenAllowance, load_balance, used_by_operation
 from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
+from models.billing.storage import load_storage
 from models.database import Connection
 from models.schemas.plans import (
     PlanList,
@@ -39,6 +40,7 @@ def plan_reply(plan: Plan) -> PlanReply:
         token_limit=plan.token_limit,
         session_retention_days=plan.session_retention_days,
         max_concurrent_sessions=plan.max_concurrent_sessions,
+        storage_limit_bytes=plan.storage_limit_bytes,
         features=dict(plan.features),
     )
 
@@ -98,12 +100,14 @@ async def _usage(
         left = balance.tokens_left
         reply.can_use_ai = left is None or left > 0
         reply.granted_tokens_left, reply.reserved_tokens = balance.granted_tokens_left, balance.reserved_tokens
+        storage = await load_storage(connection, user_id, plan.id)
+        reply.storage_bytes, reply.storage_limit_bytes = storage.num_bytes, storage.limit_bytes
     return reply
 
 
 @router.get("/usage", response_model_exclude_none=True)
 async def usage(user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection) -> UsageEnvelope:
-    """Tokens used in the current billing period."""
+    """Tokens used in the current billing period, and bytes stored."""
     _, current = await current_plan_of(state, db, user_id)
     reply = await _usage(db, connection, user_id, current.plan, current.usage_start, current.usage_end, is_current=True)
     return UsageEnvelope(usage=reply)

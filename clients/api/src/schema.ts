@@ -1500,7 +1500,7 @@ export interface paths {
         };
         /**
          * Usage
-         * @description Tokens used in the current billing period.
+         * @description Tokens used in the current billing period, and bytes stored.
          */
         get: operations["usage"];
         put?: never;
@@ -2077,6 +2077,13 @@ export interface components {
             plan: "free" | "pro" | "enterprise";
             /** Num Sessions */
             num_sessions: number;
+            /** Storage Bytes */
+            storage_bytes: number;
+            /**
+             * Storage Limit Bytes
+             * @description The operator's limit, else the plan's
+             */
+            storage_limit_bytes?: number;
             /** Created At */
             created_at: string;
             /** Deleted At */
@@ -2094,6 +2101,8 @@ export interface components {
          *         "email_verified": true,
          *         "plan": "free",
          *         "num_sessions": 12,
+         *         "storage_bytes": 41943040,
+         *         "storage_limit_bytes": 1073741824,
          *         "created_at": "2026-11-20T09:00:00.000Z"
          *       }
          *     }
@@ -2114,6 +2123,8 @@ export interface components {
          *           "email_verified": true,
          *           "plan": "free",
          *           "num_sessions": 12,
+         *           "storage_bytes": 41943040,
+         *           "storage_limit_bytes": 1073741824,
          *           "created_at": "2026-11-20T09:00:00.000Z"
          *         }
          *       ],
@@ -2129,6 +2140,8 @@ export interface components {
         /**
          * AdminUserPatch
          * @description Absent fields stay unchanged. `inactive` closes the account, `active` reopens a closed one.
+         *
+         *     `storage_limit_bytes` replaces the limit of the plan; null returns to it.
          * @example {
          *       "role": "admin"
          *     }
@@ -2138,6 +2151,8 @@ export interface components {
             role?: ("user" | "admin") | null;
             /** Status */
             status?: ("active" | "inactive") | null;
+            /** Storage Limit Bytes */
+            storage_limit_bytes?: number | null;
         };
         /**
          * AiConfigBody
@@ -3852,6 +3867,7 @@ export interface components {
          *           "token_limit": 50000,
          *           "session_retention_days": 30,
          *           "max_concurrent_sessions": 1,
+         *           "storage_limit_bytes": 1073741824,
          *           "features": {
          *             "export_png": true
          *           }
@@ -3885,6 +3901,8 @@ export interface components {
             session_retention_days?: number;
             /** Max Concurrent Sessions */
             max_concurrent_sessions?: number;
+            /** Storage Limit Bytes */
+            storage_limit_bytes?: number;
             /** Features */
             features: {
                 [key: string]: boolean;
@@ -4681,6 +4699,7 @@ export interface components {
          *           "token_limit": 50000,
          *           "session_retention_days": 30,
          *           "max_concurrent_sessions": 1,
+         *           "storage_limit_bytes": 1073741824,
          *           "features": {
          *             "export_png": true
          *           }
@@ -4947,7 +4966,9 @@ export interface components {
          *         "can_use_ai": true,
          *         "by_operation": {
          *           "mindmap": 12500
-         *         }
+         *         },
+         *         "storage_bytes": 41943040,
+         *         "storage_limit_bytes": 1073741824
          *       }
          *     }
          */
@@ -4969,7 +4990,9 @@ export interface components {
          *           "can_use_ai": true,
          *           "by_operation": {
          *             "mindmap": 12500
-         *           }
+         *           },
+         *           "storage_bytes": 41943040,
+         *           "storage_limit_bytes": 1073741824
          *         }
          *       ]
          *     }
@@ -5014,6 +5037,16 @@ export interface components {
              * @description Reserved for maps that are being generated
              */
             reserved_tokens?: number;
+            /**
+             * Storage Bytes
+             * @description Bytes of events and page texts, for the current period; those of the last minute may lack
+             */
+            storage_bytes?: number;
+            /**
+             * Storage Limit Bytes
+             * @description Absent when storage is not limited
+             */
+            storage_limit_bytes?: number;
         };
         /**
          * UserEnvelope

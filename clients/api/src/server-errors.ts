@@ -118,6 +118,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     en: "A session of this map was deleted. Draw the map again.",
     ko: "이 지도의 세션이 삭제됐어요. 지도를 다시 그리세요.",
   },
+  STORAGE_LIMIT: {
+    en: "Your plan has no room for more recordings. Delete some; what is recorded now waits on this device.",
+    ko: "요금제의 저장 공간이 가득 찼어요. 기록을 지워 주세요. 지금 기록하는 것은 이 기기에서 기다려요.",
+  },
   TOKEN_LIMIT_EXCEEDED: {
     en: ({ resets_at }, language) =>
       `Your plan's tokens are used up.${resets_at ? ` They are renewed on ${day(resets_at, language)}.` : ""} Your sessions stay readable.`,

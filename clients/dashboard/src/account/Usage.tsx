@@ -1,5 +1,5 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
-import { compactNumber, shortDate, type UsageEnvelope, type UsageHistory, unwrap } from "@trailmind/api";
+import { compactNumber, readableBytes, shortDate, type UsageEnvelope, type UsageHistory, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { optionalQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
@@ -24,6 +24,7 @@ export function Usage({ query }: { query: UseQueryResult<UsageEnvelope | null> }
       ) : (
         <div className="stack">
           <CurrentMonth usage={usage} />
+          <Storage usage={usage} />
           <ByOperation usage={usage} />
           {history.data && <History months={history.data.history} />}
         </div>
@@ -50,22 +51,48 @@ function CurrentMonth({ usage }: { usage: UsageData }) {
   );
 }
 
+function Storage({ usage }: { usage: UsageData }) {
+  const t = useMessages();
+  const language = useLanguage();
+  if (usage.storage_bytes === undefined) return null;
+  const used = readableBytes(usage.storage_bytes, language);
+  const limit = usage.storage_limit_bytes;
+  const percent = limit === undefined ? 0 : Math.round((usage.storage_bytes / Math.max(1, limit)) * 100);
+  return (
+    <div className="stack tight">
+      <p className="tnum">
+        {limit === undefined ? t.account.stored(used) : t.account.storedOf(used, readableBytes(limit, language))}
+      </p>
+      {limit !== undefined && <Meter percent={percent} label={t.account.storage} />}
+      {percent >= 80 && (
+        <p className="notice amber">{percent >= 100 ? t.account.storageFull : t.account.storageNear}</p>
+      )}
+    </div>
+  );
+}
+
 function UsageMeter({ percent }: { percent: number }) {
   const t = useMessages();
   return (
     <>
-      <div
-        className={`meter ${percent >= 100 ? "red" : percent >= 80 ? "amber" : ""}`}
-        role="meter"
-        aria-label={t.account.usage}
-        aria-valuenow={percent}
-        aria-valuemin={0}
-        aria-valuemax={100}
-      >
-        <i style={{ width: `${Math.min(100, percent)}%` }} />
-      </div>
+      <Meter percent={percent} label={t.account.usage} />
       {percent >= 80 && <p className="notice amber">{percent >= 100 ? t.account.over : t.account.near}</p>}
     </>
+  );
+}
+
+function Meter({ percent, label }: { percent: number; label: string }) {
+  return (
+    <div
+      className={`meter ${percent >= 100 ? "red" : percent >= 80 ? "amber" : ""}`}
+      role="meter"
+      aria-label={label}
+      aria-valuenow={percent}
+      aria-valuemin={0}
+      aria-valuemax={100}
+    >
+      <i style={{ width: `${Math.min(100, percent)}%` }} />
+    </div>
   );
 }
 
