@@ -405,9 +405,9 @@ async def test_a_page_is_read_with_its_passages_in_place(map_page: Page, stored:
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Read here").first.click()
     reader = page.get_by_role("dialog")
-    await expect(reader.locator("mark.quote").first).to_be_in_viewport()
+    await expect(reader.locator("mark.cited").first).to_be_in_viewport()
     quote = await page.locator(".evidence blockquote").first.inner_text()
-    marked = " ".join(await reader.locator("mark.quote").all_inner_texts())
+    marked = " ".join(await reader.locator("mark.cited").all_inner_texts())
     assert " ".join(marked.split()) in " ".join(quote.split())
 
 

@@ -1,6 +1,7 @@
 /** The text field in place of a label on the map. It follows the label while the map moves. */
 import { type RefObject, useLayoutEffect, useRef, useState } from "react";
 import { useMessages } from "~/i18n";
+import { uncoveredSize } from "./camera";
 import type { MapHandle } from "./map-props";
 import "./RenameField.css";
 
@@ -25,15 +26,17 @@ export function RenameField({
     const follow = () => {
       const element = box.current;
       const rect = handle.current?.rectOf(id);
-      if (element && rect) {
-        const stage = element.parentElement?.getBoundingClientRect();
+      const stage = element?.parentElement;
+      if (element && stage && rect) {
+        // The panel beside the map must not cover the field.
+        const free = uncoveredSize(stage, { width: stage.clientWidth, height: stage.clientHeight });
         const width = Math.max(MIN_WIDTH_PX, rect.width + 28);
         const anchor = {
           left: rect.x - 9,
           center: rect.x + (rect.width - width) / 2,
           right: rect.x + rect.width + 9 - width,
         };
-        const left = Math.max(4, Math.min(anchor[rect.align], (stage?.width ?? width) - width - 4));
+        const left = Math.max(4, Math.min(anchor[rect.align], free.width - width - 4));
         element.style.transform = `translate(${left}px, ${rect.y + rect.height / 2}px) translateY(-50%)`;
         element.style.width = `${width}px`;
         element.style.fontSize = `${Math.max(13, rect.fontSize)}px`;

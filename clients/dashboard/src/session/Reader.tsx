@@ -57,11 +57,11 @@ function PageText({ page, quote }: { page: PageTextReply; quote: string | null }
       return place ? [{ ...place, kind: "highlight" }] : [];
     });
     const place = quote ? placeOf(page.text, { quote }) : null;
-    if (place) spans.push({ ...place, kind: "quote" });
+    if (place) spans.push({ ...place, kind: "cited" });
     return { lines: markedLines(page.text, spans), isQuoteFound: place !== null };
   }, [page, quote]);
   useEffect(() => {
-    const mark = box.current?.querySelector("mark.quote") ?? box.current?.querySelector("mark");
+    const mark = box.current?.querySelector("mark.cited") ?? box.current?.querySelector("mark");
     mark?.scrollIntoView({ block: "center" });
   }, []);
   if (!page.text) return <p className="muted">{t.reader.empty}</p>;
