@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { compactNumber, type Language, type PlanReply, unwrap } from "@trailmind/api";
 import { Check } from "lucide-react";
 import { api } from "~/api/client";
-import { optionalQuery } from "~/api/queries";
+import { optionalQuery, planQuery } from "~/api/queries";
 import { type Messages, useLanguage, useMessages } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Section } from "./Section";
@@ -11,7 +11,7 @@ import "./Plans.css";
 export function Plans() {
   const t = useMessages();
   const plans = useQuery(optionalQuery(["plans"], () => unwrap(api.GET("/v1/subscription/plans"))));
-  const mine = useQuery(optionalQuery(["subscription"], () => unwrap(api.GET("/v1/subscription"))));
+  const mine = useQuery(planQuery());
   if (plans.data === null) return null;
   return (
     <Section title={t.account.plan}>

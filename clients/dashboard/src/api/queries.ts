@@ -151,6 +151,9 @@ export const serverQuery = () => ({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
+/** The plan of the account. */
+export const planQuery = () => optionalQuery(["subscription"], () => unwrap(api.GET("/v1/subscription")));
+
 /** The settings stored with the account. */
 export const settingsQuery = () => optionalQuery(["settings"], () => unwrap(api.GET("/v1/users/me/settings")));
 

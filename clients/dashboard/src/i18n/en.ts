@@ -515,6 +515,7 @@ export const en = {
       csv: "Timeline (CSV)",
     } as Record<string, string>,
     plan: "Your plan does not include this format.",
+    notIncluded: "not in your plan",
   },
   search: {
     title: "Search",

@@ -522,6 +522,7 @@ export const ko: Messages = {
       json: "데이터 (JSON)",
       csv: "타임라인 (CSV)",
     },
+    notIncluded: "요금제에 없음",
     plan: "현재 요금제에 없는 형식이에요.",
   },
   search: {

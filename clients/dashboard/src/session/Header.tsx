@@ -17,7 +17,7 @@ import {
 } from "lucide-react";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { api, download } from "~/api/client";
-import { isOpen, receiptQuery, type Session, serverQuery } from "~/api/queries";
+import { isOpen, planQuery, receiptQuery, type Session, serverQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search-params";
@@ -28,7 +28,7 @@ import { Menu } from "~/ui/Menu";
 import { toast } from "~/ui/toast";
 import type { Edits } from "./edits";
 import { exportPath } from "./export-path";
-import { FORMATS, hasFeature } from "./features";
+import { EXPORT_FEATURES, FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
 import { useLocalOnly } from "./useLocalOnly";
 import "./Header.css";
@@ -52,6 +52,8 @@ export function Header(props: {
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
   const { data: facts } = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
   const server = useQuery(serverQuery());
+  const features = useQuery(planQuery()).data?.subscription.plan.features;
+  const isIncluded = (format: (typeof FORMATS)[number]) => features?.[EXPORT_FEATURES[format]] !== false;
   const setLocalOnly = useLocalOnly(session.id);
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const canExport = hasFeature("/v1/sessions/{session_id}/export");
@@ -135,7 +137,7 @@ export function Header(props: {
             }
             entries={FORMATS.map((format) => ({
               kind: "item",
-              label: t.export.formats[format] ?? format,
+              label: `${t.export.formats[format] ?? format}${isIncluded(format) ? "" : ` · ${t.export.notIncluded}`}`,
               onPick: () => void save(format),
             }))}
           />
