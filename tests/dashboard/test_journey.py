@@ -164,7 +164,7 @@ async def test_sign_in_returns_to_the_requested_page(user: BrowserUser, page_err
     page = user.page
     await user.sign_up()
     await page.goto("/account")
-    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("button", name="Sign out", exact=True).click()
     await page.wait_for_url("**/login**")
     await page.goto("/search?q=bread")
     await page.wait_for_url("**/login?next=**")
