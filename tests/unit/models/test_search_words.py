@@ -33,9 +33,9 @@ from models.search.words import fold_text, fold_with_positions, query_terms, sea
 )
 def test_a_query_finds_the_page(page: str, query: str) -> None:
     words = search_words(page)
-    wanted = tsquery_text(query)
-    assert wanted is not None
-    for lexeme in wanted.split(" & "):
+    lexemes = tsquery_text(query)
+    assert lexemes is not None
+    for lexeme in lexemes.split(" & "):
         prefix = lexeme.removesuffix(":*")[1:-1]
         assert any(word.startswith(prefix) if lexeme.endswith(":*") else word == prefix for word in words), lexeme
 
