@@ -439,7 +439,9 @@ async def test_a_link_between_topics_gets_a_name(map_page: Page, stored: StoredM
     if await name.count() == 0:
         await evidence.get_by_role("button", name="More edits").click()
         await page.get_by_role("menuitem", name="Link to…", exact=True).click()
-        await page.get_by_role("dialog").get_by_role("button", name=second, exact=True).click()
+        # Edits are sent one after the other: the name is the second.
+        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+            await page.get_by_role("dialog").get_by_role("button", name=second, exact=True).click()
     await name.click()
     await page.get_by_label("Name of the link").fill("both keep versions")
     async with page.expect_response(lambda response: response.request.method == "PATCH"):
