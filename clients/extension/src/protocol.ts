@@ -34,6 +34,8 @@ export const PageMessage = v.variant("kind", [
     ...snapshot,
     url: short(8_192),
     via: v.picklist(["load", "route", "restore", "start"]),
+    /** The document replaces the same one, loaded before. */
+    isReload: v.optional(v.boolean()),
     /** Of an error page only. */
     httpStatus: v.optional(v.pipe(v.number(), v.integer(), v.minValue(400), v.maxValue(599))),
   }),

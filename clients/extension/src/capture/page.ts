@@ -266,18 +266,21 @@ export class RecordedPage {
     this.clock.restart(activeMs);
     this.scroll.restart();
     this.reportedQuarter = 0;
-    const httpStatus = via === "load" || via === "start" ? this.httpStatus() : undefined;
     const measured = { ...this.measurements(visit.id), at };
-    const message = { kind: "visit", ...measured, url, via, ...(httpStatus ? { httpStatus } : {}) } as const;
+    const message = { kind: "visit", ...measured, url, via, ...this.navigation(via) } as const;
     visit.visitMessage = message;
     void this.messenger.deliver(message).then((response) => this.onVisitResponse(visit, url, response));
   }
 
-  /** The status of an error page, undefined for every other page. */
-  private httpStatus(): number | undefined {
+  /** How the document was loaded: again, or as an error page. Empty for every other one. */
+  private navigation(via: Via): { isReload?: true; httpStatus?: number } {
+    if (via !== "load" && via !== "start") return {};
     const [entry] = this.window.performance.getEntriesByType?.("navigation") ?? [];
-    const status = (entry as { responseStatus?: number } | undefined)?.responseStatus;
-    return status !== undefined && status >= 400 && status <= 599 ? status : undefined;
+    const { type, responseStatus = 0 } = (entry ?? {}) as { type?: string; responseStatus?: number };
+    return {
+      ...(type === "reload" ? { isReload: true as const } : {}),
+      ...(responseStatus >= 400 && responseStatus <= 599 ? { httpStatus: responseStatus } : {}),
+    };
   }
 
   /** A port tells the worker when this document crashes. It closes with the worker, and is opened again with a beat. */

@@ -97,7 +97,7 @@ export class PageMessageHandler {
   async leave(message: PageMessageOf<"leave">, source: Source | null = null): Promise<void> {
     const { store, visits, onQueued, onChange } = this.deps;
     const visit = await this.applyMeasurements(message, source);
-    if (!visit) return;
+    if (!visit || (source && this.isOfFormerDocument(visit, source))) return;
     if (message.hasPasswordField) {
       await store.withdrawVisit(visit.recording, visit.id, "password_field");
     } else {
@@ -181,7 +181,9 @@ export class PageMessageHandler {
       if (other.documentId === source.documentId) continue;
       const address = other.currentUrl ?? other.url;
       const leftAt = other.leftAt ?? other.goneAt;
-      const isReload = message.via === "load" && leftAt !== null && now() - leftAt < RELOAD_TIMEOUT_MS;
+      // On a busy machine, the new document can be faster than the final event of the old one.
+      const isRecent = leftAt === null ? message.isReload === true : now() - leftAt < RELOAD_TIMEOUT_MS;
+      const isReload = message.via === "load" && isRecent;
       if (isReload && routeKey(address) === routeKey(redactUrl(message.url))) {
         continued = other;
       } else if (!(message.via === "load" && other.isTransit && (await store.dropVisit(other.id)))) {
@@ -244,14 +246,19 @@ export class PageMessageHandler {
     return source.isAudible ? { ...RECORDED, isAudible: true } : RECORDED;
   }
 
+  /** True for a late message of the document before a reload. */
+  private isOfFormerDocument(visit: OpenVisit, source: Source): boolean {
+    return source.tabId >= 0 && source.documentId !== visit.documentId;
+  }
+
   /** Messages can arrive late and more than once, so active time and scroll depth never decrease. */
   private applyMeasurements(
     message: PageMessageOf<"snapshot" | "leave">,
     source: Source | null,
   ): Promise<OpenVisit | undefined> {
     return this.deps.store.updateVisit(message.visitId, (visit) => {
-      // A late message of the document before a reload: its time is carried already.
-      if (source && source.tabId >= 0 && source.documentId !== visit.documentId) return false;
+      // Its time is carried already.
+      if (source && this.isOfFormerDocument(visit, source)) return false;
       visit.activeMs = Math.max(visit.activeMs, (visit.carriedMs ?? 0) + message.activeMs);
       visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
       if (message.at < visit.snapshotAt) return;

@@ -651,6 +651,20 @@ describe("a page that changes", () => {
     expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 5_000 }]);
   });
 
+  test("is one visit if it loads again before its final event arrives", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    clock.advance(3_000);
+    const again = source({ documentId: "d2" });
+    expect(await visit(newVisit(), { isReload: true }, again)).toMatchObject({ records: true, visitId: id });
+    await leave(id, { activeMs: 3_000, isUnload: true });
+    expect(await queue()).toHaveLength(1);
+    const last = { ...numbers(id, { activeMs: 2_000 }), title: "", hasPasswordField: false };
+    await recorder.receive({ kind: "leave", ...last }, again);
+    expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 5_000 }]);
+  });
+
   test("is no visit if another one replaces it at once", async () => {
     await begin();
     const id = newVisit();
