@@ -17,7 +17,8 @@ from tests.support.chromium import CHROMIUM
 
 pytestmark = pytest.mark.browser
 
-HOST = "trailmind.lan"
+#: A server answers for names of a home network that end in `.local`; others need TRAILMIND_ALLOWED_HOSTS.
+HOST = "trailmind.local"
 
 
 @pytest.fixture
