@@ -19,8 +19,8 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a program as another user"),
 ]
-NOBODY = 65534
-#: Reports what `nobody` may read, write, connect to and read from ports. Without access to our packages.
+UNPRIVILEGED_UID = 65534
+#: Reports what the other user may read, write, connect to and read from ports. Without access to our packages.
 _PROBE = """
 import json, os, socket, sys, urllib.request
 
@@ -54,14 +54,14 @@ def server() -> Iterator[Product]:
         yield running
 
 
-def seen_by_nobody(paths: list[str], ports: list[int]) -> dict[str, Any]:
+def seen_by_other_user(paths: list[str], ports: list[int]) -> dict[str, Any]:
     arguments = ["-I", "-S", "-c", _PROBE, json.dumps([paths, ports])]
     for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
         try:
             run = subprocess.run(
                 [python, *arguments],
-                user=NOBODY,
-                group=NOBODY,
+                user=UNPRIVILEGED_UID,
+                group=UNPRIVILEGED_UID,
                 extra_groups=[],
                 cwd="/",
                 capture_output=True,
@@ -75,7 +75,7 @@ def seen_by_nobody(paths: list[str], ports: list[int]) -> dict[str, Any]:
     else:
         pytest.skip("no Python that another user may run")
     result: dict[str, Any] = json.loads(run.stdout)
-    assert result["uid"] == NOBODY
+    assert result["uid"] == UNPRIVILEGED_UID
     return result
 
 
@@ -91,7 +91,7 @@ def test_the_probe_finds_what_is_open(tmp_path: Path) -> None:
     open_file = Path("/tmp") / f"open-to-all-{os.getpid()}"
     open_file.touch(mode=0o666)
     try:
-        assert seen_by_nobody([str(open_file)], [])["paths"] == [str(open_file)]
+        assert seen_by_other_user([str(open_file)], [])["paths"] == [str(open_file)]
     finally:
         open_file.unlink()
 
@@ -100,11 +100,11 @@ def test_another_user_reaches_no_file_and_no_socket(server: Product) -> None:
     paths = private_paths(server)
     assert any(path.endswith("plasma_store") for path in paths)
     assert any(path.endswith("/s") for path in paths), "the administration socket of HAProxy"
-    assert seen_by_nobody(paths, [])["paths"] == []
+    assert seen_by_other_user(paths, [])["paths"] == []
 
 
 def test_another_user_reads_no_metrics_of_ray_and_haproxy(server: Product) -> None:
     ports = sorted({listener.port for listener in listeners(server.pid)} - {server.port})
-    answers = seen_by_nobody([], ports)["ports"]
+    answers = seen_by_other_user([], ports)["ports"]
     # A replica's own `/metrics` are the gauges of the database, which any program on this machine may read.
     assert [answer for answer in answers if not answer[2].startswith("# HELP trailmind_sessions ")] == []

@@ -1,4 +1,4 @@
-"""Errors and answers as vendors and compatible servers send them, recorded from their documentation and bug reports."""
+"""Errors and answers in the shapes that vendors and compatible servers document or that bug reports show."""
 
 # Recorded bodies are easier to read on one line each.
 # ruff: noqa: E501

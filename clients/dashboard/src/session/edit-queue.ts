@@ -1,6 +1,6 @@
 /**
  * The edits of one session's map on their way to the server. They are shown at once and sent one after the other, each
- * with the length of the edit log that it is based on. A refused edit, and those made after it, are taken back.
+ * with the length of the edit log that it is based on. A refused edit, and those made after it, are undone.
  */
 import type { EditsReply, MindmapReply, OperationBody } from "@trailmind/api";
 import { applyOperation } from "./apply-operation";
@@ -64,7 +64,7 @@ export class EditQueue {
   private after(document: unknown, operation: OperationBody, undoable: unknown[], redoable: unknown[]): unknown {
     if (operation.op === "undo" || operation.op === "redo") {
       const [from, to] = operation.op === "undo" ? [undoable, redoable] : [redoable, undoable];
-      // An edit of another page or tab is taken back by the server only.
+      // An edit of another page or tab is undone by the server only.
       if (from.length === 0) return document;
       to.push(document);
       return from.pop();
