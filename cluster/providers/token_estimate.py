@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 
 from cluster.mindmap.text.language import split_sentences
 
@@ -13,7 +12,6 @@ from cluster.mindmap.text.language import split_sentences
 # usage is booked afterwards, and the operator absorbs any excess (see models.billing.ledger).
 _CHARS_PER_TOKEN = 2.8
 _TOKENS_PER_WIDE_CHAR = 1.5
-_ASCII = re.compile(r"[\x00-\x7f]")
 #: Tokens that a vendor adds to a request for roles and the schema.
 OVERHEAD_TOKENS = 60
 
@@ -22,7 +20,7 @@ def estimate_tokens(text: str) -> int:
     """An upper bound of the number of tokens in `text`."""
     if text.isascii():
         return math.ceil(len(text) / _CHARS_PER_TOKEN)
-    wide = len(_ASCII.sub("", text))
+    wide = len(text) - len(text.encode("ascii", "ignore"))
     return math.ceil((len(text) - wide) / _CHARS_PER_TOKEN + wide * _TOKENS_PER_WIDE_CHAR)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 
 from models.billing.ledger import grant, lock_ledger, revoke_grant
-from models.billing.stripe_facts import CheckoutFacts, CustomerFacts, InvoiceFacts, SubscriptionFacts
+from models.billing.stripe_facts import LIVE_STATUSES, CheckoutFacts, CustomerFacts, InvoiceFacts, SubscriptionFacts
 from models.database import Connection
 
 #: Makes the id of a pack, and thereby the grant's idempotency key, from the id of the Checkout session.
@@ -170,14 +170,16 @@ async def apply_facts(connection: Connection, facts: CustomerFacts, fetched_at: 
             "is_deleted": facts.is_deleted,
         },
     )
+    mirrored = await _mirrored_subscriptions(connection, user_id)
+    known = next((name for name, row in mirrored.items() if row["status"] in LIVE_STATUSES), None)
+    current = facts.current_subscription(known)
     changes = [
-        *await _save_subscriptions(connection, user_id, facts),
+        *await _save_subscriptions(connection, user_id, facts, mirrored, current),
         *await _save_invoices(connection, user_id, facts),
         *await _save_checkouts(connection, user_id, facts),
     ]
     new_disputes = facts.open_disputes - set(owner["open_disputes"])
     changes += [Change("disputed", payment) for payment in sorted(new_disputes)]
-    current = facts.current_subscription()
     returned = facts.returned_subscriptions()
     live = [s for s in facts.subscriptions if s.is_live]
     return AppliedFacts(
@@ -190,14 +192,23 @@ async def apply_facts(connection: Connection, facts: CustomerFacts, fetched_at: 
     )
 
 
-async def _save_subscriptions(connection: Connection, user_id: uuid.UUID, facts: CustomerFacts) -> list[Change]:
+async def _mirrored_subscriptions(connection: Connection, user_id: uuid.UUID) -> dict[str, dict[str, Any]]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(LOAD_MIRRORED_SUBSCRIPTIONS, {"user_id": user_id})
-        mirrored = {row["stripe_subscription_id"]: row for row in await cursor.fetchall()}
+        return {row["stripe_subscription_id"]: row for row in await cursor.fetchall()}
+
+
+async def _save_subscriptions(
+    connection: Connection,
+    user_id: uuid.UUID,
+    facts: CustomerFacts,
+    mirrored: dict[str, dict[str, Any]],
+    current: SubscriptionFacts | None,
+) -> list[Change]:
     if facts.is_deleted:
         ended = await connection.execute(END_ALL_SUBSCRIPTIONS, {"user_id": user_id})
         return [Change("ended", *row) for row in await ended.fetchall()]
-    current, returned = facts.current_subscription(), facts.returned_subscriptions()
+    returned = facts.returned_subscriptions()
     changes: list[Change] = []
     # The live one last: the index of current subscriptions allows one per user.
     for subscription in sorted(facts.subscriptions, key=lambda s: s is current):
@@ -247,7 +258,7 @@ def _subscription_changes(before: dict[str, Any] | None, now: SubscriptionFacts,
     if before is None:
         is_new = now.is_live and not is_refunded
         return [Change("started", now.id, now.plan, now.period_end)] if is_new else []
-    was_live = before["status"] in ("active", "trialing", "past_due")
+    was_live = before["status"] in LIVE_STATUSES
     if is_refunded:
         return [] if before["is_refunded"] else [Change("refunded", now.id, now.plan)]
     if was_live and not now.is_live:

@@ -113,11 +113,11 @@ class CustomerFacts:
                     newest[invoice.subscription_id] = invoice
         return frozenset(name for name, invoice in newest.items() if self.is_returned(invoice))
 
-    def current_subscription(self) -> SubscriptionFacts | None:
-        """The subscription that gives the customer a plan; the oldest, should there be several."""
+    def current_subscription(self, known: str | None = None) -> SubscriptionFacts | None:
+        """The subscription that gives the customer a plan: `known` while it is live, else the oldest."""
         returned = self.returned_subscriptions()
         live = [s for s in self.subscriptions if s.is_live and s.id not in returned]
-        return min(live, key=lambda s: (s.started_at, s.id), default=None)
+        return min(live, key=lambda s: (s.id != known, s.started_at, s.id), default=None)
 
     def grace_until(self, subscription: SubscriptionFacts) -> datetime | None:
         """When the plan ends if the payment of the period goes on failing; None unless it is past due."""

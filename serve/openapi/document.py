@@ -86,6 +86,12 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
         "at most 100 headers of 32 KB together, please",
     ),
     500: ("InternalError", "Internal error", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
+    501: (
+        "NotImplemented",
+        "This server does not sell plans",
+        "BILLING_DISABLED",
+        "this server does not sell plans: no Stripe key is set",
+    ),
     503: (
         "Unavailable",
         "A dependency is unavailable; retry after `Retry-After` seconds",
@@ -224,8 +230,12 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
         statuses.add(404)
     if name in _MAY_CONFLICT:
         statuses.add(409)
+    if name == "extension_package":
+        statuses.add(404)
     if name in _MAY_COST:
         statuses.add(402)
+    if "billing" in operation.get("tags", ()):
+        statuses |= {400, 402, 409, 501}
     if name == "refresh":
         operation["security"] = [{"refresh": []}, {"refreshCookie": []}]
     if path in _TEXT_ANSWERS:

@@ -390,6 +390,21 @@ async def test_a_customer_deleted_at_stripe_loses_the_plan_and_can_buy_again(wor
     assert (await world.plan(ann)).plan.id == "pro"
 
 
+async def test_a_second_live_subscription_is_reported_and_takes_over_when_the_first_ends(
+    world: BillingWorld, ann: ApiUser
+) -> None:
+    first = await world.buy(ann)
+    second = world.state.subscribe(world.state.get("subscription", first)["customer"], PRO_MONTHLY, {})
+    applied = await world.sync.sync(second["customer"])
+    assert applied is not None
+    assert applied.duplicates == (second["id"],)
+    assert (await world.plan(ann)).plan.id == "pro"
+    world.state.cancel(world.state.get("subscription", first))
+    await world.deliver()
+    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.sync.sync(second["customer"])).duplicates == ()  # type: ignore[union-attr]
+
+
 # --- refunds, disputes, packs (checks 26 and 28) ----------------------------------------------------------------------
 
 

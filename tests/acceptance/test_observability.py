@@ -22,6 +22,7 @@ from actors.limiter_actor import ProviderLimiterActor
 from actors.provider_limiter import CallOutcome, LimiterRefused, Permit, PermitRequest
 from actors.quota_state import RateLimit
 from actors.session_buffers import BufferLimits, PostgresBuffers, SessionBuffers
+from cluster.billing.reconciliation import reconcile
 from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
 from cluster.jobs.middleware import observe_job
@@ -37,8 +38,10 @@ from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
 from telemetry.logs import configure_logging
 from telemetry.metrics import REGISTRY
+from tests.support.billing import billing_world
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
+from tests.support.stripe_fake import PRO_MONTHLY, running_stripe
 from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
@@ -246,6 +249,18 @@ async def test_provider_limiters_update_the_metrics(settings: Settings) -> None:
         await limiter.close()
 
 
+async def _buy_plans(settings: Settings) -> None:
+    """A purchase with its webhooks, a second subscription of one customer, and a reconciliation."""
+    with running_stripe() as stripe:
+        async with billing_world(settings, stripe) as world:
+            user = await world.user()
+            subscription = await world.buy(user)
+            customer = stripe.state.get("subscription", subscription)["customer"]
+            stripe.state.subscribe(customer, PRO_MONTHLY, {})
+            await world.deliver()
+            await reconcile(world.sync)
+
+
 async def test_every_metric_gets_a_series(
     api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker, settings: Settings, pool: AsyncConnectionPool[Any]
 ) -> None:
@@ -257,6 +272,7 @@ async def test_every_metric_gets_a_series(
     await test_shards_and_batchers_update_the_metrics(settings)
     await test_calls_to_providers_are_counted(ann, pool)
     await test_provider_limiters_update_the_metrics(settings)
+    await _buy_plans(settings)
     seen = {name for name, _ in REGISTRY.totals()}
     assert set(REGISTRY.instruments) - seen == set()
 

@@ -442,7 +442,7 @@ RULE_SAMPLES: list[Sample] = [
     (
         "metric-label",
         alert("TrailmindBacklog", put('trailmind_jobs_pending{queue="map"} > 1', "expr")),
-        "never has queue=map, only mail, maintenance, maps",
+        "never has queue=map, only billing, mail, maintenance, maps",
     ),
     (
         "metric-label",

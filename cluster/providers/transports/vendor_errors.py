@@ -80,7 +80,8 @@ def error_from_status(provider: str, status: int, headers: Mapping[str, str], bo
     """
     if (reason := refusal_in_body(body)) is not None:
         return ProviderRefused(provider, reason)
-    if status in (429, 529) or "overloaded_error" in _error_codes(body):
+    # A 503 is an outage whatever its body says: the next provider is asked at once.
+    if status in (429, 529) or (status != 503 and "overloaded_error" in _error_codes(body)):
         wait, hints = retry_after_s(headers), rate_limit_hints(headers)
         details = _error_details(body)
         if details:

@@ -184,7 +184,7 @@ class FakeStripe:
         session.update(status="complete", url=None)
         if session["mode"] == "subscription":
             metadata = values.get("subscription_data", {}).get("metadata", {})
-            subscription = self._create_subscription(session["customer"], values["line_items"][0]["price"], metadata)
+            subscription = self.subscribe(session["customer"], values["line_items"][0]["price"], metadata)
             session.update(
                 subscription=subscription["id"], invoice=subscription["latest_invoice"], payment_status="paid"
             )
@@ -219,7 +219,8 @@ class FakeStripe:
         del item["livemode"]
         return item
 
-    def _create_subscription(self, customer: str, price_id: str, metadata: dict[str, str]) -> Object:
+    def subscribe(self, customer: str, price_id: str, metadata: dict[str, str]) -> Object:
+        """A subscription whose first period is paid."""
         subscription = self._new(
             "subscription", "sub", customer=customer, status="active", cancel_at_period_end=False, cancel_at=None,
             canceled_at=None, ended_at=None, start_date=self.now, billing_cycle_anchor=self.now, currency="usd",

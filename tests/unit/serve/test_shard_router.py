@@ -136,6 +136,7 @@ async def test_a_shard_drops_moved_users_and_stops_when_removed(settings: Any) -
     shard = SessionBufferShard(1, 2, settings.database.postgres_dsn, BufferLimits(), runs_in_ray=False)
     buffers = shard._postgres.buffers
     buffers._load_exclusions = no_rules
+    buffers._load_storage = None
     buffers._save = saved
     users = [uuid.uuid4() for _ in range(300)]
     assert not shard.apply_shard_map(0, 2, now=0.0)
@@ -161,6 +162,7 @@ async def test_a_stopping_shard_finishes_accepted_batches(settings: Any) -> None
         return [BatchOutcome() for _ in batches]
 
     buffers._load_exclusions = no_rules
+    buffers._load_storage = None
     buffers._save = slow
     batches = [batch(uuid.uuid4()) for _ in range(3)]
     accepted = asyncio.create_task(buffers.append(batches))
