@@ -49,6 +49,9 @@ from models.urls import host_of, normalize_url, page_id, page_url, url_hash
 from serve.routes.exports import timeline_csv
 from telemetry.logs import sanitize
 
+# Beside other programs, the memory of the larger text is slower by more than the tolerance.
+pytestmark = pytest.mark.serial
+
 #: Raise the first bound only together with the rule that it checks.
 MAX_RATIO = 2.2
 #: A call shorter than this at the largest size reads a bounded part of its input; there is nothing to measure.
