@@ -3,8 +3,9 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { Search, SearchX, SlidersHorizontal, Spline } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
-import { useLanguage, useMessages } from "~/i18n";
+import { useMessages } from "~/i18n";
 import { EmptyState } from "~/ui/basics";
+import { DateFilter, TextFilter } from "~/ui/filters";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { BulkActions } from "./BulkActions";
 import { FirstRun, SampleButton } from "./FirstRun";
@@ -104,7 +105,6 @@ function ClearFilters() {
 
 function FilterBar({ filters }: { filters: Filters }) {
   const t = useMessages();
-  const language = useLanguage();
   const navigate = useNavigate({ from: "/sessions" });
   const [text, setText] = useState(filters.q ?? "");
   const numChosen = [filters.status, filters.domain, filters.keyword, filters.from, filters.to].filter(Boolean).length;
@@ -121,33 +121,6 @@ function FilterBar({ filters }: { filters: Filters }) {
   }, [text, filters.q, set]);
   // "Clear filters" and the back button change the URL but not this field.
   useEffect(() => setText((old) => (old.trim() === (filters.q ?? "") ? old : (filters.q ?? ""))), [filters.q]);
-  const textFilter = (name: "domain" | "keyword", label: string, placeholder: string) => (
-    <label className="filter">
-      <span>{label}</span>
-      <input
-        className="input compact"
-        key={`${name}-${filters[name]}`}
-        placeholder={placeholder}
-        defaultValue={filters[name] ?? ""}
-        onBlur={(e) => set({ [name]: e.target.value.trim() || undefined })}
-        onKeyDown={(e) => e.key === "Enter" && e.currentTarget.blur()}
-      />
-    </label>
-  );
-  const dateFilter = (name: "from" | "to", label: string) => (
-    <label className="filter">
-      <span>{label}</span>
-      <input
-        className="input compact"
-        type="date"
-        lang={language}
-        value={filters[name] ?? ""}
-        min={name === "to" ? filters.from : undefined}
-        max={name === "from" ? filters.to : undefined}
-        onChange={(e) => set({ [name]: e.target.value || undefined })}
-      />
-    </label>
-  );
   return (
     <search className="stack tight filters-box" aria-label={t.sessions.filter}>
       <div className="row">
@@ -190,10 +163,25 @@ function FilterBar({ filters }: { filters: Filters }) {
               ))}
             </select>
           </label>
-          {textFilter("domain", t.sessions.domain, "python.org")}
-          {textFilter("keyword", t.sessions.keyword, "")}
-          {dateFilter("from", t.sessions.from)}
-          {dateFilter("to", t.sessions.to)}
+          <TextFilter
+            label={t.sessions.domain}
+            value={filters.domain}
+            placeholder="python.org"
+            onChange={(domain) => set({ domain })}
+          />
+          <TextFilter
+            label={t.sessions.keyword}
+            value={filters.keyword}
+            placeholder=""
+            onChange={(keyword) => set({ keyword })}
+          />
+          <DateFilter
+            label={t.sessions.from}
+            value={filters.from}
+            max={filters.to}
+            onChange={(from) => set({ from })}
+          />
+          <DateFilter label={t.sessions.to} value={filters.to} min={filters.from} onChange={(to) => set({ to })} />
           {(numChosen > 0 || filters.q) && <ClearFilters />}
         </div>
       )}
