@@ -122,7 +122,7 @@ class Purchases:
         # At most three rounds: an open purchase of the other interval is closed, then one that has just expired.
         for _ in range(3):
             async with self._open_connection() as connection:
-                checkout, _is_new = await begin_checkout(connection, buyer.user_id, price_id, CHECKOUT_TTL_S)
+                checkout = await begin_checkout(connection, buyer.user_id, price_id, CHECKOUT_TTL_S)
                 await connection.commit()
             opened = await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, checkout.price_id)
             if checkout.stripe_session_id is None:
@@ -209,7 +209,7 @@ class Purchases:
             (
                 invoice
                 for invoice in invoices
-                if invoice.stripe_subscription_id == subscription.id and invoice.paid_at and invoice.payment_intent
+                if invoice.subscription_id == subscription.id and invoice.paid_at and invoice.payment_intent
             ),
             None,
         )

@@ -126,14 +126,8 @@ class StripeGateway:
 
     async def delete_customer(self, customer_id: str) -> None:
         """Delete the customer; Stripe ends the subscriptions at once. Does nothing if it does not exist."""
-        import stripe
-
-        try:
-            async with _translated_errors():
-                await self.client.v1.customers.delete_async(customer_id)
-        except stripe.InvalidRequestError as error:
-            if error.code != "resource_missing":
-                raise
+        async with _translated_errors(accepted="resource_missing"):
+            await self.client.v1.customers.delete_async(customer_id)
 
     async def open_checkout(
         self, checkout_id: uuid.UUID, user_id: uuid.UUID, customer_id: str, price_id: str, *, packs: int = 0
@@ -204,14 +198,8 @@ class StripeGateway:
 
     async def cancel_now(self, subscription_id: str) -> None:
         """End the subscription at once. Does nothing if it has ended."""
-        import stripe
-
-        try:
-            async with _translated_errors():
-                await self.client.v1.subscriptions.cancel_async(subscription_id)
-        except stripe.InvalidRequestError as error:
-            if error.code != "resource_missing":
-                raise
+        async with _translated_errors(accepted="resource_missing"):
+            await self.client.v1.subscriptions.cancel_async(subscription_id)
 
     async def change_interval_now(self, subscription_id: str, interval: Interval) -> None:
         """Change the price at once; Stripe charges the difference pro rata. Raises PaymentDeclined."""
@@ -267,30 +255,13 @@ class StripeGateway:
 
     async def refund(self, payment_intent: str, reason: str) -> None:
         """Return a payment. Does nothing if it was returned already."""
-        import stripe
-
-        try:
-            async with _translated_errors():
-                await self.client.v1.refunds.create_async(
-                    {"payment_intent": payment_intent, "metadata": {"reason": reason}},
-                    {"idempotency_key": f"refund-{payment_intent}"},
-                )
-        except stripe.InvalidRequestError as error:
-            if error.code != "charge_already_refunded":
-                raise
+        async with _translated_errors(accepted="charge_already_refunded"):
+            await self.client.v1.refunds.create_async(
+                {"payment_intent": payment_intent, "metadata": {"reason": reason}},
+                {"idempotency_key": f"refund-{payment_intent}"},
+            )
 
     # --- reading ------------------------------------------------------------------------------------------------------
-
-    async def customer_of_payment(self, payment_intent: str) -> str | None:
-        """The customer who made a payment; None if Stripe does not know the payment."""
-        import stripe
-
-        try:
-            async with _translated_errors():
-                intent = await self.client.v1.payment_intents.retrieve_async(payment_intent)
-        except stripe.InvalidRequestError:
-            return None
-        return _id_of(intent.to_dict().get("customer"))
 
     async def related_customer(self, object_type: str, object_id: str) -> str | None:
         """The customer of an object that a webhook names; None if it has none or does not exist."""
@@ -317,7 +288,7 @@ class StripeGateway:
             return None
         customer = _id_of(found.get("customer"))
         payment = _id_of(found.get("payment_intent"))
-        return customer or (await self.customer_of_payment(payment) if payment else None)
+        return customer or (await self.related_customer("payment_intent", payment) if payment else None)
 
     async def live_subscriptions(self) -> AsyncIterator[tuple[str, str, str]]:
         """Every live subscription of the account as (customer, subscription, status), for the reconciliation."""
@@ -444,15 +415,19 @@ def _moment(seconds: int) -> datetime:
 
 
 @asynccontextmanager
-async def _translated_errors() -> AsyncIterator[None]:
-    """Raise our errors for Stripe's; an InvalidRequestError stays, because its meaning depends on the call."""
+async def _translated_errors(*, accepted: str | None = None) -> AsyncIterator[None]:
+    """Raise our errors for Stripe's; an InvalidRequestError stays, because its meaning depends on the call.
+
+    `accepted` is the code of a refusal that means that nothing is left to do.
+    """
     import stripe
 
     try:
         yield
     except stripe.CardError as error:
         raise PaymentDeclined(error.user_message or "the payment was declined") from error
-    except stripe.InvalidRequestError:
-        raise
+    except stripe.InvalidRequestError as error:
+        if accepted is None or error.code != accepted:
+            raise
     except stripe.StripeError as error:
         raise BillingUnavailable("the payment service cannot be reached; try again in a moment") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import structlog
@@ -64,6 +63,4 @@ class CustomerSync:
         language: Any = applied.language
         mail = billing_mail(language, change.kind, change.plan, change.at, change.url or f"{self._origin}/account")
         if mail is not None:
-            await self._mail_queue.enqueue(
-                connection, uuid.UUID(str(applied.user_id)), applied.address, mail, ttl=NOTICE_TTL
-            )
+            await self._mail_queue.enqueue(connection, applied.user_id, applied.address, mail, ttl=NOTICE_TTL)

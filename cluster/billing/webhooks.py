@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 from stripe import SignatureVerificationError, WebhookSignature
 
-from cluster.billing.stripe_gateway import StripeGateway, UnknownPrice
 from cluster.billing.sync import CustomerSync
 from models.billing.webhook_inbox import (
     MAX_ATTEMPTS,
@@ -112,44 +111,43 @@ async def handle_due_events(sync: CustomerSync) -> int:
         num_handled += len(events)
         by_customer: dict[str, list[ClaimedEvent]] = defaultdict(list)
         for event in events:
-            by_customer[await _customer_of(sync.gateway, event)].append(event)
+            try:
+                customer_id = event.customer_id or await sync.gateway.related_customer(
+                    event.object_type, event.object_id
+                )
+            except Exception as error:
+                await _postpone(sync, [event], error)
+            else:
+                # The empty text collects the events that are about no customer.
+                by_customer[customer_id or ""].append(event)
         for customer_id, batch in by_customer.items():
             await _handle(sync, customer_id, batch)
 
 
-async def _customer_of(gateway: StripeGateway, event: ClaimedEvent) -> str:
-    """The customer, or an empty text for an event that is about none."""
-    if event.customer_id is not None:
-        return event.customer_id
-    try:
-        return await gateway.related_customer(event.object_type, event.object_id) or ""
-    except TrailmindError:
-        # Stripe does not answer: `_handle` finds that out again and postpones the event.
-        return f"?{event.id}"
-
-
 async def _handle(sync: CustomerSync, customer_id: str, events: list[ClaimedEvent]) -> None:
-    ids = [event.id for event in events]
-    outcome, problem = "ignored", None
-    if customer_id.startswith("?"):
-        outcome, problem = "postponed", "BillingUnavailable"
-    elif customer_id:
+    is_known = False
+    if customer_id:
         try:
             newest = max(events, key=lambda event: event.received_at)
             async with sync.pool.connection() as connection:
-                covered = newest.customer_id is not None and await is_covered(connection, newest)
-            known = covered or await sync.sync(customer_id) is not None
-            outcome = "applied" if known else "ignored"
+                is_known = newest.customer_id is not None and await is_covered(connection, newest)
+            is_known = is_known or await sync.sync(customer_id) is not None
         except Exception as error:
-            log.exception("webhook_failed", events=ids[:10], num_events=len(ids))
-            outcome, problem = "postponed", f"{type(error).__name__}: {error}"[:500]
-            if isinstance(error, UnknownPrice):
-                problem = str(error)
+            await _postpone(sync, events, error)
+            return
+    outcome = "applied" if is_known else "ignored"
     async with sync.pool.connection() as connection:
-        if outcome == "postponed":
-            last = [event.id for event in events if event.attempts >= MAX_ATTEMPTS]
-            await finish_events(connection, last, "failed", problem)
-            await postpone_events(connection, ids, problem or "")
-        else:
-            await finish_events(connection, ids, outcome)
-    WEBHOOKS_HANDLED.labels(outcome=outcome).inc(len(ids))
+        await finish_events(connection, [event.id for event in events], outcome)
+    WEBHOOKS_HANDLED.labels(outcome=outcome).inc(len(events))
+
+
+async def _postpone(sync: CustomerSync, events: list[ClaimedEvent], error: Exception) -> None:
+    """Try the events again later; those without attempts left have failed."""
+    ids = [event.id for event in events]
+    log.warning("webhook_failed", events=ids[:10], num_events=len(ids), exc_info=error)
+    problem = str(error) if isinstance(error, TrailmindError) else f"{type(error).__name__}: {error}"[:500]
+    async with sync.pool.connection() as connection:
+        last = [event.id for event in events if event.attempts >= MAX_ATTEMPTS]
+        await finish_events(connection, last, "failed", problem)
+        await postpone_events(connection, ids, problem)
+    WEBHOOKS_HANDLED.labels(outcome="postponed").inc(len(ids))

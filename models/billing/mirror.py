@@ -8,14 +8,14 @@ an event after it, and the fetch for that event begins later still.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from psycopg.rows import dict_row
 
 from models.billing.ledger import grant, lock_ledger, revoke_grant
-from models.billing.stripe_facts import LIVE_STATUSES, CheckoutFacts, CustomerFacts, InvoiceFacts, SubscriptionFacts
+from models.billing.stripe_facts import LIVE_STATUSES, CheckoutFacts, CustomerFacts, SubscriptionFacts
 from models.database import Connection
 
 #: Makes the id of a pack, and thereby the grant's idempotency key, from the id of the Checkout session.
@@ -280,26 +280,12 @@ async def _save_invoices(connection: Connection, user_id: uuid.UUID, facts: Cust
         mirrored = {row["id"]: row for row in await cursor.fetchall()}
     changes = []
     for invoice in facts.invoices:
-        await connection.execute(SAVE_INVOICE, _invoice_values(user_id, invoice))
+        await connection.execute(SAVE_INVOICE, {"user_id": user_id, **asdict(invoice)})
         before = mirrored.get(invoice.id)
         had_failed = before is not None and before["was_attempted"] and before["status"] == "open"
         if invoice.is_unpaid and not had_failed:
             changes.append(Change("payment_failed", invoice.id, at=invoice.created_at, url=invoice.hosted_url))
     return changes
-
-
-def _invoice_values(user_id: uuid.UUID, invoice: InvoiceFacts) -> dict[str, Any]:
-    return {
-        "user_id": user_id,
-        **{
-            name: getattr(invoice, name)
-            for name in (
-                "id", "number", "status", "subscription_id", "payment_intent", "amount_cents", "paid_cents",
-                "refunded_cents", "currency", "period_start", "period_end", "hosted_url", "pdf_url", "was_attempted",
-                "paid_at", "created_at",
-            )
-        },
-    }  # fmt: skip
 
 
 def pack_id(session_id: str) -> uuid.UUID:

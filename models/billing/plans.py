@@ -20,6 +20,7 @@ from models.accounts.users import User
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 from models.billing.billing_tables import PaidPeriod
 from models.billing.periods import BillingCycle, Period, PlanPhase, free_cycle, merged_periods
+from models.billing.stripe_facts import LIVE_STATUSES
 from models.errors import TrailmindError
 
 
@@ -184,9 +185,6 @@ class CurrentPlan:
         return self.usage_period[1] if self.usage_period else self.period_end
 
 
-_CURRENT_STATUSES = ("active", "past_due", "trialing")
-
-
 def plan_in_version(plan_id: str, version: int) -> Plan:
     """The plan as it was when it was bought; users keep that version."""
     return PLAN_VERSIONS.get((plan_id, version), PLANS[plan_id])
@@ -196,7 +194,7 @@ def is_current(row: Subscription, now: datetime) -> bool:
     """Whether the subscription gives its plan at `now`: it is paid, or its payment failed a short while ago."""
     if row.status == "past_due" and row.grace_until is not None and row.grace_until <= now:
         return False
-    return row.status in _CURRENT_STATUSES
+    return row.status in LIVE_STATUSES
 
 
 async def current_plan(

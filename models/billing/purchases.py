@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
-from models.billing.stripe_facts import Interval
+from models.billing.stripe_facts import Interval, InvoiceFacts
 from models.database import Connection
 from models.jobs import BILLING, CLOSE_BILLING, enqueue
 
@@ -32,15 +32,13 @@ SAVE_CUSTOMER: Final = """
 
 LOCK_USER: Final = "SELECT FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE"
 
-FIND_OPEN_CHECKOUT: Final = """
-    SELECT id, price_id, pack_tokens, status, stripe_session_id, expires_at FROM checkouts
-    WHERE user_id = %(user_id)s AND status = 'open' AND pack_tokens = 0
+_CHECKOUT_OF_USER: Final = """
+    SELECT id, price_id, pack_tokens, status, stripe_session_id, expires_at FROM checkouts WHERE user_id = %(user_id)s
 """
 
-FIND_CHECKOUT: Final = """
-    SELECT id, price_id, pack_tokens, status, stripe_session_id, expires_at FROM checkouts
-    WHERE user_id = %(user_id)s AND id = %(id)s
-"""
+FIND_OPEN_CHECKOUT: Final = f"{_CHECKOUT_OF_USER} AND status = 'open' AND pack_tokens = 0"
+
+FIND_CHECKOUT: Final = f"{_CHECKOUT_OF_USER} AND id = %(id)s"
 
 INSERT_CHECKOUT: Final = """
     INSERT INTO checkouts (id, user_id, price_id, pack_tokens, expires_at)
@@ -61,8 +59,8 @@ FIND_PAID_SUBSCRIPTION: Final = """
 """
 
 LIST_INVOICES: Final = """
-    SELECT id, number, status, stripe_subscription_id, payment_intent, amount_cents, paid_cents, refunded_cents,
-        currency, period_start, period_end, hosted_url, pdf_url, was_attempted, paid_at, created_at
+    SELECT id, number, status, stripe_subscription_id AS subscription_id, payment_intent, amount_cents, paid_cents,
+        refunded_cents, currency, period_start, period_end, hosted_url, pdf_url, was_attempted, paid_at, created_at
     FROM invoices WHERE user_id = %(user_id)s ORDER BY created_at DESC, id LIMIT %(limit)s
 """
 
@@ -102,28 +100,6 @@ class PaidSubscription:
     grace_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceRow:
-    """An invoice; amounts in cents."""
-
-    id: str
-    number: str | None
-    status: str
-    stripe_subscription_id: str | None
-    payment_intent: str | None
-    amount_cents: int
-    paid_cents: int
-    refunded_cents: int
-    currency: str
-    period_start: datetime
-    period_end: datetime
-    hosted_url: str | None
-    pdf_url: str | None
-    was_attempted: bool
-    paid_at: datetime | None
-    created_at: datetime
-
-
 async def find_customer(connection: Connection, user_id: uuid.UUID) -> KnownCustomer | None:
     """The user's customer, or None before the first purchase."""
     row = await (await connection.execute(FIND_CUSTOMER, {"user_id": user_id})).fetchone()
@@ -148,10 +124,8 @@ async def find_subscription(connection: Connection, user_id: uuid.UUID) -> PaidS
         return await cursor.fetchone()
 
 
-async def begin_checkout(
-    connection: Connection, user_id: uuid.UUID, price_id: str, ttl_s: float
-) -> tuple[CheckoutRow, bool]:
-    """The open purchase of a subscription, and whether it is new. The caller commits before it calls Stripe.
+async def begin_checkout(connection: Connection, user_id: uuid.UUID, price_id: str, ttl_s: float) -> CheckoutRow:
+    """The open purchase of a subscription, a new one if there is none. The caller commits before it calls Stripe.
 
     Parallel requests of one user wait here, and receive the same purchase.
     """
@@ -160,8 +134,8 @@ async def begin_checkout(
         await cursor.execute(FIND_OPEN_CHECKOUT, {"user_id": user_id})
         row = await cursor.fetchone()
         if row is not None:
-            return row, False
-    return await add_checkout(connection, user_id, price_id, 0, ttl_s), True
+            return row
+    return await add_checkout(connection, user_id, price_id, 0, ttl_s)
 
 
 async def add_checkout(
@@ -195,9 +169,9 @@ async def close_checkout(connection: Connection, checkout_id: uuid.UUID, status:
     await connection.execute(CLOSE_CHECKOUT, {"id": checkout_id, "status": status})
 
 
-async def list_invoices(connection: Connection, user_id: uuid.UUID, limit: int = 100) -> list[InvoiceRow]:
+async def list_invoices(connection: Connection, user_id: uuid.UUID, limit: int = 100) -> list[InvoiceFacts]:
     """The user's invoices, newest first."""
-    async with connection.cursor(row_factory=class_row(InvoiceRow)) as cursor:
+    async with connection.cursor(row_factory=class_row(InvoiceFacts)) as cursor:
         await cursor.execute(LIST_INVOICES, {"user_id": user_id, "limit": limit})
         return await cursor.fetchall()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -77,8 +77,7 @@ class ClaimedEvent:
 
 async def store_event(connection: Connection, event: ReceivedEvent) -> bool:
     """Store an event; returns False for one that is stored already."""
-    values = {name: getattr(event, name) for name in ReceivedEvent.__slots__}
-    cursor = await connection.execute(INSERT_EVENT, values)
+    cursor = await connection.execute(INSERT_EVENT, asdict(event))
     return cursor.rowcount == 1
 
 

@@ -105,6 +105,9 @@ _MAY_CONFLICT = {
     "undo_edit", "redo_edit", "create_map", "start",
 }  # fmt: skip
 _MAY_COST = {"export_session", "generate", "quote"}
+_MAY_SELL = {
+    "buy_plan", "buy_packs", "open_portal", "change_interval", "cancel_plan", "resume_plan", "refund_plan",
+}  # fmt: skip
 _TEXT_ANSWERS = {"/health", "/ready"}
 
 
@@ -234,8 +237,10 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
         statuses.add(404)
     if name in _MAY_COST:
         statuses.add(402)
-    if "billing" in operation.get("tags", ()):
+    if name in _MAY_SELL:
         statuses |= {400, 402, 409, 501}
+    if name == "stripe_webhook":
+        statuses |= {400, 501}
     if name == "refresh":
         operation["security"] = [{"refresh": []}, {"refreshCookie": []}]
     if path in _TEXT_ANSWERS:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.billing.purchases import REFUND_PERIOD, Buyer, Purchases
 from cluster.billing.stripe_gateway import TOKENS_PER_PACK
 from models.accounts.users import UserSettings, require_active_user
-from models.billing.purchases import InvoiceRow, find_checkout, find_customer, find_subscription, list_invoices
+from models.billing.purchases import find_checkout, find_customer, find_subscription, list_invoices
+from models.billing.stripe_facts import InvoiceFacts
 from models.billing.webhook_inbox import store_event
 from models.errors import NotFound, TrailmindError
 from models.jobs import enqueue_webhook_handling
@@ -75,7 +76,7 @@ async def get_billing(user_id: CurrentUserId, state: State, connection: DbConnec
         reply.has_customer, reply.is_disputed = True, customer.is_disputed
     subscription = await find_subscription(connection, user_id)
     if subscription is not None:
-        invoices = [i for i in await list_invoices(connection, user_id) if i.stripe_subscription_id == subscription.id]
+        invoices = [i for i in await list_invoices(connection, user_id) if i.subscription_id == subscription.id]
         paid = next((invoice for invoice in invoices if invoice.paid_at is not None), None)
         reply.subscription = PaidPlanReply.model_validate(
             {
@@ -87,12 +88,12 @@ async def get_billing(user_id: CurrentUserId, state: State, connection: DbConnec
                 "can_be_refunded": paid is not None and _age(paid) <= REFUND_PERIOD,
             }
         )
-        unpaid = next((i for i in invoices if i.status == "open" and i.was_attempted), None)
+        unpaid = next((invoice for invoice in invoices if invoice.is_unpaid), None)
         reply.unpaid_invoice_url = unpaid.hosted_url if unpaid else None
     return BillingEnvelope(billing=reply)
 
 
-def _age(invoice: InvoiceRow) -> timedelta:
+def _age(invoice: InvoiceFacts) -> timedelta:
     assert invoice.paid_at is not None
     return datetime.now(UTC) - invoice.paid_at
 
@@ -167,15 +168,14 @@ async def list_bills(user_id: CurrentUserId, connection: DbConnection) -> Invoic
     return InvoiceList(invoices=[_invoice_reply(row) for row in await list_invoices(connection, user_id)])
 
 
-def _invoice_reply(row: InvoiceRow) -> InvoiceReply:
-    refunded = row.paid_cents > 0 and row.refunded_cents >= row.paid_cents
-    values = {name: getattr(row, name, None) for name in InvoiceReply.model_fields}
+def _invoice_reply(invoice: InvoiceFacts) -> InvoiceReply:
+    values = {name: getattr(invoice, name, None) for name in InvoiceReply.model_fields}
     return InvoiceReply.model_validate(
         {
             **values,
-            "kind": "plan" if row.stripe_subscription_id else "tokens",
-            "status": "refunded" if refunded else row.status,
-            "url": row.hosted_url,
+            "kind": "plan" if invoice.subscription_id else "tokens",
+            "status": "refunded" if invoice.is_refunded else invoice.status,
+            "url": invoice.hosted_url,
         }
     )
 
