@@ -271,19 +271,59 @@ async def test_an_edit_is_visible_at_once_however_slow_the_server(map_page: Page
     assert label in await stored.labels("topic")
 
 
-async def test_a_refused_edit_is_taken_back(map_page: Page, stored: StoredMap) -> None:
+async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
+    map_page: Page, stored: StoredMap
+) -> None:
     page = map_page
     label, node_id = next(iter((await stored.labels("topic")).items()))
     await put_cursor_on(page, node_id)
-    await page.route(
-        "**/mindmap",
-        lambda route: route.abort("connectionrefused") if route.request.method == "PATCH" else route.continue_(),
-    )
-    await page.keyboard.press("F2")
-    await page.locator(".map-rename input").fill("Never saved")
-    await page.keyboard.press("Enter")
+
+    async def rename(name: str) -> None:
+        await page.keyboard.press("F2")
+        await page.locator(".map-rename input").fill(name)
+        await page.keyboard.press("Enter")
+
+    async def refuse(route: Route) -> None:
+        if route.request.method == "PATCH":
+            await route.fulfill(status=400, json={"error": {"code": "BAD_REQUEST", "message": "refused"}})
+        else:
+            await route.continue_()
+
+    async def disconnect(route: Route) -> None:
+        await (route.abort("connectionrefused") if route.request.method == "PATCH" else route.continue_())
+
+    await page.route("**/mindmap", refuse)
+    await rename("Never saved")
     await expect(page.get_by_text("The edit was not saved.")).to_be_visible()
     await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", label)
+    await page.unroute("**/mindmap")
+
+    # Without a connection the edit stays on the screen, and outlives the page.
+    await page.route("**/mindmap", disconnect)
+    await rename("Saved later")
+    await expect(page.locator(".making-line").get_by_text("kept in this browser")).to_be_visible()
+    await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", "Saved later")
+    assert "Saved later" not in await stored.labels("topic")
+    await page.goto("about:blank")
+    await page.unroute("**/mindmap")
+    await page.goto("/sessions")
+    await expect(page.get_by_text("An edit from last time is saved now.")).to_be_visible()
+    assert (await stored.labels("topic"))["Saved later"] == node_id
+
+    # The same when the session itself is opened first; the edit is visible before the answer.
+    await page.goto(f"/sessions/{stored.recorded.session_id}")
+    await page.locator(".map-tiles canvas").first.wait_for()
+    await put_cursor_on(page, node_id)
+    await page.route("**/mindmap", disconnect)
+    await rename(label)
+    await expect(page.locator(".making-line").get_by_text("kept in this browser")).to_be_visible()
+    await page.reload()
+    await page.locator(".map-tiles canvas").first.wait_for()
+    await put_cursor_on(page, node_id)
+    await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", label)
+    await page.unroute("**/mindmap")
+    await expect(page.get_by_text("An edit from last time is saved now.")).to_be_visible(timeout=60_000)
+    assert (await stored.labels("topic"))[label] == node_id
 
 
 async def test_two_tabs_see_each_other_and_never_overwrite_silently(

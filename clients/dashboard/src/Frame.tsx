@@ -1,9 +1,11 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
-import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
 import { chooseTheme, useStoredTheme } from "./account/stored-theme";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
+import { sessionsWithAbandonedEdits } from "./session/stored-edits";
 import { useEffectiveTheme } from "./theme";
 import { ConnectionNotice } from "./ui/ConnectionNotice";
 import { isTyping } from "./ui/useKeyDown";
@@ -23,6 +25,7 @@ export function Frame() {
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
   const shown = useEffectiveTheme();
   useStoredTheme();
+  useAbandonedEdits();
 
   useEffect(() => {
     // Once for each end of a login: the frame stays mounted while the sign-in page loads.
@@ -117,6 +120,26 @@ export function Frame() {
       </Suspense>
     </div>
   );
+}
+
+/** After the page itself has loaded, so that it is not delayed. */
+const RESUME_AFTER_MS = 1_500;
+
+/** Sends the edits that were not saved when a page was closed, of whatever session they are. */
+function useAbandonedEdits(): void {
+  const client = useQueryClient();
+  const t = useMessages();
+  const resume = useEffectEvent(async () => {
+    const sessions = sessionsWithAbandonedEdits();
+    if (sessions.length === 0) return;
+    const { resumeEdits } = await import("./session/edits");
+    // A session that is deleted, or of another account, keeps its edits here.
+    for (const id of sessions) await resumeEdits(id, client, t).catch(() => undefined);
+  });
+  useEffect(() => {
+    const timer = setTimeout(() => void resume(), RESUME_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
 }
 
 /** Moves the focus to the map, or to the current row of its outline. */

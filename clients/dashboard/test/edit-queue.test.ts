@@ -1,8 +1,16 @@
 import type { EditsReply, MindmapReply, OperationBody } from "@trailmind/api";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type MapModel, parseMap } from "~/map/model";
 import { applyOperation, temporaryId } from "~/session/apply-operation";
 import { EditQueue } from "~/session/edit-queue";
+import {
+  forgetStoredEdits,
+  markStoredEditsAbandoned,
+  type StoredEdits,
+  sessionsWithAbandonedEdits,
+  storeEdits,
+  takeAbandonedEdits,
+} from "~/session/stored-edits";
 import { mapData } from "./support";
 
 const after = (operation: OperationBody) => parseMap(applyOperation(mapData(3, 4), operation)) as MapModel;
@@ -57,8 +65,14 @@ function fakeServer() {
   const answers: ((error?: unknown) => void)[] = [];
   const sent: { operation: OperationBody; expectedSeq: number | undefined }[] = [];
   const failures: (readonly OperationBody[])[] = [];
+  const kept: StoredEdits[] = [];
+  const told: string[] = [];
   const queue = new EditQueue({
     current: () => map,
+    isTemporary: (error) => error instanceof Error && error.message === "offline",
+    keep: (edits) => kept.push(edits),
+    onWaiting: (num) => told.push(`${num} waiting`),
+    onResumed: (num) => told.push(`${num} resumed`),
     send: (operation, expectedSeq) => {
       sent.push({ operation, expectedSeq });
       return new Promise<EditsReply>((resolve, reject) =>
@@ -83,7 +97,10 @@ function fakeServer() {
     answers.shift()?.(error);
     await new Promise((resolve) => setTimeout(resolve, 0));
   };
-  return { queue, sent, failures, label, answer, numReloads: () => numReloads };
+  const advance = (seq: number) => {
+    map = { ...map, edits: { seq } } as MindmapReply;
+  };
+  return { queue, sent, failures, kept, told, label, answer, advance, numReloads: () => numReloads };
 }
 
 describe("EditQueue", () => {
@@ -134,5 +151,75 @@ describe("EditQueue", () => {
     queue.latest = { version: 2, seq: 0 };
     queue.reloadIfOutdated();
     expect(numReloads()).toBe(2);
+  });
+  it("keeps showing an edit that does not reach the server, says so once, and sends it again", async () => {
+    vi.useFakeTimers();
+    const { queue, sent, told, failures, kept, label } = fakeServer();
+    queue.server.send = ((send) => (operation, seq, version) => {
+      if (sent.length >= 3) return send(operation, seq, version);
+      sent.push({ operation, expectedSeq: seq });
+      return Promise.reject(new Error("offline"));
+    })(queue.server.send) as typeof queue.server.send;
+    queue.run(rename("A"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(sent.length).toBeGreaterThan(3);
+    expect(label()).toBe("A");
+    expect(told).toEqual(["1 waiting"]);
+    expect(failures).toEqual([]);
+    expect(kept.at(-1)).toEqual({ operations: [rename("A")], seq: 0, version: 1 });
+    vi.useRealTimers();
+  });
+  it("sends what an earlier page left behind, based on what that page showed", async () => {
+    const { queue, sent, told, kept, label, answer, advance } = fakeServer();
+    advance(4);
+    queue.resume({ operations: [rename("A"), rename("B")], seq: 3, version: 1 });
+    expect(label()).toBe("B");
+    expect(sent.map((each) => each.expectedSeq)).toEqual([3]);
+    await answer();
+    await answer();
+    expect(sent.map((each) => each.expectedSeq)).toEqual([3, 5]);
+    expect(told).toEqual(["2 resumed"]);
+    expect(kept.at(-1)?.operations).toEqual([]);
+  });
+  it("does not repeat an undo that arrived before the page was closed", () => {
+    const { queue, sent, advance } = fakeServer();
+    advance(4);
+    queue.resume({ operations: [{ op: "undo" }], seq: 3, version: 1 });
+    expect(sent).toEqual([]);
+    queue.resume({ operations: [{ op: "undo" }], seq: 4, version: 1 });
+    expect(sent.map((each) => each.operation.op)).toEqual(["undo"]);
+  });
+});
+
+describe("stored edits", () => {
+  const edits: StoredEdits = {
+    operations: [{ op: "rename", node_id: "t0", label: "A", op_id: "a" }],
+    seq: 2,
+    version: 1,
+  };
+  beforeEach(forgetStoredEdits);
+  afterEach(forgetStoredEdits);
+  it("belong to their page while it is open, and to the next page once it is left", () => {
+    storeEdits("s1", edits);
+    expect(takeAbandonedEdits("s1")).toEqual([]);
+    markStoredEditsAbandoned();
+    expect(sessionsWithAbandonedEdits()).toEqual(["s1"]);
+    expect(takeAbandonedEdits("s2")).toEqual([]);
+    expect(takeAbandonedEdits("s1")).toEqual([edits]);
+    expect(takeAbandonedEdits("s1")).toEqual([]);
+  });
+  it("of a page that crashed are taken over after a while; others' entries are not read as edits", () => {
+    const entry = (savedAt: number) => JSON.stringify({ ...edits, savedAt });
+    localStorage.setItem("trailmind.edits.s1.crashed", entry(Date.now() - 600_000));
+    localStorage.setItem("trailmind.edits.s1.open", entry(Date.now() - 20_000));
+    localStorage.setItem("trailmind.edits.s2.broken", "{");
+    expect(sessionsWithAbandonedEdits()).toEqual(["s1"]);
+    expect(takeAbandonedEdits("s1")).toEqual([edits]);
+  });
+  it("are removed when all are saved", () => {
+    storeEdits("s1", edits);
+    storeEdits("s1", { ...edits, operations: [] });
+    markStoredEditsAbandoned();
+    expect(sessionsWithAbandonedEdits()).toEqual([]);
   });
 });

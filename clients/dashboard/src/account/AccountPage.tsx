@@ -6,6 +6,7 @@ import { api, download } from "~/api/client";
 import { currentLogin, endLogin, markSignedOut, onLogin } from "~/api/login";
 import { optionalQuery, serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import { forgetStoredEdits } from "~/session/stored-edits";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { ApiKeys } from "./ApiKeys";
@@ -34,6 +35,7 @@ export function AccountPage() {
     // The login ends here even when the request fails; on the server it then expires.
     await unwrap(api.POST("/v1/auth/logout")).catch(() => undefined);
     markSignedOut();
+    forgetStoredEdits();
     endLogin(false);
     client.clear();
     await navigate({ to: "/login" });

@@ -403,6 +403,9 @@ export const en = {
     saved: "Saved as an edit",
     undone: "Undone",
     redone: "Redone",
+    waiting: (n: number) =>
+      `The server does not answer. ${n === 1 ? "The edit is" : `${n} edits are`} kept in this browser and saved as soon as it does.`,
+    resumed: (n: number) => `${n === 1 ? "An edit" : `${n} edits`} from last time ${n === 1 ? "is" : "are"} saved now.`,
     failed: "The edit was not saved.",
     choose: "Choose a topic",
     label: "New name",

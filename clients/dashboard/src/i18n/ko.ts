@@ -410,6 +410,8 @@ export const ko: Messages = {
     saved: "편집을 저장했어요",
     undone: "되돌렸어요",
     redone: "다시 실행했어요",
+    waiting: (n) => `서버가 응답하지 않아요. 편집 ${c(n)}개를 이 브라우저에 두었다가 응답하면 바로 저장해요.`,
+    resumed: (n) => `지난번에 저장하지 못한 편집 ${c(n)}개를 저장했어요.`,
     failed: "편집을 저장하지 못했어요.",
     choose: "주제 고르기",
     label: "새 이름",

@@ -78,6 +78,11 @@ export function MapPane(props: Props) {
           {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
         </p>
       )}
+      {edits.numWaiting > 0 && (
+        <p className="notice amber making-line" role="status">
+          {t.edit.waiting(edits.numWaiting)}
+        </p>
+      )}
       {map && <ModelConsent session={session} />}
       {map && <MapNotes document={model.document} without={["consent_missing"]} />}
       <MapView

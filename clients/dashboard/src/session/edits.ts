@@ -1,9 +1,10 @@
 /** Edits of a map as operations. Each is one request and one undo step, and is applied again to later versions. */
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { isRecord, type OperationBody, toApiError, unwrap, uuid } from "@trailmind/api";
-import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api } from "~/api/client";
+import { currentLogin, onLogin } from "~/api/login";
 import { type Mindmap, mindmapQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import type { DropTarget } from "~/map/map-props";
@@ -12,11 +13,14 @@ import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { EditQueue, type EditServer } from "./edit-queue";
 import { hasFeature } from "./features";
+import { markStoredEditsAbandoned, storeEdits, takeAbandonedEdits } from "./stored-edits";
 
 export interface Edits {
   isAvailable: boolean;
   /** Whether an edit is on its way to the server. */
   isSaving: boolean;
+  /** How many edits wait because the server does not answer; they are kept in this browser. */
+  numWaiting: number;
   canUndo: boolean;
   canRedo: boolean;
   run: (operation: OperationBody) => void;
@@ -64,6 +68,72 @@ function queueFor(sessionId: string, server: EditServer): EditQueue {
   return queue;
 }
 
+/** Failures after which the same request can succeed. After a login that has expired the next page sends it. */
+const TEMPORARY: ReadonlySet<string> = new Set(["offline", "timeout", "unavailable", "too_many", "signed_out"]);
+/** The browser refuses larger bodies in requests that outlive the page. */
+const MAX_KEPT_ALIVE_CHARS = 30_000;
+
+const retryAll = () => {
+  for (const queue of queues.values()) queue.retryNow();
+};
+addEventListener("pagehide", markStoredEditsAbandoned);
+addEventListener("online", retryAll);
+onLogin(() => currentLogin().state === "in" && retryAll());
+
+/** The server as the queue of a session uses it. `getQueue` returns that queue. */
+function editServer(sessionId: string, client: QueryClient, t: Messages, getQueue: () => EditQueue): EditServer {
+  const key = ["mindmap", sessionId];
+  const server: EditServer = {
+    current: () => client.getQueryData<Mindmap | null>(key) ?? null,
+    isTemporary: (error) => TEMPORARY.has(toApiError(error).kind),
+    keep: (edits) => storeEdits(sessionId, edits),
+    send: (operation, expectedSeq, version) => {
+      const body = {
+        operations: [operation],
+        ...(expectedSeq === undefined ? {} : { expected_seq: expectedSeq }),
+        ...(version ? { version } : {}),
+      };
+      // The request is completed also when the tab is closed meanwhile.
+      const keepalive = JSON.stringify(body).length < MAX_KEPT_ALIVE_CHARS;
+      const params = { path: { session_id: sessionId } };
+      return unwrap(api.PATCH("/v1/sessions/{session_id}/mindmap", { params, body, keepalive }));
+    },
+    onSaved: (reply, operation) => {
+      // An answer that was asked for before this edit must not replace the newer map.
+      void client.cancelQueries({ queryKey: key });
+      client.setQueryData(key, reply.mindmap);
+      if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
+      void client.invalidateQueries({ queryKey: ["versions", sessionId] });
+      const refused = reply.reports.find((report) => report.status === "not_applied");
+      if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
+      else if (operation.op === "undo") toast(t.edit.undone);
+      else if (operation.op === "redo") toast(t.edit.redone);
+    },
+    reload: () => void client.invalidateQueries({ queryKey: key }),
+    // After the end of a login the sign-in page says what is to be done.
+    onWaiting: (num) => currentLogin().state === "in" && toast(t.edit.waiting(num)),
+    onResumed: (num) => toast(t.edit.resumed(num)),
+    onFailed: (error, lost) => {
+      const again = () => void client.refetchQueries({ queryKey: key }).then(() => getQueue().run(...lost));
+      if (toApiError(error).kind === "conflict") {
+        server.reload();
+        toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again });
+      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again });
+    },
+  };
+  return server;
+}
+
+/** Sends the edits of a session that a page left behind when it was closed. */
+export async function resumeEdits(sessionId: string, client: QueryClient, t: Messages): Promise<void> {
+  await client.ensureQueryData(mindmapQuery(sessionId));
+  const queue: EditQueue = queueFor(
+    sessionId,
+    editServer(sessionId, client, t, () => queue),
+  );
+  for (const edits of takeAbandonedEdits(sessionId)) queue.resume(edits);
+}
+
 /** The label of a node in a map document. */
 function labelIn(document: unknown, id: string | null | undefined): string {
   const nodes = isRecord(document) && Array.isArray(document.nodes) ? document.nodes : [];
@@ -89,46 +159,15 @@ export function useEdits(sessionId: string): Edits {
   const client = useQueryClient();
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
   const state = useQuery({ ...mindmapQuery(sessionId), enabled: false }).data?.edits;
-  const key = useMemo(() => ["mindmap", sessionId], [sessionId]);
-  const server: EditServer = {
-    current: () => client.getQueryData<Mindmap | null>(key) ?? null,
-    send: (operation, expectedSeq) => {
-      const version = client.getQueryData<Mindmap | null>(key)?.version;
-      return unwrap(
-        api.PATCH("/v1/sessions/{session_id}/mindmap", {
-          params: { path: { session_id: sessionId } },
-          body: {
-            operations: [operation],
-            ...(expectedSeq === undefined ? {} : { expected_seq: expectedSeq }),
-            ...(version ? { version } : {}),
-          },
-        }),
-      );
-    },
-    onSaved: (reply, operation) => {
-      // An answer that was asked for before this edit must not replace the newer map.
-      void client.cancelQueries({ queryKey: key });
-      client.setQueryData(key, reply.mindmap);
-      if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
-      void client.invalidateQueries({ queryKey: ["versions", sessionId] });
-      const refused = reply.reports.find((report) => report.status === "not_applied");
-      if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
-      else if (operation.op === "undo") toast(t.edit.undone);
-      else if (operation.op === "redo") toast(t.edit.redone);
-    },
-    reload: () => void client.invalidateQueries({ queryKey: key }),
-    onFailed: (error, lost) => {
-      const again = () => void client.refetchQueries({ queryKey: key }).then(() => queue.run(...lost));
-      if (toApiError(error).kind === "conflict") {
-        server.reload();
-        toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again });
-      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again });
-    },
-  };
-  const queue = queueFor(sessionId, server);
+  const server = editServer(sessionId, client, t, () => queue);
+  const queue: EditQueue = queueFor(sessionId, server);
   useEffect(() => {
     queue.server = server;
   });
+  const isLoaded = state !== undefined;
+  useEffect(() => {
+    if (isLoaded) for (const edits of takeAbandonedEdits(sessionId)) queue.resume(edits);
+  }, [isLoaded, sessionId, queue]);
   const pending = useSyncExternalStore(queue.subscribe, queue.snapshot);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the preview changes with the edits that are not saved yet
   const preview = useCallback((document: unknown) => queue.preview(document), [queue, pending]);
@@ -148,6 +187,7 @@ export function useEdits(sessionId: string): Edits {
   return {
     isAvailable,
     isSaving: pending.length > 0,
+    numWaiting: queue.isWaiting ? pending.length : 0,
     canUndo: inEffect > 0,
     canRedo: last === undefined ? (state?.can_redo ?? false) : last === "undo",
     run,

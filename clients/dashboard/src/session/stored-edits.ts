@@ -1,0 +1,100 @@
+/**
+ * Edits that the server has not saved yet, kept in localStorage, so that a closed tab, a crash or a server that does not
+ * answer loses none. Each page has its own entry; an entry whose page is gone is taken over by the next page.
+ */
+import { isRecord, type OperationBody, uuid } from "@trailmind/api";
+
+export interface StoredEdits {
+  operations: OperationBody[];
+  /** The length of the edit log and the version of the map that the first operation is based on. */
+  seq: number | undefined;
+  version: number | undefined;
+}
+
+const PREFIX = "trailmind.edits.";
+/** An entry that its page has not written for so long belongs to no page: an open page retries more often. */
+const ABANDONED_AFTER_MS = 180_000;
+const PAGE_ID = uuid();
+
+const keyOf = (sessionId: string) => `${PREFIX}${sessionId}.${PAGE_ID}`;
+
+/** Keeps the edits of a session that are not saved yet; without any, removes what was kept. */
+export function storeEdits(sessionId: string, edits: StoredEdits): void {
+  try {
+    if (edits.operations.length === 0) localStorage.removeItem(keyOf(sessionId));
+    else localStorage.setItem(keyOf(sessionId), JSON.stringify({ ...edits, savedAt: Date.now() }));
+  } catch {
+    // Without storage the edits are in the page's memory only.
+  }
+}
+
+/** Removes and returns the edits of a session that pages left behind which are gone; the oldest first. */
+export function takeAbandonedEdits(sessionId: string, nowMs = Date.now()): StoredEdits[] {
+  const found = abandonedEntries(nowMs).filter((entry) => entry.sessionId === sessionId);
+  for (const { key } of found) localStorage.removeItem(key);
+  return found.sort((a, b) => a.savedAt - b.savedAt).map(({ edits }) => edits);
+}
+
+/** The sessions whose edits a page left behind that is gone. */
+export function sessionsWithAbandonedEdits(nowMs = Date.now()): string[] {
+  return [...new Set(abandonedEntries(nowMs).map((entry) => entry.sessionId))];
+}
+
+/** Removes all edits, of all accounts. */
+export function forgetStoredEdits(): void {
+  for (const key of storedKeys()) localStorage.removeItem(key);
+}
+
+/** Says that this page is left, so that its edits are sent by the next page at once. */
+export function markStoredEditsAbandoned(): void {
+  for (const key of storedKeys().filter((each) => each.endsWith(`.${PAGE_ID}`))) {
+    const entry = parseEntry(key);
+    if (entry) localStorage.setItem(key, JSON.stringify({ ...entry.edits, savedAt: entry.savedAt, isLeft: true }));
+  }
+}
+
+interface Entry {
+  key: string;
+  sessionId: string;
+  edits: StoredEdits;
+  savedAt: number;
+  isLeft: boolean;
+}
+
+function abandonedEntries(nowMs: number): Entry[] {
+  return storedKeys()
+    .map(parseEntry)
+    .filter((entry) => entry !== null)
+    .filter(
+      ({ key, savedAt, isLeft }) => isLeft || (key.endsWith(PAGE_ID) ? false : nowMs - savedAt > ABANDONED_AFTER_MS),
+    );
+}
+
+function storedKeys(): string[] {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+  } catch {
+    return [];
+  }
+}
+
+function parseEntry(key: string): Entry | null {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(key) ?? "null");
+    if (!isRecord(value) || !Array.isArray(value.operations)) return null;
+    const number = (each: unknown) => (typeof each === "number" ? each : undefined);
+    return {
+      key,
+      sessionId: key.slice(PREFIX.length, key.lastIndexOf(".")),
+      edits: {
+        operations: value.operations.filter((each) => isRecord(each) && typeof each.op === "string"),
+        seq: number(value.seq),
+        version: number(value.version),
+      },
+      savedAt: number(value.savedAt) ?? 0,
+      isLeft: value.isLeft === true,
+    };
+  } catch {
+    return null;
+  }
+}
