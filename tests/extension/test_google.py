@@ -51,11 +51,17 @@ def api_origin(stores: Stores, issuer: str) -> Iterator[str]:
 
 
 def _provider_window(chromium: Chromium, issuer: str) -> Tab:
-    """The window with the provider's form in it, as a person would wait for it before they do anything."""
-    target = wait_until(
-        lambda: next((t["targetId"] for t in chromium.targets() if t["url"].startswith(issuer)), None),
-        what="the provider's window",
-    )
+    """The window with the provider's form in it, once a person sees it.
+
+    Chrome loads the page before it opens the window. Until then the page is a target of another type than `page`, and
+    the command to close it is lost: the sign-in then waits forever.
+    """
+
+    def displayed() -> str | None:
+        pages = (t for t in chromium.targets() if t["type"] == "page")
+        return next((t["targetId"] for t in pages if t["url"].startswith(issuer)), None)
+
+    target = wait_until(displayed, what="the provider's window")
     window = Tab(chromium.cdp, target)
     wait_until(lambda: window.has("input[name=sub]"), what="its form")
     return window
