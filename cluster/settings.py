@@ -335,10 +335,11 @@ class LimitSettings(_Group):
         None,
         "Whether plans limit the number of concurrent recordings; unset: everywhere except in test mode.",
     )
-    default_plan: Literal["free", "pro", "enterprise"] = _setting(
+    default_plan: Literal["free", "pro", "enterprise"] | None = _setting(
         "TRAILMIND_DEFAULT_PLAN",
-        "free",
-        "The plan of accounts without a subscription; `enterprise` for a private server without billing.",
+        None,
+        "The plan of accounts without a subscription; unset: `enterprise`, which unlocks everything, but `free` on a "
+        "server that sells plans and in the test environment.",
     )
 
 
@@ -640,6 +641,23 @@ class Settings(_Group):
                 "forgotten password cannot be reset"
             )
         return self
+
+    @property
+    def default_plan(self) -> Literal["free", "pro", "enterprise"]:
+        """The plan of accounts without a subscription."""
+        if self.limits.default_plan is not None:
+            return self.limits.default_plan
+        return "free" if self.billing.is_enabled or self.environment == "test" else "enterprise"
+
+    @property
+    def default_plan_note(self) -> str:
+        """What the default plan means, and how to change it: one sentence for operators."""
+        meaning = {
+            "free": "accounts are on the Free plan until they buy another",
+            "pro": "accounts are on the Pro plan",
+            "enterprise": "accounts are on the Enterprise plan, which includes everything",
+        }[self.default_plan]
+        return f"{meaning}; TRAILMIND_DEFAULT_PLAN=free, pro or enterprise changes that"
 
     @property
     def rate_limits_enabled(self) -> bool:

@@ -31,8 +31,8 @@ MAPS, MAINTENANCE, MAIL, BILLING = "maps", "maintenance", "mail", "billing"
 #: rolling update they would fail these jobs. Remove one release later.
 PREVIOUS_QUEUES = ("upkeep",)
 QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, *PREVIOUS_QUEUES)
-#: Priorities: interactive jobs run before batch jobs.
-INTERACTIVE, BATCH = 10, 0
+#: Priorities: interactive jobs run before batch jobs, and first those of plans that include it.
+PREFERRED, INTERACTIVE, BATCH = 20, 10, 0
 
 GENERATE_MAP = "maps.generate"
 GENERATE_JOINT_MAP = "maps.generate_joint"
@@ -204,7 +204,7 @@ async def enqueue_customer_sync(connection: Connection, customer_id: str) -> int
     return await enqueue(connection, SYNC_CUSTOMER, queue=BILLING, queueing_lock=key, customer_id=customer_id)
 
 
-async def enqueue_joint_map(connection: Connection, map_id: str) -> int | None:
+async def enqueue_joint_map(connection: Connection, map_id: str, *, priority: int = INTERACTIVE) -> int | None:
     """Enqueue the generation of a map over several sessions. Returns the job's id, None when it is queued already."""
     return await enqueue(
         connection,
@@ -212,6 +212,7 @@ async def enqueue_joint_map(connection: Connection, map_id: str) -> int | None:
         queue=MAPS,
         lock=f"joint_map:{map_id}",
         queueing_lock=f"joint_map:{map_id}",
+        priority=priority,
         map_id=map_id,
     )
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cluster.settings import BillingSettings
+from models.billing.plans import version_sold_at
 from models.billing.stripe_facts import CheckoutFacts, CustomerFacts, Interval, InvoiceFacts, SubscriptionFacts
 from models.errors import TrailmindError
 
@@ -52,7 +53,6 @@ class PaidPlan:
     """What a price stands for."""
 
     plan: str
-    version: int
     interval: Interval
 
 
@@ -74,8 +74,8 @@ class StripeGateway:
         self._client: StripeClient | None = None
         self._http_client: Any = None
         self._plans = {
-            **{price: PaidPlan("pro", 1, "monthly") for price in settings.pro_monthly_prices},
-            **{price: PaidPlan("pro", 1, "yearly") for price in settings.pro_yearly_prices},
+            **{price: PaidPlan("pro", "monthly") for price in settings.pro_monthly_prices},
+            **{price: PaidPlan("pro", "yearly") for price in settings.pro_yearly_prices},
         }
 
     @property
@@ -346,7 +346,7 @@ class StripeGateway:
             status=values["status"],
             price_id=item["price"]["id"],
             plan=paid_plan.plan,
-            plan_version=paid_plan.version,
+            plan_version=version_sold_at(paid_plan.plan, _moment(values["start_date"])),
             interval=paid_plan.interval,
             period_start=_moment(item["current_period_start"]),
             period_end=_moment(item["current_period_end"]),

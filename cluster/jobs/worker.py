@@ -119,7 +119,7 @@ def _job_resources(
     model_tasks: RayProviderTasks,
 ) -> JobResources:
     mail_queue = MailQueue(settings)
-    retention = RetentionEnforcer(mail_queue, settings.limits.default_plan, settings.server.origin)
+    retention = RetentionEnforcer(mail_queue, settings.default_plan, settings.server.origin)
     return JobResources(
         pool=pool,
         generator=MapGenerator(pool, valkey, map_tasks, build_enricher(settings, pool, model_tasks)),

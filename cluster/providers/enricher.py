@@ -310,7 +310,7 @@ def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: Pr
         pool,
         endpoints,
         tasks,
-        user_limits_loader(engine, settings.limits.default_plan),
+        user_limits_loader(engine, settings.default_plan),
         openai_model=settings.providers.openai_model,
         stores_texts=settings.privacy.ai_text_retention_days > 0,
     )

@@ -23,7 +23,7 @@ def buffer_limits(settings: Settings) -> BufferLimits:
         settings.recording.shard_buffer_bytes,
         settings.recording.user_idle_timeout_s,
         settings.recording.shard_idle_bytes,
-        settings.limits.default_plan,
+        settings.default_plan,
     )
 
 

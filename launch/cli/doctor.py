@@ -47,6 +47,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         _server(settings),
         *_providers(settings),
         _google(settings),
+        CheckResult("Plan", "ok", settings.default_plan_note),
     ]
 
 

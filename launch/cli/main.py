@@ -86,6 +86,7 @@ def up(data_dir: DataDir = None, port: Port = None) -> None:
         if not is_ours:
             raise ConfigurationError(f"Trailmind runs at {origin} already")
         err.print(f"[bold green]Ready[/] at {origin}   API docs at {origin}/docs   Ctrl-C stops")
+        err.print(f"[bold]Plan[/]  {settings.default_plan_note}", soft_wrap=True, highlight=False)
         wait_for_signal()
 
 

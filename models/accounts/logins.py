@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, delete, func, select, text, update
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, column, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -109,11 +109,12 @@ def secret_digest(secret: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """Whether a login or API key is valid, with its role and scopes."""
+    """Whether a login or API key is valid, with its role and scopes, and the plan of a key's owner."""
 
     is_valid: bool
     role: str = "user"
     scopes: tuple[str, ...] = ()
+    plan: str = ""
 
 
 async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
@@ -277,7 +278,9 @@ def new_api_key(
     return key, f"{API_KEY_PREFIX}{key_id.hex}_{secret}"
 
 
-async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tuple[uuid.UUID, LoginStatus] | None:
+async def api_key_status(
+    db: AsyncSession, key_id: uuid.UUID, secret: str, default_plan: str
+) -> tuple[uuid.UUID, LoginStatus] | None:
     """The owner and status of an API key; None if it does not exist or the secret is wrong."""
     row = (
         await db.execute(
@@ -288,6 +291,9 @@ async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tu
                 ApiKey.revoked_at.is_(None)
                 & ((ApiKey.expires_at.is_(None)) | (ApiKey.expires_at > func.now()))
                 & (User.status == "active"),
+                select(column("plan"))
+                .select_from(func.plan_of_user(ApiKey.user_id, default_plan, func.now()))
+                .scalar_subquery(),
             )
             .join(User, User.id == ApiKey.user_id)
             .where(ApiKey.id == key_id)
@@ -304,4 +310,4 @@ async def api_key_status(db: AsyncSession, key_id: uuid.UUID, secret: str) -> tu
         .values(last_used_at=func.now())
     )
     # A key has the role of a user, also if its owner is an operator.
-    return row[0], LoginStatus(bool(row[3]), "user", tuple(row[2]))
+    return row[0], LoginStatus(bool(row[3]), "user", tuple(row[2]), row[4])

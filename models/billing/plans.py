@@ -1,15 +1,15 @@
 """Plans and subscriptions: the limits and features of each plan are defined only here.
 
-Stripe is the authority on subscriptions; rows of `subscriptions` mirror it. A user without a subscription is on the
-default plan, whose billing periods of 30 days from sign-up are computed, not stored. No job has to roll a period: it
-follows from the clock, so that none is missed.
+`models.billing.policy` answers what a user may do under their plan. Stripe is the authority on subscriptions; rows of
+`subscriptions` mirror it. A user without a subscription is on the default plan, whose billing periods of 30 days from
+sign-up are computed, not stored. No job has to roll a period: it follows from the clock, so that none is missed.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
@@ -21,14 +21,14 @@ from models.base import Base, CreatedAt, UpdatedAt, UuidKey
 from models.billing.billing_tables import PaidPeriod
 from models.billing.periods import BillingCycle, Period, PlanPhase, free_cycle, merged_periods
 from models.billing.stripe_facts import LIVE_STATUSES
-from models.errors import TrailmindError
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Limits and features of one plan; None means unlimited. `token_limit` is per billing period.
 
-    `storage_limit_bytes` bounds events and page texts together.
+    `storage_limit_bytes` bounds events and page texts together. `sold_since` is when this version replaced the former
+    one; None for the first.
     """
 
     id: str
@@ -40,6 +40,9 @@ class Plan:
     features: Mapping[str, bool] = field(default_factory=dict)
     storage_limit_bytes: int | None = None
     billing_period: str = "monthly"
+    yearly_price_cents: int | None = None
+    version: int = 1
+    sold_since: datetime | None = None
 
     def includes(self, feature: str) -> bool:
         """Whether the plan includes `feature`."""
@@ -52,67 +55,38 @@ def _features(*names: str) -> dict[str, bool]:
 
 _EXPORTS = ("export_png", "export_svg", "export_md", "export_json")
 FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"), 1024**3)
-PRO = Plan("pro", "Pro", 1200, 500_000, None, 5, _features(*_EXPORTS, "priority_support"), 20 * 1024**3)
-ENTERPRISE = Plan(
-    "enterprise",
-    "Enterprise",
-    0,
+PRO = Plan(
+    "pro",
+    "Pro",
+    1200,
+    500_000,
     None,
-    None,
-    None,
-    _features(*_EXPORTS, "api_access", "team_sharing", "sso", "custom_ai"),
+    5,
+    _features(*_EXPORTS, "priority_support"),
+    20 * 1024**3,
+    yearly_price_cents=11_500,
 )
-PLANS: dict[str, Plan] = {plan.id: plan for plan in (FREE, PRO, ENTERPRISE)}
-#: Every version that was ever sold, by id and number. A changed plan is a new version; a former one is never removed.
-PLAN_VERSIONS: dict[tuple[str, int], Plan] = {(plan.id, 1): plan for plan in PLANS.values()}
-
-#: Export format → the feature that includes it. Outline formats belong to Markdown, tables to JSON.
-EXPORT_FEATURES = {
-    "png": "export_png",
-    "svg": "export_svg",
-    "markdown": "export_md",
-    "opml": "export_md",
-    "freemind": "export_md",
-    "json": "export_json",
-    "csv": "export_json",
-}
+ENTERPRISE = Plan(
+    "enterprise", "Enterprise", 0, None, None, None, _features(*_EXPORTS, "priority_support", "api_access")
+)
+#: Every version that was ever sold, the newest of a plan last. A changed plan is a new version with a `sold_since`; a
+#: former version is never removed, because the users who bought it keep it.
+PLAN_VERSIONS: tuple[Plan, ...] = (FREE, PRO, ENTERPRISE)
+#: What is sold now, the cheapest first.
+PLANS: dict[str, Plan] = {plan.id: plan for plan in PLAN_VERSIONS}
 
 
-class FeatureNotInPlan(TrailmindError):
-    """The user's plan does not include a feature; `needed` is the cheapest plan that does."""
+class PlanOverride(Base):
+    """A plan that an operator gives to a user, whatever they pay for; it ends at `until`."""
 
-    code, status = "PLAN_UPGRADE_REQUIRED", 402
+    __tablename__ = "plan_overrides"
+    __table_args__ = (CheckConstraint("plan IN ('free', 'pro', 'enterprise')", name="plan"),)
 
-    def __init__(self, plan: str, what: str, needed: str) -> None:
-        super().__init__(plan, what, needed)
-        self.plan, self.what, self.needed = plan, what, needed
-
-    @property
-    def values(self) -> dict[str, str]:
-        return {"plan": self.plan, "feature": self.what, "needed": self.needed}
-
-    def __str__(self) -> str:
-        return f"the {self.plan} plan does not include {self.what}; {self.needed} does"
-
-
-class TooManySessions(TrailmindError):
-    """The user has as many concurrent recordings as the plan allows."""
-
-    code, status = "CONCURRENT_SESSION_LIMIT", 409
-    # Clients that retry on their own (a recording started offline) succeed once another recording has stopped.
-    retry_after_s = 30.0
-
-    def __init__(self, plan: str, allowed: int) -> None:
-        super().__init__(plan, allowed)
-        self.plan, self.allowed = plan, allowed
-
-    @property
-    def values(self) -> dict[str, str]:
-        return {"plan": self.plan, "allowed": str(self.allowed)}
-
-    def __str__(self) -> str:
-        limit = "one recording" if self.allowed == 1 else f"{self.allowed} recordings"
-        return f"the {self.plan} plan allows {limit} at a time; stop one before you start another"
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    plan: Mapped[str]
+    reason: Mapped[str]
+    until: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
 
 
 class Subscription(Base):
@@ -185,9 +159,19 @@ class CurrentPlan:
         return self.usage_period[1] if self.usage_period else self.period_end
 
 
-def plan_in_version(plan_id: str, version: int) -> Plan:
-    """The plan as it was when it was bought; users keep that version."""
-    return PLAN_VERSIONS.get((plan_id, version), PLANS[plan_id])
+def plan_in_version(plan_id: str, version: int | None) -> Plan:
+    """The plan as it was when it was bought; users keep that version. None is the version that is sold now."""
+    versions = (plan for plan in PLAN_VERSIONS if (plan.id, plan.version) == (plan_id, version))
+    return next(versions, PLANS[plan_id])
+
+
+def version_sold_at(plan_id: str, moment: datetime) -> int:
+    """The number of the version of the plan that was sold at `moment`."""
+    return max(
+        plan.version
+        for plan in PLAN_VERSIONS
+        if plan.id == plan_id and (plan.sold_since is None or plan.sold_since <= moment)
+    )
 
 
 def is_current(row: Subscription, now: datetime) -> bool:
@@ -200,8 +184,19 @@ def is_current(row: Subscription, now: datetime) -> bool:
 async def current_plan(
     db: AsyncSession, user: User, *, default: str = "free", now: datetime | None = None
 ) -> CurrentPlan:
-    """The plan of `user` at `now`; `default` without a current subscription."""
+    """The plan of `user` at `now`; `default` without a current subscription.
+
+    An operator's override changes the plan, and leaves the periods of what the user pays for.
+    """
     now = now or datetime.now(UTC)
+    current = await _paid_or_default(db, user, default, now)
+    override = await db.get(PlanOverride, user.id)
+    if override is not None and (override.until is None or override.until > now):
+        return replace(current, plan=PLANS[override.plan])
+    return current
+
+
+async def _paid_or_default(db: AsyncSession, user: User, default: str, now: datetime) -> CurrentPlan:
     rows = await _subscriptions(db, user)
     subscription = next((row for row in rows if is_current(row, now)), None)
     if subscription is None:
@@ -276,10 +271,3 @@ async def usage_periods(db: AsyncSession, user: User, max_periods: int, *, now: 
     if later is None or user.created_at < later:
         phases.append(PlanPhase(free_cycle(user.created_at), user.created_at, later))
     return merged_periods(phases, now, max_periods)
-
-
-def require_feature(plan: Plan, feature: str, what: str) -> None:
-    """Raise FeatureNotInPlan unless `plan` includes `feature`."""
-    if not plan.includes(feature):
-        needed = next((p.name for p in PLANS.values() if p.includes(feature)), "no plan")
-        raise FeatureNotInPlan(plan.name, what, needed)

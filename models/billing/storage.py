@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, UpdatedAt
-from models.billing.plans import PLANS
+from models.billing.plans import plan_in_version
 from models.database import Connection
 from models.errors import TrailmindError
 
@@ -25,9 +25,9 @@ ROW_BYTES = 150
 RECORD_BYTES = 64 * 1024
 
 READ_STORAGE: Final = """
-    SELECT coalesce(s.num_bytes, 0), s.limit_bytes, p.plan FROM users u
+    SELECT coalesce(s.num_bytes, 0), s.limit_bytes, p.plan, p.plan_version FROM users u
     LEFT JOIN storage_usage s ON s.user_id = u.id
-    LEFT JOIN subscriptions p ON p.user_id = u.id AND p.status IN ('active', 'past_due', 'trialing')
+    CROSS JOIN LATERAL plan_of_user(u.id, %(default_plan)s, now()) p
     WHERE u.id = %(user_id)s
 """
 # In the order of the ids, so that two writers cannot deadlock.
@@ -102,9 +102,10 @@ def text_bytes(text: str) -> int:
 
 async def load_storage(connection: Connection, user_id: uuid.UUID, default_plan: str) -> Storage:
     """What the user stores and may store. Events of the last minute may not be counted yet."""
-    row = await (await connection.execute(READ_STORAGE, {"user_id": user_id})).fetchone()
-    num_bytes, limit_bytes, plan_id = row if row is not None else (0, None, None)
-    plan = PLANS[plan_id or default_plan]
+    values = {"user_id": user_id, "default_plan": default_plan}
+    row = await (await connection.execute(READ_STORAGE, values)).fetchone()
+    num_bytes, limit_bytes, plan_id, version = row if row is not None else (0, None, default_plan, None)
+    plan = plan_in_version(plan_id, version)
     return Storage(num_bytes, limit_bytes if limit_bytes is not None else plan.storage_limit_bytes, plan.name)
 
 

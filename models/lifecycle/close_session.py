@@ -10,9 +10,10 @@ from typing import Any, Final
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from models.billing.policy import map_priority
 from models.database import Connection, outage
 from models.errors import NotFound, Unavailable
-from models.jobs import INTERACTIVE, enqueue_map
+from models.jobs import enqueue_map
 from models.lifecycle.state import begin_map, expire_session, stop_session
 from models.recording.timeline_store import load_timeline, save_timeline
 
@@ -50,13 +51,13 @@ async def close_session(
     user_id: uuid.UUID | None,
     *,
     is_expired: bool = False,
-    priority: int = INTERACTIVE,
+    priority: int | None = None,
 ) -> None:
     """Set the session to `processing`, save its timeline, and queue its map: all of it or nothing.
 
     `user_id` None skips the ownership check (maintenance jobs). `is_expired` closes an abandoned recording instead of
-    one its user stops. Raises NotFound, IllegalTransition for all but one of several concurrent callers,
-    Unavailable when PostgreSQL cannot be reached.
+    one its user stops. `priority` is that of the map, by default the one of the user's plan. Raises NotFound,
+    IllegalTransition for all but one of several concurrent callers, Unavailable when PostgreSQL cannot be reached.
     """
     try:
         async with pool.connection() as connection, connection.transaction():
@@ -66,7 +67,7 @@ async def close_session(
 
 
 async def _close(
-    connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID | None, is_expired: bool, priority: int
+    connection: Connection, session_id: uuid.UUID, user_id: uuid.UUID | None, is_expired: bool, priority: int | None
 ) -> None:
     cursor = await connection.execute(LOCK_SESSION, {"session_id": session_id})
     row = await cursor.fetchone()
@@ -75,4 +76,5 @@ async def _close(
     await (expire_session if is_expired else stop_session)(connection, session_id)
     await save_timeline(connection, session_id, await load_timeline(connection, session_id))
     await begin_map(connection, session_id)
+    priority = priority if priority is not None else await map_priority(connection, row[0])
     await enqueue_map(connection, str(session_id), priority=priority)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from models.billing.plans import PLANS
+from models.billing.plans import PLAN_VERSIONS, PLANS
 from models.database import Connection
 
 #: The time between a notice and the deletion that it announces.
@@ -20,16 +20,19 @@ NOTICE_PERIOD = timedelta(days=7)
 #: After the end of a paid plan nothing is deleted for this time.
 DOWNGRADE_GRACE = timedelta(days=30)
 
-# Every user's retention under the plan that is active now; NULL where the plan keeps sessions without limit.
+# Every user's retention under the plan that is active now; NULL where the plan keeps sessions without limit. A plan
+# that an operator gave ends as a paid one does: with 30 days in which old sessions stay.
 _RETENTION_BY_USER: Final = """
     SELECT u.id AS user_id, r.retention, paid.until AS paid_until FROM users u
-    LEFT JOIN subscriptions p ON p.user_id = u.id AND p.status IN ('active', 'past_due', 'trialing')
-        AND (p.status <> 'past_due' OR coalesce(p.grace_until, 'infinity') > %(now)s::timestamptz)
+    CROSS JOIN LATERAL plan_of_user(u.id, %(default_plan)s::text, %(now)s::timestamptz) p
     LEFT JOIN LATERAL (
-        SELECT max(coalesce(e.grace_until, e.ended_at, least(e.current_period_end, e.updated_at))) AS until
-        FROM subscriptions e WHERE e.user_id = u.id) AS paid ON true
-    LEFT JOIN (SELECT * FROM unnest(%(plans)s::text[], %(retentions)s::interval[]) AS r (plan, retention)) r
-        ON r.plan = coalesce(p.plan, %(default_plan)s::text)
+        SELECT greatest((
+            SELECT max(coalesce(e.grace_until, e.ended_at, least(e.current_period_end, e.updated_at)))
+            FROM subscriptions e WHERE e.user_id = u.id), (
+            SELECT o.until FROM plan_overrides o WHERE o.user_id = u.id AND o.plan <> 'free')) AS until) AS paid ON true
+    LEFT JOIN (SELECT * FROM unnest(%(plans)s::text[], %(versions)s::int[], %(is_sold)s::bool[],
+            %(retentions)s::interval[]) AS r (plan, version, is_sold, retention)) r
+        ON r.plan = p.plan AND (r.version = p.plan_version OR (p.plan_version IS NULL AND r.is_sold))
     WHERE u.status = 'active'
 """
 _IS_FINISHED: Final = "s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused', 'processing')"
@@ -79,14 +82,12 @@ class DeletionNotice:
 
 
 def _parameters(default_plan: str, now: datetime | None) -> dict[str, Any]:
-    retentions = {
-        plan.id: timedelta(days=plan.session_retention_days)
-        for plan in PLANS.values()
-        if plan.session_retention_days is not None
-    }
+    limited = [(plan, plan.session_retention_days) for plan in PLAN_VERSIONS if plan.session_retention_days is not None]
     return {
-        "plans": list(retentions),
-        "retentions": list(retentions.values()),
+        "plans": [plan.id for plan, _ in limited],
+        "versions": [plan.version for plan, _ in limited],
+        "is_sold": [plan is PLANS[plan.id] for plan, _ in limited],
+        "retentions": [timedelta(days=days) for _, days in limited],
         "default_plan": default_plan,
         "now": now or datetime.now(UTC),
         "notice_period": NOTICE_PERIOD,

@@ -16,11 +16,12 @@ class PlanReply(Reply):
     name: str
     price_cents: int
     billing_period: str
+    yearly_price_cents: int | None = Field(default=None, description="For a year; absent when it is sold by the month")
     token_limit: int | None = None
     session_retention_days: int | None = None
     max_concurrent_sessions: int | None = None
     storage_limit_bytes: int | None = None
-    features: dict[str, bool]
+    features: dict[str, bool] = Field(description="What the plan includes; only what the server enforces is listed")
 
 
 class PlanList(Reply):

@@ -15,6 +15,7 @@ import structlog
 from fastapi import Request
 
 from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_status, secret_digest
+from models.billing.policy import require_api_access
 from models.errors import Forbidden, Unauthorized
 from serve.identity.access_tokens import bearer_token
 from serve.state import AppState
@@ -99,6 +100,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     # Plans
     ("GET", "/v1/server"): _PUBLIC,
     ("GET", "/v1/extension"): _PUBLIC,
+    ("GET", "/v1/plans"): _PUBLIC,
     ("GET", "/v1/subscription/plans"): _PUBLIC,
     ("GET", "/v1/subscription"): _USAGE,
     ("GET", "/v1/usage"): _USAGE,
@@ -224,7 +226,7 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
     async def load() -> LoginStatus:
         nonlocal owner
         async with state.session_factory() as db:
-            owner_and_status = await api_key_status(db, key_id, secret)
+            owner_and_status = await api_key_status(db, key_id, secret, state.settings.default_plan)
             await db.commit()
         if owner_and_status is None:
             return LoginStatus(False)
@@ -238,6 +240,8 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
     if len(state.api_keys) > _MAX_CACHED_KEYS:
         state.api_keys.clear()
     state.api_keys[key_id] = (secret_digest(secret), owner)
+    # A key outlives the plan that allowed it, and works again when the user returns to one that does.
+    require_api_access(status.plan or state.settings.default_plan)
     rule = rule_for(request)
     if rule.access is not Access.USER:
         raise Forbidden("this needs a person who logged in, not an API key")

@@ -15,7 +15,7 @@ from models.accounts.audit import AuditEntry, record_audit
 from models.accounts.logins import end_all_access
 from models.accounts.users import User
 from models.ai_calls import AiConfig
-from models.billing.plans import Subscription
+from models.billing.policy import load_policy
 from models.billing.storage import load_storage, set_storage_limit
 from models.errors import BadRequest, Conflict, NotFound
 from models.mindmap.versions import Mindmap
@@ -55,12 +55,8 @@ class CannotDeleteDefault(BadRequest):
 
 
 async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUser:
-    storage = await load_storage(await session_connection(db), user.id, state.settings.limits.default_plan)
-    plan = await db.scalar(
-        select(Subscription.plan).where(
-            Subscription.user_id == user.id, Subscription.status.in_(["active", "past_due", "trialing"])
-        )
-    )
+    storage = await load_storage(await session_connection(db), user.id, state.settings.default_plan)
+    policy = await load_policy(db, user, state.settings.default_plan)
     sessions = await db.scalar(
         select(func.count()).select_from(BrowsingSession).where(BrowsingSession.user_id == user.id)
     )
@@ -70,7 +66,7 @@ async def _user_reply(state: AppState, db: AsyncSession, user: User) -> AdminUse
         role=user.role,
         status=user.status,
         email_verified=user.email_verified_at is not None,
-        plan=plan or state.settings.limits.default_plan,
+        plan=policy.plan.id,
         num_sessions=sessions or 0,
         storage_bytes=storage.num_bytes,
         storage_limit_bytes=storage.limit_bytes,

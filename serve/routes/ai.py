@@ -39,7 +39,7 @@ async def _plan(
     endpoints = provider_endpoints(state.settings)
     model = state.settings.providers.openai_model
     plan = await plan_calls(connection, endpoints, user_id, session_id, pages, model, use=use)
-    limits = await load_user_limits(db, user_id, state.settings.limits.default_plan)
+    limits = await load_user_limits(db, user_id, state.settings.default_plan)
     return plan, limits, await load_balance(connection, user_id, limits.allowance), len(pages)
 
 
@@ -82,7 +82,7 @@ async def check_token_budget(
     """Raise OutOfTokens if the map is not affordable and the user has chosen to refuse maps without a model."""
     if not provider_endpoints(state.settings):
         return
-    limits = await load_user_limits(db, user_id, state.settings.limits.default_plan)
+    limits = await load_user_limits(db, user_id, state.settings.default_plan)
     if not limits.refuses_when_out_of_tokens or limits.allowance.token_limit is None:
         return
     plan, limits, balance, _ = await _plan(state, db, connection, session_id, user_id)

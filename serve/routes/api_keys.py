@@ -13,6 +13,7 @@ from models.accounts.users import User
 from models.errors import Conflict, NotFound
 from models.schemas.api_keys import ApiKeyCreate, ApiKeyCreated, ApiKeyList, ApiKeyReply
 from serve.dependencies import CurrentUserId, DbSession, State
+from serve.routes.usage import policy_of
 
 router = APIRouter(prefix="/v1/auth/api-keys", tags=["auth"])
 MAX_API_KEYS = 50
@@ -28,9 +29,11 @@ def _active_keys_of(user_id: uuid.UUID) -> tuple[ColumnElement[bool], ...]:
 
 @router.post("", status_code=201, response_model_exclude_none=True)
 async def create_api_key(
-    body: ApiKeyCreate, user_id: CurrentUserId, db: DbSession, response: Response
+    body: ApiKeyCreate, user_id: CurrentUserId, state: State, db: DbSession, response: Response
 ) -> ApiKeyCreated:
-    """Make a key for a script. It is shown once."""
+    """Make a key for a script, if the plan includes API keys. It is shown once."""
+    _, policy = await policy_of(state, db, user_id)
+    policy.require_api_keys()
     # Concurrent requests wait here: otherwise both could pass the check of the limit.
     await db.execute(select(User.id).where(User.id == user_id).with_for_update())
     num_keys = await db.scalar(select(func.count()).select_from(ApiKey).where(*_active_keys_of(user_id))) or 0

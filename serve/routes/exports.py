@@ -19,7 +19,6 @@ from pydantic import StringConstraints
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import PaletteName, ThemeName, to_svg
 from cluster.mindmap.render.png import MAX_SIDE_PX, scaled_width
-from models.billing.plans import EXPORT_FEATURES, require_feature
 from models.errors import NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.versions import load_current_document
@@ -30,7 +29,7 @@ from models.schemas.exports import ExportFormat
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import IMAGE_CSP_HEADERS
 from serve.routes.events import highlight_reply, visit_fields
-from serve.routes.usage import current_plan_of
+from serve.routes.usage import policy_of
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
 
@@ -169,8 +168,8 @@ async def export_session(
 ) -> Response:
     """One session as a file. The formats depend on the plan; 402 names the plan that includes the format."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
-    _, current = await current_plan_of(state, db, user_id)
-    require_feature(current.plan, EXPORT_FEATURES[format], f"exports as {format}")
+    _, policy = await policy_of(state, db, user_id)
+    policy.require_export(format)
     body: bytes | str
     if format == "csv":
         body = await asyncio.to_thread(timeline_csv, await load_timeline(connection, session.id))

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from models.billing.policy import map_priority
 from models.errors import BadRequest, Conflict, NotFound, SourceDeleted, split_reason
 from models.jobs import enqueue_joint_map
 from models.lifecycle.state import begin_joint_map
@@ -135,7 +136,7 @@ async def create_map(
     db.add_all([JointMapSession(map_id=joint_map.id, session_id=session.id) for session in sessions])
     await db.flush()
     await begin_joint_map(connection, joint_map.id)
-    await enqueue_joint_map(connection, str(joint_map.id))
+    await enqueue_joint_map(connection, str(joint_map.id), priority=await map_priority(connection, user_id))
     await db.refresh(joint_map)
     await db.commit()
     sessions.sort(key=lambda session: (session.started_at, session.id))
@@ -204,7 +205,7 @@ async def regenerate_map(
         joint_map.data, joint_map.input_digest = None, None
     await db.flush()
     await begin_joint_map(connection, joint_map.id)
-    await enqueue_joint_map(connection, str(joint_map.id))
+    await enqueue_joint_map(connection, str(joint_map.id), priority=await map_priority(connection, user_id))
     await db.refresh(joint_map)
     await db.commit()
     session_ids = [session_id for session_id, exists in members if exists]

@@ -14,6 +14,7 @@ from cluster.maps.edits import LogState, log_state
 from cluster.maps.notifications import notify
 from cluster.mindmap.document.shared_view import shared_view
 from models.accounts.users import User
+from models.billing.policy import map_priority
 from models.database import Connection
 from models.errors import NotFound, split_reason
 from models.jobs import enqueue_map
@@ -136,7 +137,8 @@ async def generate(
     owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
     await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
-    await enqueue_map(connection, str(owned), force=bool(body and body.force))
+    priority = await map_priority(connection, user_id)
+    await enqueue_map(connection, str(owned), force=bool(body and body.force), priority=priority)
     _, mindmap, _ = await load_map(db, session_id, user_id)
     assert mindmap is not None
     await db.commit()

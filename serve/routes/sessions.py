@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.maps.notifications import DELETED, notify
 from models.accounts.logins import ClientProgram
 from models.accounts.users import User, require_active_user
-from models.billing.plans import TooManySessions, current_plan
+from models.billing.policy import TooManySessions, load_policy
 from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
 from models.jobs import enqueue_purge
@@ -112,8 +112,8 @@ async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *
     """
     # The row lock serializes concurrent starts of one user.
     await db.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
-    plan = (await current_plan(db, user, default=state.settings.limits.default_plan)).plan
-    allowed = plan.max_concurrent_sessions
+    policy = await load_policy(db, user, state.settings.default_plan)
+    allowed = policy.max_recordings
     if allowed is not None and not can_retry:
         allowed = max(allowed, MAX_UNNAMED_RECORDINGS)
     if allowed is None:
@@ -122,7 +122,7 @@ async def enforce_session_limit(state: AppState, db: AsyncSession, user: User, *
     if len(running) < allowed:
         return
     if can_retry:
-        raise TooManySessions(plan.name, allowed)
+        raise TooManySessions(policy.plan.name, allowed)
     for session_id in running[: len(running) - allowed + 1]:
         # The session may have been stopped concurrently.
         with contextlib.suppress(IllegalTransition, NotFound):

@@ -6,12 +6,13 @@ import uuid
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.users import User, require_active_user
 from models.billing.ledger import TokenAllowance, load_balance, used_by_operation
-from models.billing.plans import FREE, PLANS, CurrentPlan, Plan, current_plan, usage_periods
+from models.billing.plans import FREE, PLANS, Plan, usage_periods
+from models.billing.policy import Policy, load_policy
 from models.billing.storage import load_storage
 from models.database import Connection
 from models.schemas.plans import (
@@ -37,6 +38,7 @@ def plan_reply(plan: Plan) -> PlanReply:
         name=plan.name,
         price_cents=plan.price_cents,
         billing_period=plan.billing_period,
+        yearly_price_cents=plan.yearly_price_cents,
         token_limit=plan.token_limit,
         session_retention_days=plan.session_retention_days,
         max_concurrent_sessions=plan.max_concurrent_sessions,
@@ -45,22 +47,30 @@ def plan_reply(plan: Plan) -> PlanReply:
     )
 
 
-async def current_plan_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, CurrentPlan]:
-    """The caller and their current plan. Raises Unauthorized for a closed account."""
+async def policy_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tuple[User, Policy]:
+    """The caller, and what they may do. Raises Unauthorized for a closed account."""
     user = await require_active_user(db, user_id)
-    return user, await current_plan(db, user, default=state.settings.limits.default_plan)
+    return user, await load_policy(db, user, state.settings.default_plan)
 
 
-@router.get("/subscription/plans", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
-async def list_plans() -> PlanList:
-    """All plans. Needs no login."""
+@router.get("/plans", response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+@router.get(
+    "/subscription/plans",
+    response_model_exclude_none=True,
+    dependencies=[RateLimitedByAddress],
+    operation_id="list_subscription_plans",
+)
+async def list_plans(response: Response) -> PlanList:
+    """All plans that are sold, with the features that they include. Needs no login."""
+    response.headers["Cache-Control"] = "public, max-age=300"
     return PlanList(plans=[plan_reply(p) for p in PLANS.values()])
 
 
 @router.get("/subscription", response_model_exclude_none=True)
 async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> SubscriptionEnvelope:
     """The caller's current plan."""
-    _, current = await current_plan_of(state, db, user_id)
+    _, policy = await policy_of(state, db, user_id)
+    current = policy.current
     return SubscriptionEnvelope(
         subscription=SubscriptionReply(
             id=str(current.subscription_id or _NO_SUBSCRIPTION),
@@ -74,6 +84,7 @@ async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> S
 
 
 async def _usage(
+    state: AppState,
     db: AsyncSession,
     connection: Connection,
     user_id: uuid.UUID,
@@ -100,7 +111,7 @@ async def _usage(
         left = balance.tokens_left
         reply.can_use_ai = left is None or left > 0
         reply.granted_tokens_left, reply.reserved_tokens = balance.granted_tokens_left, balance.reserved_tokens
-        storage = await load_storage(connection, user_id, plan.id)
+        storage = await load_storage(connection, user_id, state.settings.default_plan)
         reply.storage_bytes, reply.storage_limit_bytes = storage.num_bytes, storage.limit_bytes
     return reply
 
@@ -108,9 +119,9 @@ async def _usage(
 @router.get("/usage", response_model_exclude_none=True)
 async def usage(user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection) -> UsageEnvelope:
     """Tokens used in the current billing period, and bytes stored."""
-    _, current = await current_plan_of(state, db, user_id)
-    reply = await _usage(db, connection, user_id, current.plan, current.usage_start, current.usage_end, is_current=True)
-    return UsageEnvelope(usage=reply)
+    _, policy = await policy_of(state, db, user_id)
+    period = policy.current.usage_start, policy.current.usage_end
+    return UsageEnvelope(usage=await _usage(state, db, connection, user_id, policy.plan, *period, is_current=True))
 
 
 @router.get("/usage/history", response_model_exclude_none=True)
@@ -122,11 +133,11 @@ async def usage_history(
     months: Annotated[int, Query(ge=1, le=24)] = 6,
 ) -> UsageHistory:
     """Usage of the current billing period and earlier ones, back to the day of sign-up."""
-    user, current = await current_plan_of(state, db, user_id)
+    user, policy = await policy_of(state, db, user_id)
     periods = await usage_periods(db, user, months)
     return UsageHistory(
         history=[
-            await _usage(db, connection, user_id, current.plan, start, end, is_current=i == 0)
+            await _usage(state, db, connection, user_id, policy.plan, start, end, is_current=i == 0)
             for i, (start, end) in enumerate(periods)
         ]
     )

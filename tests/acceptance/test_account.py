@@ -23,6 +23,12 @@ from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """On a plan that includes API keys."""
+    return with_changes(settings, default_plan="enterprise")
+
+
 async def _log_in(client: httpx2.AsyncClient, person: ApiUser) -> int:
     answer = await client.post("/v1/auth/login", json={"email": person.email, "password": PASSWORD})
     return answer.status_code

@@ -15,7 +15,7 @@ import httpx2
 import psycopg
 import pytest
 
-from cluster.settings import Settings
+from cluster.settings import Settings, with_changes
 from serve.auth.authorization import ACCESS_RULES, SCOPES, Access
 from serve.identity.access_tokens import key_id
 from serve.openapi.document import operations
@@ -47,7 +47,8 @@ BODIES: dict[str, Any] = {
 @pytest.fixture
 async def walked(settings: Settings) -> AsyncIterator[tuple[dict[str, Any], httpx2.AsyncClient]]:
     """The OpenAPI document and a client."""
-    async with running_api(settings) as (app, client):
+    # A plan that includes API keys.
+    async with running_api(with_changes(settings, default_plan="enterprise")) as (app, client):
         yield app.openapi(), client
 
 

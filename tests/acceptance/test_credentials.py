@@ -16,10 +16,17 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.settings import Settings
+from cluster.settings import Settings, with_changes
 from tests.support.client import PASSWORD, ApiUser, sign_up
 from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """On a plan that includes API keys."""
+    return with_changes(settings, default_plan="enterprise")
+
 
 NEW = "an even better password"
 

@@ -41,17 +41,21 @@ async def test_every_user_has_a_subscription(ann: ApiUser) -> None:
 
 
 async def test_three_plans(api: httpx2.AsyncClient) -> None:
-    plans = {p["id"]: p for p in (await api.get("/v1/subscription/plans")).json()["plans"]}
+    listed = (await api.get("/v1/plans")).json()
+    assert (await api.get("/v1/subscription/plans")).json() == listed  # the path of v1 clients
+    plans = {p["id"]: p for p in listed["plans"]}
     assert list(plans) == ["free", "pro", "enterprise"]
     free, pro, enterprise = plans.values()
     assert (free["price_cents"], free["token_limit"], free["session_retention_days"]) == (0, 50_000, 30)
     assert (free["max_concurrent_sessions"], free["billing_period"]) == (1, "monthly")
     assert free["features"] == {"export_png": True}
     assert (pro["price_cents"], pro["token_limit"], pro["max_concurrent_sessions"]) == (1200, 500_000, 5)
+    assert pro["yearly_price_cents"] == 11_500
     assert "session_retention_days" not in pro
     assert set(pro["features"]) == {"export_png", "export_svg", "export_md", "export_json", "priority_support"}
     assert not {"token_limit", "session_retention_days", "max_concurrent_sessions"} & enterprise.keys()
-    assert {"api_access", "team_sharing", "sso", "custom_ai"} <= set(enterprise["features"])
+    # v1 also listed team sharing, single sign-on and own AI models, which never existed.
+    assert set(enterprise["features"]) == {*pro["features"], "api_access"}
 
 
 async def test_usage_of_a_new_user(ann: ApiUser) -> None:

@@ -420,7 +420,7 @@ export interface paths {
         put?: never;
         /**
          * Create Api Key
-         * @description Make a key for a script. It is shown once.
+         * @description Make a key for a script, if the plan includes API keys. It is shown once.
          */
         post: operations["create_api_key"];
         delete?: never;
@@ -1460,7 +1460,27 @@ export interface paths {
         };
         /**
          * List Plans
-         * @description All plans. Needs no login.
+         * @description All plans that are sold, with the features that they include. Needs no login.
+         */
+        get: operations["list_subscription_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Plans
+         * @description All plans that are sold, with the features that they include. Needs no login.
          */
         get: operations["list_plans"];
         put?: never;
@@ -3895,6 +3915,11 @@ export interface components {
             price_cents: number;
             /** Billing Period */
             billing_period: string;
+            /**
+             * Yearly Price Cents
+             * @description For a year; absent when it is sold by the month
+             */
+            yearly_price_cents?: number;
             /** Token Limit */
             token_limit?: number;
             /** Session Retention Days */
@@ -3903,7 +3928,10 @@ export interface components {
             max_concurrent_sessions?: number;
             /** Storage Limit Bytes */
             storage_limit_bytes?: number;
-            /** Features */
+            /**
+             * Features
+             * @description What the plan includes; only what the server enforces is listed
+             */
             features: {
                 [key: string]: boolean;
             };
@@ -8357,6 +8385,31 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_subscription_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanList"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

@@ -10,11 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from models.accounts.users import UserSettings, active_user
 from models.billing.ledger import TokenAllowance
-from models.billing.plans import current_plan
+from models.billing.policy import load_policy
 from models.errors import NotFound
-
-#: A user's share of a contended quota, by plan.
-PLAN_WEIGHTS = {"free": 1.0, "pro": 2.0, "enterprise": 4.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +33,13 @@ async def load_user_limits(db: AsyncSession, user_id: uuid.UUID, default_plan: s
     user = await active_user(db, user_id)
     if user is None:
         raise NotFound("there is no such account")
-    plan_now = await current_plan(db, user, default=default_plan)
+    policy = await load_policy(db, user, default_plan)
     settings = await db.get(UserSettings, user_id)
     return UserLimits(
-        allowance=TokenAllowance(plan_now.usage_start, plan_now.usage_end, plan_now.plan.token_limit),
+        allowance=policy.allowance,
         refuses_when_out_of_tokens=settings is not None and settings.when_out_of_tokens == "refuse",
         language=settings.language if settings is not None else None,
-        weight=PLAN_WEIGHTS.get(plan_now.plan.id, 1.0),
+        weight=policy.quota_weight,
     )
 
 

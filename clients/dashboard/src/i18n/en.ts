@@ -622,9 +622,6 @@ export const en = {
       export_json: "Data (JSON, CSV)",
       priority_support: "Priority support",
       api_access: "API access",
-      team_sharing: "Team sharing",
-      sso: "Single sign-on",
-      custom_ai: "Own AI provider",
     } as Record<string, string>,
     operations: {
       mindmap: "Maps",

@@ -616,9 +616,6 @@ export const ko: Messages = {
       export_json: "데이터 (JSON, CSV)",
       priority_support: "우선 지원",
       api_access: "API 사용",
-      team_sharing: "팀 공유",
-      sso: "통합 로그인(SSO)",
-      custom_ai: "직접 고른 AI 제공자",
     },
     operations: {
       mindmap: "지도",

@@ -3,7 +3,7 @@ import features from "virtual:api";
 
 export const FORMATS = ["png", "svg", "markdown", "opml", "freemind", "json", "csv"] as const;
 
-/** The feature of a plan that includes a format, as the server decides it (`models/billing/plans.py`). */
+/** The feature of a plan that includes a format, as the server decides it (`models/billing/policy.py`). */
 export const EXPORT_FEATURES: Record<(typeof FORMATS)[number], string> = {
   png: "export_png",
   svg: "export_svg",
