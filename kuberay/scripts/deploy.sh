@@ -23,14 +23,20 @@ rendered="$(mktemp)"
 trap 'rm -f "$rendered"' EXIT
 kubectl kustomize "$here/../overlays/$overlay" > "$rendered"
 
-apply() { kubectl apply --server-side --field-manager=trailmind-deploy -f "$rendered" -l "trailmind.dev/phase=$1"; }
+# The operator writes the defaults of workerGroupSpecs when it adds its finalizer, and so owns that list too. The manifest
+# decides: without --force-conflicts every roll-out after the first one ends in a conflict with "kuberay-operator".
+apply() {
+  kubectl apply --server-side --force-conflicts --field-manager=trailmind-deploy -f "$rendered" \
+    -l "trailmind.dev/phase=$1"
+}
 
 echo "== prepare"
 apply prepare
 if [[ "$overlay" == kind ]]; then
   kubectl -n trailmind rollout status statefulset/postgres --timeout=180s
 fi
-if kubectl -n trailmind get externalsecrets.external-secrets.io > /dev/null 2>&1; then
+# Their kind is unknown where the operator of External Secrets is not installed, and `wait --all` fails for none.
+if [[ -n "$(kubectl -n trailmind get externalsecrets.external-secrets.io -o name 2> /dev/null || true)" ]]; then
   kubectl -n trailmind wait externalsecrets.external-secrets.io --all --for=condition=Ready --timeout=120s
 fi
 
@@ -47,9 +53,5 @@ fi
 echo "== serve"
 apply serve
 # A changed cluster is built beside the old one and replaces it when complete; a broken image gets no traffic.
-generation="$(kubectl -n trailmind get rayservice/trailmind -o 'jsonpath={.metadata.generation}')"
-# Until the operator has observed this spec, its conditions describe the previous one.
-kubectl -n trailmind wait rayservice/trailmind --for="jsonpath={.status.observedGeneration}=$generation" --timeout=120s
-kubectl -n trailmind wait rayservice/trailmind --for=condition=Ready --timeout=900s
-kubectl -n trailmind wait rayservice/trailmind --for=condition=UpgradeInProgress=false --timeout=1800s
+(cd "$root" && "$python" -m kuberay.rollout "${context[@]}")
 kubectl -n trailmind get rayservice,rayclusters,pods

@@ -14,13 +14,23 @@ _KUBECTL = """#!/usr/bin/env bash
 echo "$*" >> "$CALLS"
 case "$*" in
   *"wait job/trailmind-migrate"*) exit "${MIGRATION:-0}" ;;
-  *"get externalsecrets"*) exit 1 ;;
-  *"get rayservice/trailmind -o"*) echo 7 ;;
+  *"get externalsecrets"*) printf "%s" "${EXTERNAL_SECRETS-}"; exit "${EXTERNAL_SECRETS_CODE:-0}" ;;
+  *"wait externalsecrets"*)
+    if [[ -z "${EXTERNAL_SECRETS-}" ]]; then echo "error: no matching resources found" >&2; exit 1; fi ;;
+  *"apply --server-side --force-conflicts"*) ;;
+  *"apply --server-side"*"phase=serve")
+    # The answer of a real API server after KubeRay 1.7.0 has added its finalizer.
+    echo 'error: Apply failed with 1 conflict: conflict with "kuberay-operator" using ray.io/v1:' \
+      '.spec.rayClusterConfig.workerGroupSpecs' >&2
+    exit 1 ;;
 esac
 """
 _PYTHON = """#!/usr/bin/env bash
 echo "python $*" >> "$CALLS"
-exit "${CHECKS:-0}"
+case "$*" in
+  *kuberay.checks*) exit "${CHECKS:-0}" ;;
+  *kuberay.rollout*) exit "${ROLLOUT:-0}" ;;
+esac
 """
 
 
@@ -61,8 +71,33 @@ def test_it_checks_then_prepares_migrates_and_serves(deploy) -> None:  # type: i
     waited = next(i for i, call in enumerate(calls) if "wait job/trailmind-migrate" in call)
     served = next(i for i, call in enumerate(calls) if call.endswith("phase=serve"))
     assert waited < served
-    assert any("observedGeneration}=7" in call for call in calls[served:])
-    assert all(call.startswith("--context somewhere ") for call in calls[1:])
+    assert "python -m kuberay.rollout --context somewhere" in calls[served:]
+    assert all(call.startswith("--context somewhere ") for call in calls[1:] if not call.startswith("python "))
+
+
+def test_a_later_rollout_overrules_the_operators_ownership(deploy) -> None:  # type: ignore[no-untyped-def]
+    code, _, output = deploy("eks")
+    assert (code, output) == (0, "")
+
+
+def test_a_rollout_that_does_not_complete_fails(deploy) -> None:  # type: ignore[no-untyped-def]
+    code, calls, _ = deploy("eks", ROLLOUT="1")
+    assert code == 1
+    assert _phases(calls) == ["prepare", "migrate", "serve"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_awaited"),
+    [
+        ({"EXTERNAL_SECRETS_CODE": "1"}, False),  # the kind is not installed
+        ({"EXTERNAL_SECRETS": ""}, False),  # installed, and the namespace has none
+        ({"EXTERNAL_SECRETS": "externalsecret.external-secrets.io/trailmind\n"}, True),
+    ],
+)
+def test_only_existing_external_secrets_are_awaited(deploy, answers, is_awaited) -> None:  # type: ignore[no-untyped-def]
+    code, calls, output = deploy("eks", **answers)
+    assert (code, output) == (0, "")
+    assert any("wait externalsecrets" in call for call in calls) is is_awaited
 
 
 def test_a_failed_migration_does_not_change_the_service(deploy) -> None:  # type: ignore[no-untyped-def]
