@@ -147,6 +147,24 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
     return "\n".join([*lines, ""])
 
 
+def fit_connections(text: str, max_files: int) -> tuple[str, int | None]:
+    """`text` with no more connections than `max_files` open files suffice for, and the lower number if it was lowered.
+
+    HAProxy 2.8 does not start with fewer open files than it computes from `maxconn`: 25,026 were needed for 10,000
+    connections and 50,036 for 20,000.
+    """
+    possible, lowered = max((max_files - 100) * 2 // 5, 10), None
+
+    def lower(match: re.Match[str]) -> str:
+        nonlocal lowered
+        if int(match["number"]) <= possible:
+            return match[0]
+        lowered = possible
+        return f"{match['key']}{possible}"
+
+    return re.sub(r"^(?P<key> *maxconn )(?P<number>\d+)", lower, text, flags=re.MULTILINE), lowered
+
+
 def _loopback_bind(line: str) -> str:
     return re.sub(r"^( *bind )(?:\*|0\.0\.0\.0)?:(?=\d)", r"\g<1>127.0.0.1:", line)
 
@@ -190,9 +208,19 @@ def main(arguments: list[str], variables: dict[str, str]) -> None:
     shares_port = variables.get("SERVE_SOCKET_REUSE_PORT_ENABLED") == "1"
     # The file contains the key, so it is made for its owner only before anything is written.
     path.chmod(0o600)
-    path.write_text(
-        edit_configuration(path.read_text(encoding="utf-8"), door, errors, shares_port=shares_port), encoding="utf-8"
-    )
+    import resource  # POSIX only, and the settings import this module everywhere
+
+    text = edit_configuration(path.read_text(encoding="utf-8"), door, errors, shares_port=shares_port)
+    max_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if max_files != resource.RLIM_INFINITY:
+        text, lowered = fit_connections(text, max_files)
+        if lowered is not None:
+            print(
+                f"trailmind: {max_files} open files suffice for {lowered} connections, fewer than configured: raise the"
+                " limit of open files (ulimit -Hn)",
+                file=sys.stderr,
+            )
+    path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

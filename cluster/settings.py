@@ -544,7 +544,13 @@ class ScalingSettings(_Group):
 
     num_shards: int = _setting("TRAILMIND_NUM_SHARDS", 1, "Session buffer shards of a new database.", ge=1, le=64)
     num_api_replicas: int = _setting("TRAILMIND_NUM_API_REPLICAS", 1, "API replicas, at least.", ge=1, le=256)
-    num_workers: int = _setting("TRAILMIND_NUM_WORKERS", 1, "Job workers, at least.", ge=0, le=256)
+    num_workers: int = _setting(
+        "TRAILMIND_NUM_WORKERS",
+        1,
+        "Job workers, at least. 0: a separate small worker sends mails and runs maintenance and billing jobs.",
+        ge=0,
+        le=256,
+    )
     max_api_replicas: int | None = _setting(
         "TRAILMIND_MAX_API_REPLICAS",
         None,
@@ -576,6 +582,11 @@ class ScalingSettings(_Group):
         "A running Ray cluster to join instead of a new one.",
         aliases=("TRAILMIND_RAY_ADDRESS",),
     )
+
+    @property
+    def has_maintenance_worker(self) -> bool:
+        """Whether a deployment of its own runs the jobs that are no maps: where the workers may scale to zero."""
+        return self.num_workers == 0
 
 
 class Settings(_Group):

@@ -62,6 +62,7 @@ def deploy(address: str, version: str | None = None, timeout_s: float = 240.0) -
     options = {
         "Api": {"ray_actor_options": {**release, **placement_options(settings, "serve")}, "max_replicas_per_node": 1},
         "GenerationWorker": {"ray_actor_options": {**release, **placement_options(settings, "ai")}},
+        "MaintenanceWorker": {"ray_actor_options": {**release, **placement_options(settings, "serve")}},
     }
     serve.run(build(options), name=APP_NAME, route_prefix="/", blocking=False)
     wait_until_ready(settings.server.origin, max(deadline - time.monotonic(), 0.0), every_s=0.2)

@@ -111,7 +111,7 @@ READ_QUEUE_LOAD: Final = """
             (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now())), 0)
     FROM procrastinate_jobs j
     LEFT JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
-    WHERE j.queue_name = %(queue)s AND j.status IN ('todo', 'doing')
+    WHERE j.queue_name = ANY(%(queues)s) AND j.status IN ('todo', 'doing')
 """
 
 COUNT_JOBS_BY_PRIORITY: Final = """
@@ -293,9 +293,9 @@ class QueueLoad:
     oldest_s: float = 0.0
 
 
-def read_queue_load(connection: psycopg.Connection[Any], queue: str) -> QueueLoad:
-    """The load of `queue` now."""
-    row = connection.execute(READ_QUEUE_LOAD, {"queue": queue}).fetchone()
+def read_queue_load(connection: psycopg.Connection[Any], queues: Sequence[str]) -> QueueLoad:
+    """The load of `queues` together, now."""
+    row = connection.execute(READ_QUEUE_LOAD, {"queues": list(queues)}).fetchone()
     assert row is not None
     return QueueLoad(int(row[0]), int(row[1]), float(row[2]))
 

@@ -1,4 +1,4 @@
-"""The Ray Serve application with its two deployments.
+"""The Ray Serve application with its deployments.
 
 Cheap to import: the process that deploys the application does not need the routes; a replica imports `serve.app` when
 it creates its app.
@@ -12,9 +12,9 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from cluster.jobs.worker_deployment import GenerationWorker
+from cluster.jobs.worker_deployment import GenerationWorker, MaintenanceWorker
 from cluster.scheduling.autoscaling import api_autoscaling, worker_autoscaling
-from cluster.scheduling.placement import placement_options
+from cluster.scheduling.placement import Group, placement_options
 from cluster.settings import Settings, load_settings
 
 
@@ -44,6 +44,8 @@ def _worker_scale(settings: Settings) -> dict[str, Any]:
 def build(args: dict[str, Any] | None = None) -> Application:
     """The Serve application: `Api` serves requests, `GenerationWorker` runs jobs.
 
+    Where the number of workers may be zero, `MaintenanceWorker` runs the jobs that are no maps.
+
     `args` may hold options for each deployment (`{"Api": {"num_replicas": 3}}`), as Serve config files pass them.
     """
     settings = load_settings()
@@ -66,16 +68,29 @@ def build(args: dict[str, Any] | None = None) -> Application:
             **options.get("Api", {}),
         },
     )
-    worker = deployment(GenerationWorker).options(
-        name="GenerationWorker",
+    workers = [
+        _worker(GenerationWorker, {**_worker_scale(settings), **_placed(settings, "ai")}, options),
+    ]
+    if settings.scaling.has_maintenance_worker:
+        workers.append(_worker(MaintenanceWorker, {"num_replicas": 1, **_placed(settings, "serve")}, options))
+    bound: Application = api.bind(*(worker.bind() for worker in workers))
+    return bound
+
+
+def _placed(settings: Settings, group: Group) -> dict[str, Any]:
+    # Workers wait for their tasks. If they held CPUs, several of them could hold all CPUs that the tasks wait for.
+    return {"ray_actor_options": {"num_cpus": 0, **placement_options(settings, group)}}
+
+
+def _worker(worker_class: type, own_options: dict[str, Any], options: dict[str, Any]) -> Any:
+    deployment: Any = serve.deployment
+    return deployment(worker_class).options(
+        name=worker_class.__name__,
         **{
-            **_worker_scale(settings),
-            "ray_actor_options": {"num_cpus": 0, **placement_options(settings, "ai")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,
             "graceful_shutdown_timeout_s": 30,
-            **options.get("GenerationWorker", {}),
+            **own_options,
+            **options.get(worker_class.__name__, {}),
         },
     )
-    bound: Application = api.bind(worker.bind())
-    return bound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -23,7 +23,7 @@ from cluster.providers.enricher import build_enricher
 from cluster.providers.tasks import RayProviderTasks
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings
-from models.jobs import QUEUES
+from models.jobs import MAPS
 from telemetry.metrics import REGISTRY, record_psycopg_pool
 from telemetry.ray_export import export_to_ray
 
@@ -43,10 +43,11 @@ WARM_UP_DELAY_S = 5.0
 
 
 class JobWorker:
-    """Runs jobs until `stop` is called."""
+    """Runs the jobs of `queues` until `stop` is called."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
         self._settings = settings
+        self._queues = queues
         self._stopping = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -63,10 +64,12 @@ class JobWorker:
         map_tasks = RayMapTasks(**placement_options(settings, "ai"))
         model_tasks = RayProviderTasks(**placement_options(settings, "ai"))
         resources = _job_resources(settings, pool, valkey, map_tasks, model_tasks)
-        warm_ups = [
-            asyncio.create_task(_call_after(WARM_UP_DELAY_S, map_tasks.warm_up)),
-            asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
-        ]
+        warm_ups: list[asyncio.Task[None]] = []
+        if MAPS in self._queues:
+            warm_ups = [
+                asyncio.create_task(_call_after(WARM_UP_DELAY_S, map_tasks.warm_up)),
+                asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
+            ]
         try:
             while not self._stopping.is_set():
                 # An error here means that PostgreSQL is unavailable. Jobs are durable: reconnect and continue.
@@ -89,7 +92,7 @@ class JobWorker:
             await requeue_stalled_jobs(app)
             self._worker = asyncio.create_task(
                 app.run_worker_async(
-                    queues=list(QUEUES),  # psycopg adapts a tuple as a record, a list as an array
+                    queues=list(self._queues),  # psycopg adapts a tuple as a record, a list as an array
                     # One more than the maps in progress, so that long maps do not delay mails and maintenance.
                     concurrency=self._settings.scaling.worker_concurrency + 1,
                     install_signal_handlers=False,

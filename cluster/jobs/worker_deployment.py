@@ -1,4 +1,4 @@
-"""The Serve deployment that takes jobs from PostgreSQL; Ray tasks do the heavy steps.
+"""The Serve deployments that take jobs from PostgreSQL; Ray tasks do the heavy steps of maps.
 
 Serve restarts and scales it. A stopped replica finishes its running jobs; when one dies, its heartbeat stops and other
 replicas requeue its jobs. The work is in `cluster.jobs.worker`. This module imports little, because the process that
@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from cluster.logging_setup import configure_logs
+from cluster.scheduling.queues import MAINTENANCE_QUEUES, generation_queues
 from cluster.settings import load_settings
 
 if TYPE_CHECKING:
@@ -36,17 +37,21 @@ def _import_at_low_priority() -> type[JobWorker]:
 
 
 class GenerationWorker:
-    """One replica's job worker."""
+    """One replica's job worker: it generates maps, and runs the other jobs unless `MaintenanceWorker` does."""
 
     def __init__(self) -> None:
         self._settings = load_settings()
+        self._queues = self._chosen_queues()
         configure_logs(self._settings)
         self._is_stopping = False
         self._worker: JobWorker | None = None
         self._running = asyncio.create_task(self._run())
 
+    def _chosen_queues(self) -> tuple[str, ...]:
+        return generation_queues(self._settings)
+
     async def _run(self) -> None:
-        self._worker = (await _import_in_new_thread())(self._settings)
+        self._worker = (await _import_in_new_thread())(self._settings, self._queues)
         if not self._is_stopping:
             await self._worker.run()
 
@@ -62,6 +67,13 @@ class GenerationWorker:
         else:
             self._worker.stop()
         await asyncio.wait([self._running], timeout=_STOP_TIMEOUT_S)
+
+
+class MaintenanceWorker(GenerationWorker):
+    """The job worker for all jobs but maps; deployed where the workers for maps may scale to zero."""
+
+    def _chosen_queues(self) -> tuple[str, ...]:
+        return MAINTENANCE_QUEUES
 
 
 async def _import_in_new_thread() -> type[JobWorker]:

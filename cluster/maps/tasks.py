@@ -21,6 +21,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
+from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from telemetry.logs import LogContext, export_log_context, import_log_context
@@ -129,9 +130,11 @@ class RayMapTasks(MapTasks):
         return await self._remote_steps[step].remote(*arguments, export_log_context())
 
     async def warm_up(self) -> None:
-        """Start worker processes and import the pipeline in them, so that the first map does not wait for that."""
+        """Start worker processes on this node and import the pipeline in them: the first map does not wait for that.
+
+        One for each CPU of this node. The tasks reserve no CPU: tasks that wait for one make an autoscaler add nodes.
+        """
         page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
-        untyped: Any = ray
-        num_processes = min(int(untyped.cluster_resources().get("CPU", 1)), 8)
-        features_step = self._remote_steps[_features_step]
-        await asyncio.gather(*(features_step.remote([page]) for _ in range(num_processes)))
+        placement, num_cpus = on_this_node()
+        features_step: Any = ray.remote(_features_step).options(**placement)
+        await asyncio.gather(*(features_step.remote([page]) for _ in range(min(num_cpus, 8))))

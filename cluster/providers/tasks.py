@@ -12,6 +12,7 @@ from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.call_context import CallContextConfig, CallRequest, ProviderConnections
 from cluster.providers.steps import CALLS_PER_TASK, DescribeResult, describe_pages, refine_outline
 from cluster.providers.types import ModelTarget, PagePayload, ProviderError
+from cluster.scheduling.placement import on_this_node
 from models.billing.ledger import OutOfTokens
 
 #: Concurrent tasks of one session. TASKS_AT_ONCE * CALLS_PER_TASK bounds the concurrent calls of one map.
@@ -148,12 +149,14 @@ class RayProviderTasks:
         defaults: dict[str, Any] = {"num_cpus": 0.25, "max_retries": 2, **options}
         self._describe = ray.remote(_describe).options(**defaults)
         self._outline = ray.remote(_outline).options(**defaults)
-        self._import_sdks = ray.remote(_import_sdks).options(**defaults)
 
     async def warm_up(self, providers: Sequence[str]) -> None:
-        """Import the vendors' SDKs in worker processes before the first map needs them."""
+        """Import the vendors' SDKs in worker processes of this node before the first map needs them."""
         if providers:
-            await asyncio.gather(*(self._import_sdks.remote(list(providers)) for _ in range(TASKS_AT_ONCE)))
+            placement, num_cpus = on_this_node()
+            import_sdks: Any = self._ray.remote(_import_sdks).options(**placement)
+            num_processes = min(num_cpus, TASKS_AT_ONCE)
+            await asyncio.gather(*(import_sdks.remote(list(providers)) for _ in range(num_processes)))
 
     async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
         """See ProviderTasks. Only the payloads, some kilobytes each, pass through the object store."""

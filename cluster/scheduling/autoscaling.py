@@ -1,4 +1,4 @@
-"""Autoscaling: the number of job workers by the queue of maps, and of API replicas by their ongoing requests.
+"""Autoscaling: the number of job workers by their queues, and of API replicas by their ongoing requests.
 
 The decision is a pure function. `QueuePolicy` is what Ray Serve calls in its controller every 0.1 s: it must not block,
 so a thread reads the queue and the policy uses the last result.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 
-from models.jobs import MAPS, QueueLoad, read_queue_load
+from models.jobs import QueueLoad, read_queue_load
 
 #: The interval at which the queue is read, in seconds.
 POLL_PERIOD_S = 2.0
@@ -55,14 +55,14 @@ def target_workers(
     return max(minimum, min(maximum, target))
 
 
-def read_map_queue(dsn: str) -> QueueLoad:
-    """The load of the queue of maps now. Raises psycopg.Error."""
+def read_queues(dsn: str, queues: Sequence[str]) -> QueueLoad:
+    """The load of `queues` now. Raises psycopg.Error."""
     with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-        return read_queue_load(connection, MAPS)
+        return read_queue_load(connection, queues)
 
 
 class QueuePolicy:
-    """Serve's autoscaling policy for GenerationWorker: by the queue of maps, because it receives no requests.
+    """Serve's autoscaling policy for GenerationWorker: by its queues, because it receives no requests.
 
     While PostgreSQL is unavailable the number of workers does not change.
     """
@@ -76,7 +76,7 @@ class QueuePolicy:
         in_background: bool = True,
     ) -> None:
         self._jobs_per_worker, self._clock, self._in_background = jobs_per_worker, clock, in_background
-        self._read = read or _read_configured_queue
+        self._read = read or _read_configured_queues
         self._load: QueueLoad | None = None
         self._polled_at = -math.inf
         self._empty_since: float | None = None
@@ -124,10 +124,12 @@ class QueuePolicy:
         self._polling = threading.Lock()
 
 
-def _read_configured_queue() -> QueueLoad:
+def _read_configured_queues() -> QueueLoad:
+    from cluster.scheduling.queues import generation_queues
     from cluster.settings import load_settings
 
-    return read_map_queue(load_settings().database.postgres_dsn)
+    settings = load_settings()
+    return read_queues(settings.database.postgres_dsn, generation_queues(settings))
 
 
 def worker_autoscaling(minimum: int, maximum: int, jobs_per_worker: int) -> dict[str, Any]:

@@ -37,6 +37,17 @@ def spread_options(settings: Settings, group: Group) -> dict[str, Any]:
     return {**options, "scheduling_strategy": "SPREAD", "num_cpus": 0.001} if options else {}
 
 
+def on_this_node() -> tuple[dict[str, Any], int]:
+    """Ray options of a task that runs on the calling process's node and reserves no CPU, and the CPUs of that node."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    untyped: Any = ray
+    node_id = untyped.get_runtime_context().get_node_id()
+    num_cpus = next((node["Resources"].get("CPU", 0) for node in untyped.nodes() if node["NodeID"] == node_id), 0)
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=True)}, int(num_cpus)
+
+
 def check_groups(settings: Settings, nodes: Iterable[Mapping[str, Any]], groups: Iterable[str] = GROUPS) -> None:
     """Raise ConfigurationError when a group has no living node.
 

@@ -27,6 +27,7 @@ from kuberay.checks import (
 )
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import KUBERAY, ROOT, Document, RenderError, render
+from kuberay.checks.service_rules import strict_yaml
 
 #: Every rule: its name and the sentence that it enforces.
 RULES: dict[str, str] = {
@@ -80,6 +81,8 @@ def check_sources(kuberay: Path = KUBERAY) -> Iterator[Finding]:
     yield from source_rules.check_reasons((kuberay / "base" / "rayservice.yaml").read_text())
     yield from source_rules.check_dockerfile(kuberay / "Dockerfile", ROOT / ".dockerignore")
     yield from source_rules.check_scripts([*sorted(kuberay.glob("scripts/*.sh")), kuberay.parent / ".ci" / "run"])
+    namespace = strict_yaml((kuberay / "base" / "namespace.yaml").read_text())[0]["metadata"]["name"]
+    yield from source_rules.check_operator_values((kuberay / "operator-values.yaml").read_text(), namespace)
     yield from source_rules.check_workflows(kuberay.parent / ".github" / "workflows")
 
 

@@ -19,7 +19,7 @@ RULES = {
     "ray-start-labels": "labels are set on the group, not in rayStartParams",
     "resources-twice": "the resources of a group are set once",
     "replicas-range": "minReplicas does not exceed maxReplicas",
-    "replicas-fixed": "only the autoscaler decides the number of replicas",
+    "replicas-minimum": "a group that is scaled states its minimum as the number of replicas",
     "restart-policy": "restartPolicy is left to the operator",
     "head-cpus": "no task or actor is placed on the head",
     "head-cpu-limit": "the head is not throttled",
@@ -108,8 +108,14 @@ def _group(where: str, name: str, group: Document, cluster: Document) -> Iterato
         yield Finding("resources-twice", where, "`resources` and rayStartParams both size the node; keep one")
     if group.get("minReplicas", 0) > group.get("maxReplicas", 2**31):
         yield Finding("replicas-range", where, f"{group['minReplicas']} > {group['maxReplicas']}")
-    if cluster.get("enableInTreeAutoscaling") and "replicas" in group:
-        yield Finding("replicas-fixed", where, "an operator upgrade writes `replicas` over the autoscaler's count")
+    if (
+        cluster.get("enableInTreeAutoscaling")
+        and name != HEAD_GROUP
+        and group.get("replicas") != group.get("minReplicas")
+    ):
+        # The CRD's default of `replicas` is 0, and an operator upgrade writes it over the autoscaler's count.
+        text = f"replicas is {group.get('replicas', 0)}, minReplicas {group.get('minReplicas', 0)}: write them equal"
+        yield Finding("replicas-minimum", where, text)
     spec = group["template"]["spec"]
     if "restartPolicy" in spec and cluster.get("autoscalerOptions", {}).get("version") == "v2":
         yield Finding("restart-policy", where, "autoscaler v2 sets Never itself and rejects anything else")

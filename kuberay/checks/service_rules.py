@@ -26,6 +26,7 @@ RULES = {
     "serve-build": "the application builds with its environment",
     "serve-deployment": "every deployment named exists in the application",
     "serve-label": "a worker group matches every label selector",
+    "worker-cpus": "workers leave the CPUs to the tasks they wait for",
     "serve-zero": "the ingress deployment never scales to zero",
     "serve-target": "replicas can reach the load that triggers scaling",
     "serve-port": "head and workers name Serve's port `serve`",
@@ -41,6 +42,10 @@ RULES = {
 
 #: The operator starts every Ray container with `ulimit -n 65536`.
 _MAX_OPEN_FILES = 65536
+
+
+#: The group whose nodes run the tasks of map generation, each with a CPU of its own.
+_TASK_GROUP = "ai"
 
 
 class _NoDuplicates(yaml.SafeLoader):
@@ -188,7 +193,15 @@ def _application(service: Document, where: str, application: Document, environ: 
             names = ", ".join(sorted({name for labels in group_labels if (name := labels.get(GROUP_LABEL))}))
             text = f"no worker group has {selector}: its replicas would never be scheduled. Groups: {names}"
             yield Finding("serve-label", inside, text)
+        if selector.get(GROUP_LABEL) == _TASK_GROUP:
+            yield from _worker_cpus(inside, deployment)
         yield from _scaling(inside, deployment)
+
+
+def _worker_cpus(where: str, deployment: Document) -> Iterator[Finding]:
+    if deployment.get("ray_actor_options", {}).get("num_cpus") != 0:
+        text = "needs num_cpus: 0: its replicas could hold every CPU of the group while their tasks wait for one"
+        yield Finding("worker-cpus", where, text)
 
 
 def _scaling(where: str, deployment: Document) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ RULES = {
     "shellcheck": "shellcheck finds nothing in the scripts",
     "workflow": "actionlint finds nothing in the workflows",
     "workflow-security": "zizmor finds nothing in the workflows: pinned actions, minimal permissions, no injection",
+    "operator-values": "the operator watches our namespace and is not throttled",
     "placeholder": "no placeholder of the example is left",
 }
 _LABELS = ("title", "description", "licenses", "source", "version", "revision")
@@ -124,6 +125,18 @@ def check_workflows(workflows: Path) -> Iterator[Finding]:
         file = Path(place["symbolic"]["key"]["Local"]["verbatim_path"]).name
         line = place["concrete"]["location"]["start_point"]["row"] + 1
         yield Finding("workflow-security", f"{file} line {line}", f"{entry['ident']}: {entry['desc']}")
+
+
+def check_operator_values(values: str, namespace: str) -> Iterator[Finding]:
+    """The findings about the values of KubeRay's Helm chart, which Helm merges with the chart's own."""
+    given = yaml.safe_load(values)
+    if given.get("singleNamespaceInstall") and namespace not in (given.get("watchNamespace") or []):
+        text = f"singleNamespaceInstall without {namespace} in watchNamespace: the operator ignores our RayService"
+        yield Finding("operator-values", "operator-values.yaml", text)
+    limits = given.get("resources", {}).get("limits", {})
+    if "cpu" not in limits or limits["cpu"] is not None:
+        text = "limits.cpu must be null: left out, the chart's limit of 100m stays and throttles the operator"
+        yield Finding("operator-values", "operator-values.yaml", text)
 
 
 def check_placeholders(rendered: str) -> Iterator[Finding]:

@@ -24,6 +24,8 @@ docker build -f "$root/kuberay/Dockerfile" -t trailmind:dev --build-arg VERSION=
   --build-arg REVISION="$(git -C "$root" rev-parse HEAD)" "$root"
 kind load docker-image trailmind:dev --name "$name"
 
+# The chart creates the operator's Role in the namespace that it watches.
+kubectl --context "$context" apply --server-side -f "$here/../base/namespace.yaml"
 helm repo add kuberay https://ray-project.github.io/kuberay-helm/ --force-update
 helm --kube-context "$context" upgrade --install kuberay-operator kuberay/kuberay-operator \
   --version "$kuberay_version" --namespace kuberay-operator --create-namespace \

@@ -54,6 +54,7 @@ async def test_a_killed_node_and_a_changed_number_of_shards_lose_no_event(cluste
     assert processes(cluster, "ServeReplica:trailmind:Api") == [1, 1]
     assert processes(cluster, "SessionBufferShard") == [1, 1]
     assert processes(cluster, "GenerationWorker") == [0, 0]
+    assert sum(processes(cluster, "MaintenanceWorker")) == 1, "mails and erasure do not wait for a map"
     # The kill cuts one request of most clients, whatever the duration: a longer run makes their share stable.
     outcome = await under_load(cluster, "kill a node, change the shards", kill_and_reshard, before_s=4.0, after_s=6.0)
     assert outcome.is_expected, outcome

@@ -223,7 +223,8 @@ RULE_SAMPLES: list[Sample] = [
         "keep one",
     ),
     ("replicas-range", in_group("serve", put(9, "minReplicas")), "9 > 8"),
-    ("replicas-fixed", in_group("serve", put(3, "replicas")), "over the autoscaler's count"),
+    ("replicas-minimum", in_group("serve", put(3, "replicas")), "replicas is 3, minReplicas 2"),
+    ("replicas-minimum", in_group("state", drop("replicas")), "replicas is 0, minReplicas 2"),
     ("restart-policy", in_pod("serve", put("Always", "restartPolicy")), "rejects anything else"),
     ("head-cpus", in_group("head", put({}, "rayStartParams")), 'num-cpus: "0"'),
     ("head-cpu-limit", in_main("head", put("2", "resources", "limits", "cpu")), "only throttles"),
@@ -263,6 +264,12 @@ RULE_SAMPLES: list[Sample] = [
         deployment("GenerationWorker", put({"policy": {"policy_function": "cluster.nowhere:f"}}, "autoscaling_config")),
         "ModuleNotFoundError",
     ),
+    (
+        "worker-cpus",
+        deployment("GenerationWorker", put(0.5, "ray_actor_options", "num_cpus")),
+        "could hold every CPU",
+    ),
+    ("worker-cpus", deployment("GenerationWorker", drop("ray_actor_options", "num_cpus")), "needs num_cpus: 0"),
     ("serve-build", at(config_map, put("0", "TRAILMIND_NUM_SHARDS")), "TRAILMIND_NUM_SHARDS"),
     ("serve-deployment", deployment("GenerationWorker", put("Generator", "name")), "Api, GenerationWorker"),
     (

@@ -111,6 +111,22 @@ def test_a_broken_workflow_is_refused(tmp_path: Path, rule: str, good: str, bad:
     assert any(sentence in str(f) for f in findings), [str(f) for f in findings]
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "sentence"),
+    [
+        ("watchNamespace: [trailmind]", "watchNamespace: []", "the operator ignores our RayService"),
+        ("watchNamespace: [trailmind]", "", "the operator ignores our RayService"),
+        ("cpu: null, ", "", "the chart's limit of 100m stays"),
+        ("cpu: null", "cpu: 200m", "must be null"),
+    ],
+)
+def test_broken_values_of_the_operator_are_refused(good: str, bad: str, sentence: str) -> None:
+    values = (KUBERAY / "operator-values.yaml").read_text()
+    assert good in values
+    (finding,) = source_rules.check_operator_values(values.replace(good, bad), "trailmind")
+    assert sentence in str(finding)
+
+
 def test_a_project_without_workflows_is_refused(tmp_path: Path) -> None:
     assert "there is no workflow" in str(next(source_rules.check_workflows(tmp_path)))
 
@@ -142,6 +158,7 @@ SOURCE_RULES = (
         "reason",
         "yaml",
         "shellcheck",
+        "operator-values",
         "placeholder",
     }
 )

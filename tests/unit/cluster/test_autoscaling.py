@@ -15,7 +15,7 @@ from cluster.scheduling.autoscaling import (
     IDLE_BEFORE_DOWNSCALE_S,
     QueuePolicy,
     api_autoscaling,
-    read_map_queue,
+    read_queues,
     target_workers,
     worker_autoscaling,
 )
@@ -99,13 +99,14 @@ def test_ray_accepts_the_configurations() -> None:
     assert pickle.loads(pickle.dumps(QueuePolicy(3)))._jobs_per_worker == 3
 
 
-def test_the_load_of_the_queue_is_read_from_postgresql(stores: Stores) -> None:
+def test_the_load_of_the_queues_is_read_from_postgresql(stores: Stores) -> None:
     with psycopg.connect(stores.libpq, autocommit=True) as db:
-        before = read_map_queue(stores.libpq)
+        before = read_queues(stores.libpq, ["maps", "mail"])
         db.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status) VALUES"
-            " ('maps', 'test.none', 0, '{}', 'todo'), ('maps', 'test.none', 0, '{}', 'doing')"
+            " ('maps', 'test.none', 0, '{}', 'todo'), ('maps', 'test.none', 0, '{}', 'doing'),"
+            " ('mail', 'test.none', 0, '{}', 'todo'), ('maintenance', 'test.none', 0, '{}', 'todo')"
         )
-        after = read_map_queue(stores.libpq)
+        after = read_queues(stores.libpq, ["maps", "mail"])
         db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.none'")
-    assert (after.pending, after.running) == (before.pending + 1, before.running + 1)
+    assert (after.pending, after.running) == (before.pending + 2, before.running + 1)

@@ -12,6 +12,7 @@ from cluster.front_door import (
     FrontDoor,
     FrontDoorError,
     edit_configuration,
+    fit_connections,
     front_door_from_environment,
     front_door_key,
     main,
@@ -63,6 +64,15 @@ def test_statistics_are_removed_and_metrics_only_kept_on_request(tmp_path: Path)
     with_metrics = edited(FrontDoor(KEY, on_loopback=True, has_metrics=True), tmp_path)
     assert [line for line in with_metrics if "bind" in line] == ["bind 127.0.0.1:9101", "bind 127.0.0.1:8000"]
     assert "stats socket /run/s mode 600 level admin expose-fd listeners" in with_metrics
+
+
+def test_connections_fit_the_open_files() -> None:
+    text = "global\n    maxconn 10000\n    log x\n"
+    assert fit_connections(text, 65536) == (text, None)
+    assert fit_connections(text, 20_000) == ("global\n    maxconn 7960\n    log x\n", 7960)
+    lowered, _ = fit_connections(text, 20_000)
+    assert fit_connections(lowered, 20_000) == (lowered, None)
+    assert fit_connections(text, 50)[1] == 10
 
 
 def test_a_repeated_edit_changes_nothing(tmp_path: Path) -> None:
