@@ -14,7 +14,8 @@ from models.accounts.users import UserSettings
 
 async def mail_language(db: AsyncSession, user_id: uuid.UUID, request: Request) -> Language:
     """The language of the user's settings, else the one the browser prefers (`Accept-Language`)."""
-    chosen = await db.scalar(select(UserSettings.language).where(UserSettings.user_id == user_id))
+    of_user = (UserSettings.user_id == user_id, UserSettings.is_language_chosen)
+    chosen = await db.scalar(select(UserSettings.language).where(*of_user))
     if chosen is None:
         return preferred_language(request.headers.get("accept-language", ""))
     return "en" if chosen == "en" else "ko"

@@ -52,6 +52,8 @@ class UserSettings(Base):
 
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     language: Mapped[str] = mapped_column(server_default="ko", default="ko")
+    #: Without a choice, `language` is a default that says nothing about the user.
+    is_language_chosen: Mapped[bool] = mapped_column(server_default="false", default=False)
     theme: Mapped[str] = mapped_column(server_default="system", default="system")
     email_notifications: Mapped[bool] = mapped_column(server_default="true", default=True)
     excluded_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
@@ -65,6 +67,11 @@ class UserSettings(Base):
     model_use: Mapped[str] = mapped_column(server_default="ask", default="ask")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+    @property
+    def chosen_language(self) -> str | None:
+        """The language that the user has chosen."""
+        return self.language if self.is_language_chosen else None
 
 
 async def user_by_email(db: AsyncSession, email: str) -> User | None:

@@ -17,7 +17,8 @@ from models.database import Connection
 
 # Sessions that still record have no map to generate.
 READ_GENERATION_SOURCE: Final = """
-    SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END, u.language,
+    SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END,
+        CASE WHEN u.is_language_chosen THEN u.language END,
         v.input_digest, coalesce(v.generated, v.data), coalesce(m.current_version, 0)
     FROM browsing_sessions s
     LEFT JOIN mindmaps m ON m.session_id = s.id

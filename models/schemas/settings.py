@@ -19,6 +19,7 @@ class SettingsReply(Reply):
     """The user's settings, or the defaults."""
 
     language: Literal["ko", "en"]
+    is_language_chosen: bool = Field(description="Whether the user has chosen `language`; otherwise it is the default")
     theme: Literal["light", "dark", "system"]
     email_notifications: bool = Field(description="Stored for later; no mail depends on it yet")
     excluded_domains: list[str]

@@ -135,6 +135,7 @@ _USAGE = {
 _SETTINGS = {
     "model_use": "ask",
     "language": "ko",
+    "is_language_chosen": True,
     "theme": "system",
     "email_notifications": True,
     "excluded_domains": ["bank.example"],

@@ -35,6 +35,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
     if settings is None:
         return SettingsReply(
             language="ko",
+            is_language_chosen=False,
             theme="system",
             email_notifications=True,
             excluded_domains=[],
@@ -44,6 +45,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
         )
     return SettingsReply(
         language=settings.language,
+        is_language_chosen=settings.is_language_chosen,
         theme=settings.theme,
         email_notifications=settings.email_notifications,
         excluded_domains=list(settings.excluded_domains),
@@ -76,6 +78,8 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
         db.add(settings)
     for name, value in body.model_dump(exclude_none=True).items():
         setattr(settings, name, value)
+    if body.language is not None:
+        settings.is_language_chosen = True
     await db.flush()
     await db.refresh(settings)
     reply = settings_reply(settings)

@@ -241,6 +241,7 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
     first = (await ann.ok("GET", "/v1/users/me/settings"))["settings"]
     assert first == {
         "language": "ko",
+        "is_language_chosen": False,
         "theme": "system",
         "email_notifications": True,
         "excluded_domains": [],
@@ -248,9 +249,13 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
         "when_out_of_tokens": "local",
         "model_use": "ask",
     }
-    await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "model_use": "local"})
-    after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
-    assert (after["language"], after["theme"]) == ("en", "dark")
+    # Another setting does not make the default language a choice, by which maps and mails would be worded.
+    dark = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
+    assert dark["is_language_chosen"] is False
+    chosen = await ann.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "model_use": "local"})
+    assert chosen["settings"]["is_language_chosen"] is True
+    after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "light"}))["settings"]
+    assert (after["language"], after["theme"]) == ("en", "light")
     assert after["model_use"] == "local"
 
 

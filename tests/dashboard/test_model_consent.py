@@ -58,18 +58,27 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     assert await page.get_by_text("E-mail notices").count() == 0
 
 
-async def test_the_theme_of_the_account_applies_in_another_browser(user: BrowserUser) -> None:
+async def test_theme_and_language_of_the_account_apply_in_another_browser(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
     async with page.expect_response(lambda response: response.request.method == "PATCH"):
         await page.get_by_role("button", name="Switch light and dark").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    # An account without a choice keeps the browser's language, although the theme is stored.
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await page.goto("/account")
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.get_by_role("button", name="한국어").click()
     await page.evaluate("localStorage.clear()")
     await page.context.clear_cookies()
     await page.goto("/login")
     await expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
     await user.sign_in()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await expect(page.locator("html")).to_have_attribute("lang", "ko")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("세션")
 
 
 async def test_no_page_promises_mail_from_a_server_without_a_mail_server(user: BrowserUser) -> None:

@@ -35,3 +35,17 @@ def test_stored_automatic_titles_stop_being_the_users(fresh_database: str) -> No
             )
         migrate(sqlalchemy_url(fresh_database), "0014")
         assert dict(connection.execute("SELECT title, title_source FROM browsing_sessions").fetchall()) == titles
+
+
+def test_only_a_language_that_differs_from_the_default_was_surely_chosen(fresh_database: str) -> None:
+    migrate(sqlalchemy_url(fresh_database), "0022")
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        for language in ("ko", "en"):
+            user_id = uuid.uuid4()
+            connection.execute("INSERT INTO users (id, email) VALUES (%s, %s)", [user_id, f"{language}@test.local"])
+            connection.execute("INSERT INTO user_settings (user_id, language) VALUES (%s, %s)", [user_id, language])
+        migrate(sqlalchemy_url(fresh_database), "0023")
+        chosen = connection.execute("SELECT language, is_language_chosen FROM user_settings").fetchall()
+        assert dict(chosen) == {"ko": False, "en": True}
+        # The previous version writes rows without the new column.
+        connection.execute("UPDATE user_settings SET theme = 'dark'")

@@ -4462,6 +4462,7 @@ export interface components {
          *       "settings": {
          *         "model_use": "ask",
          *         "language": "ko",
+         *         "is_language_chosen": true,
          *         "theme": "system",
          *         "email_notifications": true,
          *         "excluded_domains": [
@@ -4534,6 +4535,11 @@ export interface components {
              * @enum {string}
              */
             language: "ko" | "en";
+            /**
+             * Is Language Chosen
+             * @description Whether the user has chosen `language`; otherwise it is the default
+             */
+            is_language_chosen: boolean;
             /**
              * Theme
              * @enum {string}

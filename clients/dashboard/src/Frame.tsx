@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
-import { chooseTheme, useStoredTheme } from "./account/stored-theme";
+import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { sessionsWithAbandonedEdits } from "./session/stored-edits";
@@ -25,6 +25,7 @@ export function Frame() {
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
   const shown = useEffectiveTheme();
   useStoredTheme();
+  useStoredLanguage();
   useAbandonedEdits();
 
   useEffect(() => {

@@ -38,7 +38,7 @@ async def load_user_limits(db: AsyncSession, user_id: uuid.UUID, default_plan: s
     return UserLimits(
         allowance=policy.allowance,
         refuses_when_out_of_tokens=settings is not None and settings.when_out_of_tokens == "refuse",
-        language=settings.language if settings is not None else None,
+        language=settings.chosen_language if settings is not None else None,
         weight=policy.quota_weight,
     )
 

@@ -22,6 +22,16 @@ export function language(): Language {
   return current;
 }
 
+/** The language that was chosen in this browser; null when it is the browser's own. */
+export function chosenLanguage(): Language | null {
+  try {
+    const stored = localStorage.getItem(KEY);
+    return stored === "ko" || stored === "en" ? stored : null;
+  } catch {
+    return null;
+  }
+}
+
 export async function setLanguage(next: Language): Promise<void> {
   await load(next);
   document.documentElement.lang = next;

@@ -2,9 +2,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
-import { chooseTheme } from "~/account/stored-theme";
+import { chooseLanguage, chooseTheme } from "~/account/stored-theme";
 import { sessionsQuery } from "~/api/queries";
-import { language, setLanguage, useMessages } from "~/i18n";
+import { language, useMessages } from "~/i18n";
 import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
 import { usePageActions } from "./palette-actions";
@@ -60,7 +60,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
         key: "language",
         label: t.search.switchLanguage,
         icon: <Languages size={16} />,
-        run: () => void setLanguage(language() === "ko" ? "en" : "ko"),
+        run: () => chooseLanguage(language() === "ko" ? "en" : "ko"),
       },
     ];
     const recent = (sessions.data?.pages[0]?.sessions ?? []).map(

@@ -1,6 +1,6 @@
 /**
  * Edits that the server has not saved yet, kept in localStorage, so that a closed tab, a crash or a server that does not
- * answer loses none. Each page has its own entry; an entry whose page is gone is taken over by the next page.
+ * answer loses none. Each page has its own entry; the next page continues the entry of a page that is gone.
  */
 import { isRecord, type OperationBody, uuid } from "@trailmind/api";
 
