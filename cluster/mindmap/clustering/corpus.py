@@ -12,6 +12,7 @@ import regex
 from numpy.typing import NDArray
 
 from cluster.mindmap.pages.features import PHRASE_BREAK, PageFeatures
+from cluster.mindmap.pages.places import names_own_site, place_of
 from cluster.mindmap.pages.titles import joined_segments
 from cluster.mindmap.text.korean import KoreanWord, learn_stems
 from cluster.mindmap.text.stop_words import latin_stop_words, other_script_stop_words
@@ -126,7 +127,9 @@ def _add_page(corpus: Corpus, page: PageFeatures, site_names: frozenset[str]) ->
     to_spelling[1:] = [index[word] for word in page.vocabulary]
     core, names = split_title_segments(page, site_names)
     corpus.core_titles.append(joined_segments(page.title, page.title_segments, core))
-    corpus.site_names.append(tuple(page.title_segments[i] for i in names))
+    # The name of a platform says nothing about what its pages are about.
+    is_platform = place_of(page.url).is_platform
+    corpus.site_names.append(() if is_platform else tuple(page.title_segments[i] for i in names))
     title = _concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in core])
     corpus.titles.append(title)
     lines = [to_spelling[_decode(line)] for line in page.body]
@@ -134,11 +137,14 @@ def _add_page(corpus: Corpus, page: PageFeatures, site_names: frozenset[str]) ->
     corpus.bodies.append(_concat_with_breaks(content))
     sources = (
         (title, TITLE_WEIGHT),
-        (_concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in names]), SITE_NAME_WEIGHT),
+        (
+            _concat_with_breaks([to_spelling[_decode(page.title_words[i])] for i in names if not is_platform]),
+            SITE_NAME_WEIGHT,
+        ),
         (to_spelling[_decode(page.path_words)], PATH_WEIGHT),
         (to_spelling[_decode(page.highlight_words)], HIGHLIGHT_WEIGHT),
-        # Boilerplate must not enter labels, but it identifies sites, which helps clustering.
-        (_concat_with_breaks(lines), BODY_WEIGHT),
+        # Boilerplate must not enter labels, but it identifies sites, which helps clustering, except on platforms.
+        (_concat_with_breaks(content if is_platform else lines), BODY_WEIGHT),
     )
     return _term_counts(sources, corpus.lexicon)
 
@@ -149,11 +155,29 @@ def site_name_segments(pages: Sequence[PageFeatures]) -> frozenset[str]:
     for page in pages:
         counts.update({segment.casefold() for segment in page.title_segments})
     min_pages = 3 if len(pages) >= 8 else 2
+    counts.update(_names_of_hosts(pages, min_pages))
     # A segment that is often the whole title is the name of a page.
     whole_titles: Counter[str] = Counter(p.title_segments[0].casefold() for p in pages if len(p.title_segments) == 1)
     return frozenset(
         segment for segment, count in counts.items() if count >= min_pages and whole_titles[segment] * 2 <= count
     )
+
+
+def _names_of_hosts(pages: Sequence[PageFeatures], times: int) -> Counter[str]:
+    """The last or first segments that all pages of one host have, two pages at least, each counted `times` times."""
+    pages_of_host: dict[str, list[PageFeatures]] = {}
+    for page in pages:
+        if page.host and len(page.title_segments) > 1:
+            pages_of_host.setdefault(page.host, []).append(page)
+    names: Counter[str] = Counter()
+    for members in pages_of_host.values():
+        if len(members) < 2:
+            continue
+        for position in (0, -1):
+            at_position = {page.title_segments[position].casefold() for page in members}
+            if len(at_position) == 1:
+                names.update(dict.fromkeys(at_position, times))
+    return names
 
 
 def boilerplate_lines(pages: Sequence[PageFeatures]) -> frozenset[int]:
@@ -167,18 +191,26 @@ def boilerplate_lines(pages: Sequence[PageFeatures]) -> frozenset[int]:
         }
         session_counts.update(hashes)
         host_counts.setdefault(page.host, Counter()).update(hashes)
+    is_platform_host = {page.host: place_of(page.url).is_platform for page in pages}
     limit = max(3, 0.08 * len(pages))
     boilerplate = {key for key, count in session_counts.items() if count > limit}
     for host, counts in host_counts.items():
         num_pages = pages_of_host[host]
-        if num_pages >= 4:
+        if is_platform_host[host]:
+            # The interface of a platform is about nothing, and a sentence of an author stands on one page.
+            boilerplate.update(key for key, count in counts.items() if count >= 2)
+        elif num_pages >= 4:
             boilerplate.update(key for key, count in counts.items() if count >= 3 and count >= 0.5 * num_pages)
     return frozenset(boilerplate)
 
 
 def split_title_segments(page: PageFeatures, site_names: frozenset[str]) -> tuple[list[int], list[int]]:
     """The positions of the page's own title segments, and of those that name its site."""
-    names = [i for i, segment in enumerate(page.title_segments) if segment.casefold() in site_names]
+    names = [
+        i
+        for i, segment in enumerate(page.title_segments)
+        if segment.casefold() in site_names or names_own_site(page.host, segment)
+    ]
     core = [i for i in range(len(page.title_segments)) if i not in names]
     if not core and names:
         core, names = names[:1], names[1:]

@@ -8,12 +8,15 @@ import numpy as np
 
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.pages.features import PageFeatures
+from cluster.mindmap.pages.places import place_of
 
 SITE_SIMILARITY_WEIGHT, VISIT_ORDER_WEIGHT = 0.18, 0.10
 #: Pages further apart than this many visits are not near each other in reading order.
 MAX_VISIT_DISTANCE = 6
 #: Terms on a larger share of the pages than this distinguish nothing.
 MAX_DOCUMENT_SHARE = 0.8
+#: Similarity of two pages of one owner on a platform.
+OWNER_SIMILARITY = 0.8
 _QUANTIZATION = float(1 << 20)
 #: Terms per matrix product: bounds the memory of the dense block.
 _COLUMNS_PER_BLOCK = 2048
@@ -69,19 +72,25 @@ def site_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
     """Similarity by host and URL folders, in 0..1 (pages x pages, zero diagonal).
 
     Two pages in the same deepest folder of a small host reach 1. The larger a host's share of the session, the less
-    its name and folders say: with a share of 1 only half of the folder similarity remains.
+    its name and folders say: with a share of 1 only half of the folder similarity remains. On a platform, which hosts
+    pages about anything, only pages of one owner are near each other (a channel, a repository, a board).
     """
     num_pages = len(pages)
     similarity = np.zeros((num_pages, num_pages))
-    pages_of_host: dict[str, list[int]] = {}
+    pages_of_place: dict[tuple[str, str], list[int]] = {}
     for i, page in enumerate(pages):
-        if page.host:
-            pages_of_host.setdefault(page.host, []).append(i)
-    for members in pages_of_host.values():
+        place = place_of(page.url) if page.host else None
+        if place is not None and (place.owner or not place.is_platform):
+            # The host of the features counts: an evaluation may have moved all pages to one.
+            pages_of_place.setdefault((page.host, place.owner), []).append(i)
+    for (_, owner), members in pages_of_place.items():
         if len(members) < 2:
             continue
         share = len(members) / num_pages
         index = np.array(members)
+        if owner:
+            similarity[np.ix_(index, index)] = OWNER_SIMILARITY * (1 - 0.5 * share)
+            continue
         folders = _folder_similarity([pages[i].folders for i in members])
         similarity[np.ix_(index, index)] = 0.5 * (1 - share) + 0.5 * folders * (1 - 0.5 * share)
     np.fill_diagonal(similarity, 0.0)

@@ -20,6 +20,7 @@ from cluster.mindmap.pages.page_filter import (
     url_folders,
     url_path_words,
 )
+from cluster.mindmap.pages.places import place_of, platform_path_words
 from cluster.mindmap.pages.titles import segment_title
 from cluster.mindmap.text.language import detect_language, is_complete_sentence, split_sentences
 from cluster.mindmap.text.stop_words import latin_language
@@ -125,7 +126,7 @@ def page_features(page: CapturedPage) -> PageFeatures:
     words = _Vocabulary()
     # The vocabulary numbers words by first appearance: the order of these four calls is part of the result.
     title_words = tuple(words.encode(segment) for segment in title_segments)
-    path_words = words.encode(strip_invisible(url_path_words(page.url)))
+    path_words = words.encode(strip_invisible(_path_text(page.url)))
     highlight_words = words.encode("\n".join(highlights)[:MAX_HIGHLIGHT_CHARS])
     body = tuple(words.encode(line) for line in lines)
     return PageFeatures(
@@ -155,6 +156,11 @@ def page_features(page: CapturedPage) -> PageFeatures:
         visited_at_ms=page.visited_at_ms,
         visit_order=page.visit_order,
     )
+
+
+def _path_text(url: str) -> str:
+    """What the address of a page says about it."""
+    return platform_path_words(url, url_path_words) if place_of(url).is_platform else url_path_words(url)
 
 
 def _language(text: str, words: Iterable[str]) -> str:

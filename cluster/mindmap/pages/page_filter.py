@@ -16,6 +16,9 @@ _QUERY_PARAMETERS = ("q", "query", "wd", "search_query", "keyword", "keywords", 
 #: Also a post's number (`?p=812`), a page, a word that is looked up: on other sites these need more evidence.
 _AMBIGUOUS_PARAMETERS = frozenset({"s", "k", "p", "text", "search"})
 _SEARCH_PATH = re.compile(r"/(search|results|find|s)(\.\w+)?/?$", re.IGNORECASE)
+_ENGINE_SEARCH_PATH = re.compile(
+    r"^(/(?!travel|maps|shopping|flights|hotels)[^/]+)?/(search|results|find|s)(\.\w+)?/?$", re.IGNORECASE
+)
 _RESULTS_PATH = re.compile(
     r"^/?$|^/(search|results|find|s|html|web|images?|news|videos?|lite)(\.\w+)?/?$", re.IGNORECASE
 )
@@ -27,6 +30,8 @@ _SEARCH_TITLE = re.compile(
 #: A page with this much text that was read this long is an article, whatever its title and address look like.
 _SUBSTANTIAL_CHARS = 400
 _ATTENTION_MS = 20_000
+#: The results of a search within a site that were read this long were compared, whatever was captured of them.
+_COMPARISON_MS = 90_000
 
 _SITE_NAME_SUFFIX = r"(?:\s*[|\-–—:·.…].*)?$"
 
@@ -43,7 +48,7 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"sign ?in|log ?in|login|sign ?up|log ?out|register|create (an |your )?account|forgot(ten)? password",
             r"reset (your )?password|two-factor authentication|verify your identity",
             r"(please )?(sign|log) in to (your account|continue).*",
-            r"로그인|회원 ?가입|비밀번호 찾기|.{0,40}로그인",
+            r"로그인( 페이지)?|회원 ?가입|비밀번호 찾기",
         ),
     ),
     (
@@ -82,6 +87,13 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("new_tab", _title_pattern(r"new tab|about:blank|blank page|start page|speed dial|새 ?탭|빈 ?페이지|시작 ?페이지")),
 )
+#: "네이버 : 로그인" is a sign-in page where the address says so too; "윈도우 자동 로그인" is a title like any other.
+_ENDS_WITH_LOGIN = re.compile(r"^.{0,40}(로그인|sign ?in|log ?in)\s*$", re.IGNORECASE)
+_LOGIN_ADDRESS = re.compile(
+    r"^(nid|login|auth|accounts?|sso|id|signin|member|logins)\.|"
+    r"/(log-?_?in|sign-?_?in|auth|oauth2?|sso|accounts?|members?|sessions?|nidlogin|loginform)\b",
+    re.IGNORECASE,
+)
 _UNTITLED = re.compile(r"^\s*(untitled( document)?|no title|home|index|제목 ?없음|홈|document)?\s*$", re.IGNORECASE)
 _BROWSER_SCHEMES = (
     "chrome:",
@@ -119,7 +131,8 @@ def search_query(url: str, title: str) -> str | None:
     query = parameters[name] if name else None
     host = host_of(url)
     if _SEARCH_HOST.search(host):
-        is_results = _SEARCH_PATH.search(parts.path) or (
+        # A search deeper in the path is a service of the engine, such as flights: people compare its results.
+        is_results = _ENGINE_SEARCH_PATH.match(parts.path) or (
             query
             and (_RESULTS_PATH.match(parts.path) or _names_results(title, query) or parts.path.startswith("/search"))
         )
@@ -148,7 +161,7 @@ def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_
 
     `title` and `text` must be free of control characters. A title such as "Sign in" excludes a page only when the
     page has little text: an article about signing in stays on the map. A page with a highlight stays, and so does a
-    page with substantial text that was read, except the results of a search engine.
+    page with substantial text that was read, or one that was read for minutes, except the results of a search engine.
     """
     if url.lower().startswith(_BROWSER_SCHEMES):
         return "new_tab"
@@ -156,10 +169,11 @@ def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_
         return None
     size = latin_equivalent_length(text)
     was_read = dwell_ms >= _ATTENTION_MS
-    if search_query(url, title) is not None and (
-        is_search_engine(url) or not (was_read and size >= _SUBSTANTIAL_CHARS)
-    ):
+    was_compared = dwell_ms >= _COMPARISON_MS or (was_read and size >= _SUBSTANTIAL_CHARS)
+    if search_query(url, title) is not None and (is_search_engine(url) or not was_compared):
         return "search_results"
+    if _ENDS_WITH_LOGIN.match(title) and _is_login_address(url) and size < _max_size("login", was_read=was_read):
+        return "login"
     for reason, pattern in _EXCLUDED_TITLES:
         if pattern.match(title) and size < _max_size(reason, was_read=was_read):
             return reason
@@ -169,6 +183,11 @@ def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_
                 return reason
         return "empty"
     return None
+
+
+def _is_login_address(url: str) -> bool:
+    parts = split_url(url)
+    return parts is not None and bool(_LOGIN_ADDRESS.search(host_of(url)) or _LOGIN_ADDRESS.search(parts.path))
 
 
 def _max_size(reason: str, *, was_read: bool) -> int:

@@ -1,0 +1,171 @@
+"""Score the local provider's maps on the sessions of the map exam.
+
+    python -m benchmarks.map_exam.report [--part held_out] [--without-vectors] [--show single]
+
+Prints means by flavour, and the shares of labels, descriptions and connections that pass the rubric.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from benchmarks.map_exam.rubric import description_faults, is_grounded, label_faults
+from benchmarks.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, ExamSession, exam_sessions
+from cluster.mindmap.build import build_map
+from cluster.mindmap.clustering.stability import adjusted_rand_index
+from cluster.mindmap.evaluation.quality import v_measure
+from models.mindmap.document import MindmapDocument
+
+
+@dataclass(slots=True)
+class SessionScores:
+    """What the exam says about one map."""
+
+    session: ExamSession
+    document: MindmapDocument
+    ari: float
+    v_measure: float
+    num_topics: int
+    num_subjects: int
+    label_hits: list[bool]
+    topic_faults: list[list[str]]
+    subtopic_faults: list[list[str]]
+    description_faults: list[list[str]]
+    grounded: list[bool]
+    links_right: list[bool] = field(default_factory=list)
+
+
+def score_session(session: ExamSession) -> SessionScores:
+    """The map of `session` by the local provider, and its scores."""
+    document = build_map(session.pages)
+    captured = {page.page_id: page for page in session.pages}
+    topic_of_node = document.topic_of_pages()
+    topic_of = {n.data.page_id: topic_of_node[n.id] for n in document.nodes if n.id in topic_of_node}
+    ids = sorted(session.subject_of)
+    expected = [session.subject_of[i] for i in ids]
+    actual = [topic_of.get(i, i) for i in ids]
+    topics = [node for node in document.nodes if node.type == "topic"]
+    subtopics = [node for node in document.nodes if node.type == "subtopic"]
+    hits = []
+    for topic in topics:
+        inside = Counter(session.subject_of[i] for i in ids if topic_of.get(i) == topic.id)
+        words = {word for name in inside if inside[name] * 2 >= inside.total() for word in session.words_of[name]}
+        hits.append(any(word in topic.label.lower() for word in words))
+    return SessionScores(
+        session,
+        document,
+        adjusted_rand_index(expected, actual),
+        v_measure(expected, actual),
+        len(topics),
+        len(set(expected)),
+        hits,
+        [label_faults(node, document, captured) for node in topics],
+        [label_faults(node, document, captured) for node in subtopics],
+        [
+            description_faults(n)
+            for n in document.nodes
+            if n.type in ("topic", "subtopic", "page") and n.data.description
+        ],
+        [is_grounded(node, captured) for node in (*topics, *subtopics)],
+    )
+
+
+def report(part: str, flavours: Sequence[str] = ()) -> dict[str, object]:
+    """Means by flavour and over all sessions of one part of the exam."""
+    chosen = [flavour for flavour in FLAVOURS if not flavours or flavour.name in flavours]
+    began = time.perf_counter()
+    scores = [score_session(session) for session in exam_sessions(part, chosen)]
+    by_flavour = {f.name: _means([s for s in scores if s.session.flavour == f.name]) for f in chosen}
+    return {
+        "part": part,
+        "sessions": len(scores),
+        "seconds": round(time.perf_counter() - began, 1),
+        "flavours": by_flavour,
+        "all": _means(scores),
+        "topic_label_faults": _counts([f for s in scores for f in s.topic_faults]),
+        "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
+        "description_faults": _counts([f for s in scores for f in s.description_faults]),
+    }
+
+
+def _counts(faults: Sequence[Sequence[str]]) -> dict[str, int]:
+    return dict(Counter(name for some in faults for name in some).most_common())
+
+
+def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
+    def share(values: Sequence[bool]) -> float:
+        return round(fmean(values), 3) if values else 1.0
+
+    return {
+        "ari": round(fmean(s.ari for s in scores), 3),
+        "v": round(fmean(s.v_measure for s in scores), 3),
+        "right": share([s.ari > 0.999 for s in scores]),
+        "count_error": round(fmean(abs(s.num_topics - s.num_subjects) for s in scores), 2),
+        "hits": share([hit for s in scores for hit in s.label_hits]),
+        "topics_good": share([not faults for s in scores for faults in s.topic_faults]),
+        "subtopics": sum(len(s.subtopic_faults) for s in scores),
+        "subtopics_good": share([not faults for s in scores for faults in s.subtopic_faults]),
+        "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
+        "grounded": share([grounded for s in scores for grounded in s.grounded]),
+        "worst_grounding": min((s.document.scorecard.grounding for s in scores), default=1.0),
+    }
+
+
+def main() -> None:
+    """Print the report of one part or of both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=(DEVELOPMENT, HELD_OUT))
+    parser.add_argument("--flavour", action="append", default=[])
+    parser.add_argument("--show", action="store_true", help="print the topics of every session")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    for part in [arguments.part] if arguments.part else [DEVELOPMENT, HELD_OUT]:
+        if arguments.show:
+            for session in exam_sessions(part, [f for f in FLAVOURS if f.name in (arguments.flavour or [f.name])]):
+                _show(score_session(session))
+            continue
+        result = report(part, arguments.flavour)
+        if arguments.json:
+            sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+        else:
+            _print_table(result)
+
+
+def _print_table(result: dict[str, object]) -> None:
+    flavours: dict[str, dict[str, float]] = {**result["flavours"], "all": result["all"]}  # type: ignore[dict-item]
+    names = list(flavours["all"])
+    sys.stdout.write(f"{result['part']}: {result['sessions']} sessions, {result['seconds']} s\n")
+    sys.stdout.write(f"{'':12}" + "".join(f"{name[:11]:>12}" for name in names) + "\n")
+    for flavour, means in flavours.items():
+        sys.stdout.write(f"{flavour:12}" + "".join(f"{means[name]:12}" for name in names) + "\n")
+    for name in ("topic_label_faults", "subtopic_label_faults", "description_faults"):
+        sys.stdout.write(f"{name}: {result[name]}\n")
+
+
+def _show(scores: SessionScores) -> None:
+    session = scores.session
+    sys.stdout.write(f"\n=== {session.flavour} {session.number}: ARI {scores.ari:.2f}, {scores.document.title}\n")
+    captured = {page.page_id: page for page in session.pages}
+    for node in scores.document.nodes:
+        if node.type in ("topic", "subtopic"):
+            indent = "  " if node.type == "topic" else "    "
+            sys.stdout.write(f"{indent}[{node.label}] {','.join(label_faults(node, scores.document, captured))}\n")
+        elif node.type == "page":
+            name = session.subject_of.get(node.data.page_id or "", "?")
+            sys.stdout.write(f"        {name:16} {node.label[:60]} ~ {(node.data.description or '')[:70]}\n")
+    for page in scores.document.excluded_pages:
+        sys.stdout.write(f"        left out: {page.title} ({page.reason})\n")
+    for edge in scores.document.edges:
+        if edge.kind == "cross":
+            sys.stdout.write(f"        link: {edge.label} {edge.weight}\n")
+
+
+if __name__ == "__main__":
+    main()
