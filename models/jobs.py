@@ -75,6 +75,7 @@ LIST_UNFINISHED_JOBS: Final = """
            m.error_message AS reason
     FROM procrastinate_jobs j LEFT JOIN mindmaps m ON m.session_id::text = j.args ->> 'session_id'
     WHERE (%(status)s::text IS NULL OR j.status::text = %(status)s) AND j.status <> 'succeeded'
+        AND (%(queue)s::text IS NULL OR j.queue_name = %(queue)s)
     ORDER BY j.id DESC LIMIT %(limit)s
 """
 
@@ -232,13 +233,15 @@ async def enqueue_purge(
     )
 
 
-async def list_unfinished_jobs(connection: Connection, *, status: str | None, limit: int) -> list[dict[str, Any]]:
+async def list_unfinished_jobs(
+    connection: Connection, *, status: str | None, queue: str | None, limit: int
+) -> list[dict[str, Any]]:
     """Up to `limit` jobs that have not succeeded, newest first; `status` is procrastinate's (todo, doing, failed …).
 
     `state` is what operators read: pending, running, retrying or dead.
     """
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(LIST_UNFINISHED_JOBS, {"status": status, "limit": limit})
+        await cursor.execute(LIST_UNFINISHED_JOBS, {"status": status, "queue": queue, "limit": limit})
         return await cursor.fetchall()
 
 

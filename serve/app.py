@@ -28,6 +28,7 @@ from serve.openapi.swagger_ui import install_docs
 from serve.routes import (
     account,
     admin,
+    admin_billing,
     ai,
     api_keys,
     auth,
@@ -116,6 +117,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         usage,
         billing,
         admin,
+        admin_billing,
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.picture_router)

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cluster.billing.stripe_gateway import CHECKOUT_TTL_S, TOKENS_PER_PACK, StripeGateway
+from cluster.billing.stripe_gateway import CHECKOUT_TTL_S, TOKENS_PER_PACK, PricePreview, StripeGateway
 from models.billing.purchases import (
     CheckoutRow,
+    InvoiceOwner,
     PaidSubscription,
     add_checkout,
     begin_checkout,
     close_checkout,
     find_customer,
     find_deleted_customer,
+    find_invoice_owner,
     find_subscription,
     list_invoices,
     save_customer,
@@ -29,7 +31,7 @@ from models.billing.purchases import (
 )
 from models.billing.stripe_facts import Interval
 from models.database import Connection
-from models.errors import Conflict
+from models.errors import Conflict, NotFound
 from models.jobs import enqueue_customer_sync
 
 #: A payment is refunded within this time without a reason.
@@ -62,6 +64,12 @@ class RefundPeriodOver(Conflict):
     code = "REFUND_PERIOD_OVER"
 
 
+class NothingToRefund(Conflict):
+    """The invoice has no payment of that amount that could be returned."""
+
+    code = "NOTHING_TO_REFUND"
+
+
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """The user who buys."""
@@ -69,6 +77,14 @@ class Buyer:
     user_id: uuid.UUID
     email: str
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalPreview:
+    """What a change of the interval costs, and when it takes effect; None is at once."""
+
+    price: PricePreview
+    changes_at: datetime | None
 
 
 class Purchases:
@@ -153,9 +169,7 @@ class Purchases:
 
         Raises NoSubscription (packs extend a paid plan), PurchaseBlocked.
         """
-        subscription = await self._subscription(buyer.user_id)
-        if subscription.status == "past_due":
-            raise PurchaseBlocked("the last payment of the plan failed; pay it first")
+        await self._payable_subscription(buyer.user_id)
         customer_id = await self._customer(buyer)
         async with self._open_connection() as connection:
             checkout = await add_checkout(connection, buyer.user_id, price_id, packs * TOKENS_PER_PACK, CHECKOUT_TTL_S)
@@ -168,11 +182,7 @@ class Purchases:
 
     async def portal_url(self, user_id: uuid.UUID) -> str:
         """Where the user changes the payment method. Raises NoSubscription before the first purchase."""
-        async with self._open_connection() as connection:
-            customer = await find_customer(connection, user_id)
-        if customer is None:
-            raise NoSubscription("this account has not bought anything yet")
-        return await self.gateway.portal_url(customer.id)
+        return await self.gateway.portal_url(await self._known_customer(user_id))
 
     async def set_cancellation(self, user_id: uuid.UUID, *, cancels: bool) -> None:
         """Cancel the plan at the end of its period, or undo that. Raises NoSubscription."""
@@ -180,15 +190,36 @@ class Purchases:
         await self.gateway.set_cancellation(subscription.id, cancels=cancels)
         await self._sync_later(user_id)
 
+    async def preview_interval(self, user_id: uuid.UUID, interval: Interval) -> IntervalPreview:
+        """What `change_interval` would do and cost. Raises NoSubscription, PurchaseBlocked."""
+        subscription = await self._payable_subscription(user_id)
+        if subscription.interval == interval:
+            return IntervalPreview(PricePreview(0, "usd"), None)
+        if interval == "monthly":
+            return IntervalPreview(PricePreview(0, "usd"), subscription.current_period_end)
+        customer_id = await self._known_customer(user_id)
+        return IntervalPreview(await self.gateway.preview_interval(customer_id, subscription.id, interval), None)
+
+    async def _known_customer(self, user_id: uuid.UUID) -> str:
+        async with self._open_connection() as connection:
+            customer = await find_customer(connection, user_id)
+        if customer is None:
+            raise NoSubscription("this account has not bought anything yet")
+        return customer.id
+
+    async def _payable_subscription(self, user_id: uuid.UUID) -> PaidSubscription:
+        subscription = await self._subscription(user_id)
+        if subscription.status == "past_due":
+            raise PurchaseBlocked("the last payment of the plan failed; pay it first")
+        return subscription
+
     async def change_interval(self, user_id: uuid.UUID, interval: Interval) -> None:
         """Monthly to yearly at once, pro rata; yearly to monthly at the end of the period.
 
         Choosing the current interval revokes a pending change. Raises NoSubscription, PaymentDeclined, and
         PurchaseBlocked while the plan is past due.
         """
-        subscription = await self._subscription(user_id)
-        if subscription.status == "past_due":
-            raise PurchaseBlocked("the last payment of the plan failed; pay it first")
+        subscription = await self._payable_subscription(user_id)
         if subscription.interval == interval:
             await self.gateway.keep_interval(subscription.id)
         elif interval == "yearly":
@@ -223,3 +254,26 @@ class Purchases:
         await self.gateway.refund(paid.payment_intent, "within the refund period")
         await self.gateway.cancel_now(subscription.id)
         await self._sync_later(user_id)
+
+    async def refund_invoice(self, invoice_id: str, amount_cents: int | None, reason: str) -> InvoiceOwner:
+        """Return the payment of an invoice, or a part of it, as an operator decides; returns whose it is.
+
+        A plan whose newest payment is returned as a whole ends. Raises NotFound, NothingToRefund.
+        """
+        async with self._open_connection() as connection:
+            owner = await find_invoice_owner(connection, invoice_id)
+        if owner is None:
+            raise NotFound("there is no such invoice")
+        if owner.payment_intent is None or owner.left_cents <= 0:
+            raise NothingToRefund("this invoice was not paid, or its payment was returned")
+        if amount_cents is not None and amount_cents > owner.left_cents:
+            raise NothingToRefund(f"at most {owner.left_cents} cents of this payment are left to return")
+        is_whole = amount_cents in (None, owner.paid_cents)
+        await self.gateway.refund(
+            owner.payment_intent,
+            reason,
+            amount_cents=None if is_whole else amount_cents,
+            refunded_cents=owner.refunded_cents,
+        )
+        await self._sync_later(owner.user_id)
+        return owner

@@ -65,6 +65,14 @@ class OpenedCheckout:
     status: str
 
 
+@dataclass(frozen=True, slots=True)
+class PricePreview:
+    """What a change would cost now, in cents."""
+
+    due_now_cents: int
+    currency: str
+
+
 class StripeGateway:
     """One Stripe account. Every method raises BillingUnavailable when Stripe does not answer."""
 
@@ -201,6 +209,22 @@ class StripeGateway:
         async with _translated_errors(accepted="resource_missing"):
             await self.client.v1.subscriptions.cancel_async(subscription_id)
 
+    async def preview_interval(self, customer_id: str, subscription_id: str, interval: Interval) -> PricePreview:
+        """What `change_interval_now` would charge at once."""
+        async with _translated_errors():
+            subscription = await self.client.v1.subscriptions.retrieve_async(subscription_id)
+            parameters: Any = {
+                "customer": customer_id,
+                "subscription": subscription_id,
+                "subscription_details": {
+                    "items": [{"id": subscription["items"].data[0].id, "price": self.price_of(interval)}],
+                    "proration_behavior": "always_invoice",
+                    "cancel_at_period_end": False,
+                },
+            }
+            invoice = await self.client.v1.invoices.create_preview_async(parameters)
+        return PricePreview(invoice.amount_due, invoice.currency)
+
     async def change_interval_now(self, subscription_id: str, interval: Interval) -> None:
         """Change the price at once; Stripe charges the difference pro rata. Raises PaymentDeclined."""
         async with _translated_errors():
@@ -253,13 +277,20 @@ class StripeGateway:
             schedule_id = schedule if isinstance(schedule, str) else schedule.id
             await self.client.v1.subscription_schedules.release_async(schedule_id)
 
-    async def refund(self, payment_intent: str, reason: str) -> None:
-        """Return a payment. Does nothing if it was returned already."""
+    async def refund(
+        self, payment_intent: str, reason: str, *, amount_cents: int | None = None, refunded_cents: int = 0
+    ) -> None:
+        """Return a payment, or `amount_cents` of it. Does nothing if it was returned already.
+
+        `refunded_cents` is what was returned before: a repeat with the same two amounts returns nothing more.
+        """
+        parameters: Any = {"payment_intent": payment_intent, "metadata": {"reason": reason}}
+        key = f"refund-{payment_intent}"
+        if amount_cents is not None:
+            parameters["amount"] = amount_cents
+            key += f"-{refunded_cents}-{amount_cents}"
         async with _translated_errors(accepted="charge_already_refunded"):
-            await self.client.v1.refunds.create_async(
-                {"payment_intent": payment_intent, "metadata": {"reason": reason}},
-                {"idempotency_key": f"refund-{payment_intent}"},
-            )
+            await self.client.v1.refunds.create_async(parameters, {"idempotency_key": key})
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

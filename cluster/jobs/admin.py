@@ -10,10 +10,12 @@ from models.jobs import delete_dead_job, list_unfinished_jobs, retry_dead_job
 from models.lifecycle.state import retry_map
 
 
-async def list_jobs(dsn: str, *, status: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
+async def list_jobs(
+    dsn: str, *, status: str | None = None, queue: str | None = None, limit: int = 200
+) -> list[dict[str, Any]]:
     """Jobs that have not succeeded, newest first; see `models.jobs.list_unfinished_jobs`."""
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        return await list_unfinished_jobs(connection, status=status, limit=limit)
+        return await list_unfinished_jobs(connection, status=status, queue=queue, limit=limit)
 
 
 async def retry_job(dsn: str, job_id: int) -> str:

@@ -64,6 +64,10 @@ LIST_INVOICES: Final = """
     FROM invoices WHERE user_id = %(user_id)s ORDER BY created_at DESC, id LIMIT %(limit)s
 """
 
+FIND_INVOICE_OWNER: Final = """
+    SELECT user_id, payment_intent, paid_cents, refunded_cents, currency FROM invoices WHERE id = %(id)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownCustomer:
@@ -98,6 +102,29 @@ class PaidSubscription:
     current_period_start: datetime
     current_period_end: datetime
     grace_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceOwner:
+    """Whose invoice it is, and what was paid and returned of it, in cents."""
+
+    user_id: uuid.UUID
+    payment_intent: str | None
+    paid_cents: int
+    refunded_cents: int
+    currency: str
+
+    @property
+    def left_cents(self) -> int:
+        """What can still be returned."""
+        return self.paid_cents - self.refunded_cents
+
+
+async def find_invoice_owner(connection: Connection, invoice_id: str) -> InvoiceOwner | None:
+    """The owner of an invoice, or None."""
+    async with connection.cursor(row_factory=class_row(InvoiceOwner)) as cursor:
+        await cursor.execute(FIND_INVOICE_OWNER, {"id": invoice_id})
+        return await cursor.fetchone()
 
 
 async def find_customer(connection: Connection, user_id: uuid.UUID) -> KnownCustomer | None:

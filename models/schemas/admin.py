@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from models.schemas.base import Body, Reply, Time
+from models.schemas.billing import BillingInterval, InvoiceReply
 
 
 class AdminUser(Reply):
@@ -47,6 +49,75 @@ class AdminUserEnvelope(Reply):
     """`{"user": …}`"""
 
     user: AdminUser
+
+
+#: Why an operator acts; kept in the audit log.
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
+
+
+class PlanOverrideBody(Body):
+    """A plan for an account, which ends at `until`. Without `plan` the account returns to what it pays for."""
+
+    plan: Literal["free", "pro", "enterprise"] | None = None
+    reason: Reason
+    until: Time | None = None
+
+
+class PlanOverrideReply(Reply):
+    """The plan that an operator has given."""
+
+    plan: Literal["free", "pro", "enterprise"]
+    reason: str
+    until: Time | None = None
+    created_at: Time
+
+
+class CreditBody(Body):
+    """Tokens for an account; `credit_id` is chosen by the caller and makes repeats harmless."""
+
+    credit_id: uuid.UUID
+    tokens: Annotated[int, Field(ge=1, le=100_000_000)]
+    reason: Reason
+
+
+class RefundBody(Body):
+    """A refund; without `amount_cents` what is left of the payment is returned."""
+
+    amount_cents: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    reason: Reason
+
+
+class AdminSubscription(Reply):
+    """What an account pays for."""
+
+    id: str
+    plan: Literal["pro", "enterprise"]
+    status: Literal["active", "past_due", "trialing"]
+    interval: BillingInterval
+    pending_interval: BillingInterval | None = None
+    cancel_at_period_end: bool
+    current_period_end: Time
+    grace_until: Time | None = None
+
+
+class AccountBilling(Reply):
+    """Plan and payments of an account. `token_limit` is absent when tokens are not limited."""
+
+    plan: Literal["free", "pro", "enterprise"]
+    default_plan: Literal["free", "pro", "enterprise"]
+    tokens_used: int
+    token_limit: int | None = None
+    granted_tokens_left: int
+    override: PlanOverrideReply | None = None
+    subscription: AdminSubscription | None = None
+    is_disputed: bool
+    invoices: list[InvoiceReply]
+
+
+class AccountBillingEnvelope(Reply):
+    """`{"billing": …}`"""
+
+    billing: AccountBilling
 
 
 class AdminSession(Reply):

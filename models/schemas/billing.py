@@ -30,6 +30,15 @@ class IntervalBody(Body):
     interval: BillingInterval
 
 
+class IntervalPreviewReply(Reply):
+    """What a change of the interval costs. `changes_at` is absent when it takes effect at once."""
+
+    interval: BillingInterval
+    due_now_cents: int
+    currency: str
+    changes_at: Time | None = None
+
+
 class CheckoutReply(Reply):
     """A purchase that was started: the page on which it is paid. `checkout_id` finds its state afterwards."""
 

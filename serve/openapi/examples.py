@@ -181,6 +181,9 @@ BODY_EXAMPLES: dict[str, Any] = {
     "PacksBody": {"quantity": 2},
     "IntervalBody": {"interval": "yearly"},
     "AdminUserPatch": {"role": "admin"},
+    "PlanOverrideBody": {"plan": "enterprise", "reason": "Pilot of two weeks", "until": _LATER},
+    "CreditBody": {"credit_id": _OTHER_ID, "tokens": 100_000, "reason": "Maps failed on Tuesday"},
+    "RefundBody": {"amount_cents": 600, "reason": "Half of the month was unusable"},
     "AiConfigBody": _AI,
     "ApiKeyCreate": {"name": "nightly export", "scopes": ["sessions:read"], "expires_in_days": 90},
     "Credentials": {"email": "ann@example.com", "password": "correct horse battery staple"},
@@ -454,6 +457,18 @@ REPLY_EXAMPLES: dict[str, Any] = {
             },
         }
     },
+    "IntervalPreviewReply": {"interval": "yearly", "due_now_cents": 10_740, "currency": "usd"},
+    "AccountBillingEnvelope": {
+        "billing": {
+            "plan": "enterprise",
+            "default_plan": "free",
+            "tokens_used": 12_000,
+            "granted_tokens_left": 100_000,
+            "override": {"plan": "enterprise", "reason": "Pilot of two weeks", "until": _LATER, "created_at": _BEGUN},
+            "is_disputed": False,
+            "invoices": [],
+        }
+    },
     "CheckoutReply": {"checkout_id": _OTHER_ID, "url": "https://checkout.stripe.com/c/pay/cs_live_a1"},
     "CheckoutState": {"checkout_id": _OTHER_ID, "status": "complete"},
     "PageTextReply": {
@@ -534,6 +549,8 @@ PARAMETER_DESCRIPTIONS = {
     "page_id": "The page of the map",
     "checkout_id": "The purchase",
     "format": "The file format",
+    "interval": "The interval to change to",
+    "invoice_id": "The invoice, by Stripe's id",
     "hard": "Erase at once (test environment only)",
     "has_highlight": "Only pages with a highlight, or only pages without",
     "job_id": "The job's number",
@@ -548,6 +565,7 @@ PARAMETER_DESCRIPTIONS = {
     "offset": "Number of results to skip",
     "other": "The version to compare with",
     "session_id": "The session",
+    "queue": "Only of this queue",
     "share_id": "The link",
     "sort": "`started_at:desc` or `started_at:asc`",
     "status": "Only with this status",

@@ -193,11 +193,12 @@ async def list_all_jobs(
     _: CurrentUserId,
     state: State,
     status: Annotated[Literal["pending", "running", "retrying", "dead"] | None, Query()] = None,
+    queue: Annotated[Literal["maps", "maintenance", "mail", "billing"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
     """Jobs that are not finished."""
     jobs = await list_jobs(
-        state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, limit=limit
+        state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, queue=queue, limit=limit
     )
     return JobList(jobs=[JobReply.model_validate(job) for job in jobs if status in (None, job["state"])])
 

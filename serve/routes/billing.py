@@ -20,11 +20,13 @@ from models.jobs import enqueue_webhook_handling
 from models.schemas.base import MessageReply
 from models.schemas.billing import (
     BillingEnvelope,
+    BillingInterval,
     BillingReply,
     CheckoutBody,
     CheckoutReply,
     CheckoutState,
     IntervalBody,
+    IntervalPreviewReply,
     InvoiceList,
     InvoiceReply,
     PacksBody,
@@ -134,6 +136,20 @@ async def open_portal(user_id: CurrentUserId, purchases: BillingPurchases) -> Po
     return PortalReply(url=await purchases.portal_url(user_id))
 
 
+@router.get("/billing/preview", response_model_exclude_none=True)
+async def preview_interval(
+    interval: BillingInterval, user_id: CurrentUserId, purchases: BillingPurchases
+) -> IntervalPreviewReply:
+    """What a change of the interval would cost, and when it would take effect. Nothing is changed."""
+    preview = await purchases.preview_interval(user_id, interval)
+    return IntervalPreviewReply(
+        interval=interval,
+        due_now_cents=preview.price.due_now_cents,
+        currency=preview.price.currency,
+        changes_at=preview.changes_at,
+    )
+
+
 @router.post("/billing/interval")
 async def change_interval(body: IntervalBody, user_id: CurrentUserId, purchases: BillingPurchases) -> MessageReply:
     """Monthly to yearly at once, pro rata; yearly to monthly at the end of the period."""
@@ -165,10 +181,11 @@ async def refund_plan(user_id: CurrentUserId, purchases: BillingPurchases) -> Me
 @router.get("/billing/invoices", response_model_exclude_none=True)
 async def list_bills(user_id: CurrentUserId, connection: DbConnection) -> InvoiceList:
     """The account's invoices, newest first."""
-    return InvoiceList(invoices=[_invoice_reply(row) for row in await list_invoices(connection, user_id)])
+    return InvoiceList(invoices=[invoice_reply(row) for row in await list_invoices(connection, user_id)])
 
 
-def _invoice_reply(invoice: InvoiceFacts) -> InvoiceReply:
+def invoice_reply(invoice: InvoiceFacts) -> InvoiceReply:
+    """The invoice as API resource."""
     values = {name: getattr(invoice, name, None) for name in InvoiceReply.model_fields}
     return InvoiceReply.model_validate(
         {

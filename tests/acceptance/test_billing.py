@@ -20,7 +20,7 @@ from cluster.billing.reconciliation import reconcile
 from cluster.settings import Settings
 from models.billing.stripe_facts import GRACE_PERIOD
 from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
-from tests.support.client import ApiUser
+from tests.support.client import ApiUser, sign_in
 from tests.support.stripe_fake import PRO_MONTHLY, FakeStripe, StripeServer, running_stripe
 from tests.support.stripe_fake.server import signed, snapshot_payload
 from tests.support.stripe_fake.state import DAY
@@ -365,6 +365,124 @@ async def test_yearly_to_monthly_waits_for_the_end_of_the_period(world: BillingW
     paid = (await billing_of(ann))["subscription"]
     assert (paid["interval"], "pending_interval" in paid) == ("monthly", False)
     assert world.state.all("invoice")[0]["total"] == 1200
+
+
+async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(world: BillingWorld, ann: ApiUser) -> None:
+    async def preview(interval: str) -> dict[str, Any]:
+        reply: dict[str, Any] = await ann.ok("GET", "/v1/billing/preview", params={"interval": interval})
+        return reply
+
+    assert (await ann.call("GET", "/v1/billing/preview", params={"interval": "yearly"})).status_code == 409
+    await world.buy(ann)
+    world.state.advance(10 * DAY)
+    await world.deliver()
+    invoices, num_events = len(world.state.all("invoice")), len(world.state.events)
+    yearly = await preview("yearly")
+    # A month of 28 to 31 days, ten of them used: two thirds of 12 dollars are credited.
+    assert 10_600 < yearly["due_now_cents"] < 10_800
+    assert yearly["currency"] == "usd"
+    assert "changes_at" not in yearly
+    # A preview changes nothing.
+    assert (len(world.state.all("invoice")), len(world.state.events)) == (invoices, num_events)
+    assert (await preview("monthly"))["due_now_cents"] == 0
+    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await world.deliver()
+    newest = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"][0]
+    assert newest["amount_cents"] == yearly["due_now_cents"]
+    monthly = await preview("monthly")
+    assert monthly["due_now_cents"] == 0
+    assert monthly["changes_at"] == (await billing_of(ann))["subscription"]["current_period_end"]
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+
+async def operator_of(world: BillingWorld, db: Db) -> ApiUser:
+    person = await world.user()
+    await db.execute("UPDATE users SET role = 'admin', email_verified_at = now() WHERE id = %s", [person.id])
+    # The role is part of the login's cached status.
+    return await sign_in(world.client, person.email)
+
+
+async def audit_of(operator: ApiUser, subject: str) -> list[tuple[str, dict[str, Any]]]:
+    entries = (await operator.ok("GET", "/v1/admin/audit", params={"limit": 100}))["entries"]
+    return [(e["action"], e["facts"]) for e in entries if e["subject"] == subject and e["actor_id"] == operator.id]
+
+
+async def test_operators_give_plans_with_a_reason(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    operator = await operator_of(world, db)
+    path = f"/v1/admin/users/{ann.id}/plan"
+
+    async def plan() -> str:
+        return str((await ann.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"])
+
+    for body in ({"plan": "enterprise"}, {"plan": "enterprise", "reason": " "}, {"plan": "gold", "reason": "a reason"}):
+        assert (await operator.call("PUT", path, json=body)).status_code == 400, body
+    past = {"plan": "pro", "reason": "a reason", "until": "2020-01-01T00:00:00Z"}
+    assert (await operator.call("PUT", path, json=past)).status_code == 400
+    assert (await operator.call("PUT", path, json={"reason": "nothing to end"})).status_code == 409
+    assert await plan() == "free"
+    given = await operator.ok("PUT", path, json={"plan": "enterprise", "reason": "Pilot of two weeks"})
+    assert (given["billing"]["plan"], given["billing"]["override"]["reason"]) == ("enterprise", "Pilot of two weeks")
+    assert await plan() == "enterprise"
+    ended = await operator.ok("PUT", path, json={"reason": "The pilot has ended"})
+    assert ended["billing"]["plan"] == "free"
+    assert "override" not in ended["billing"]
+    assert await plan() == "free"
+    assert [facts["reason"] for _, facts in await audit_of(operator, ann.id)] == [
+        "The pilot has ended",
+        "Pilot of two weeks",
+    ]
+    own = f"/v1/admin/users/{operator.id}/plan"
+    assert (await operator.call("PUT", own, json={"plan": "pro", "reason": "for myself"})).status_code == 409
+    assert (await ann.call("PUT", path, json={"plan": "pro", "reason": "for myself"})).status_code == 403
+
+
+async def test_operators_give_tokens_once(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    operator = await operator_of(world, db)
+    path = f"/v1/admin/users/{ann.id}/credits"
+    body = {"credit_id": str(uuid.uuid4()), "tokens": 25_000, "reason": "Maps failed on Tuesday"}
+    replies = await asyncio.gather(*(operator.ok("POST", path, json=body) for _ in range(5)))
+    assert {reply["billing"]["granted_tokens_left"] for reply in replies} == {25_000}
+    assert (await ann.ok("GET", "/v1/usage"))["usage"]["granted_tokens_left"] == 25_000
+    assert await audit_of(operator, ann.id) == [("tokens.given", {"tokens": 25_000, "reason": body["reason"]})]
+    for wrong in ({**body, "tokens": 0}, {**body, "credit_id": "x"}):
+        assert (await operator.call("POST", path, json=wrong)).status_code == 400
+
+
+async def test_operators_refund_a_part_or_all_of_a_payment(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+    operator = await operator_of(world, db)
+    await world.buy(ann)
+    # After the days in which users return a payment themselves.
+    world.state.advance(9 * DAY)
+    await world.deliver()
+
+    async def billing() -> dict[str, Any]:
+        reply: dict[str, Any] = (await operator.ok("GET", f"/v1/admin/users/{ann.id}/billing"))["billing"]
+        return reply
+
+    before = await billing()
+    assert (before["plan"], before["subscription"]["status"]) == ("pro", "active")
+    [invoice] = before["invoices"]
+    path = f"/v1/admin/invoices/{invoice['id']}/refund"
+    part = {"amount_cents": 500, "reason": "Half of the week was unusable"}
+    for _ in range(2):  # a second click, before Stripe's event has arrived
+        await operator.ok("POST", path, json=part)
+    await world.deliver()
+    after = await billing()
+    assert (after["plan"], after["invoices"][0]["refunded_cents"]) == ("pro", 500)
+    assert await error_of(operator, path, amount_cents=701, reason="too much") == (409, "NOTHING_TO_REFUND")
+    await operator.ok("POST", path, json={"reason": "They asked for it"})
+    await world.deliver()
+    gone = await billing()
+    assert (gone["plan"], gone["invoices"][0]["status"]) == ("free", "refunded")
+    assert "subscription" not in gone
+    assert world.state.all("subscription")[0]["status"] == "canceled"
+    assert await error_of(operator, path, reason="once more") == (409, "NOTHING_TO_REFUND")
+    amounts = [facts["amount_cents"] for _, facts in await audit_of(operator, invoice["id"])]
+    assert amounts == [700, 500, 500]
+    assert await error_of(operator, "/v1/admin/invoices/in_unknown/refund", reason="which") == (404, "NOT_FOUND")
+    assert (await ann.call("POST", path, json={"reason": "for myself"})).status_code == 403
 
 
 async def test_reconciliation_repairs_what_lost_webhooks_left(world: BillingWorld, ann: ApiUser) -> None:

@@ -1651,6 +1651,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/billing/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Interval
+         * @description What a change of the interval would cost, and when it would take effect. Nothing is changed.
+         */
+        get: operations["preview_interval"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/billing/interval": {
         parameters: {
             query?: never;
@@ -1981,6 +2001,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/users/{user_id}/billing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Account Billing
+         * @description Plan, tokens, subscription and invoices of an account.
+         *
+         *     For operators.
+         */
+        get: operations["get_account_billing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{user_id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give Plan
+         * @description Give an account a plan, whatever it pays for; without `plan` it returns to what it pays for.
+         *
+         *     For operators.
+         */
+        put: operations["give_plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{user_id}/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Credit
+         * @description Give an account tokens that do not expire. A repeat with the same `credit_id` gives nothing more.
+         *
+         *     For operators.
+         */
+        post: operations["give_credit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/invoices/{invoice_id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund Invoice
+         * @description Return the payment of an invoice, or a part of it. A plan whose newest payment is returned as a whole ends.
+         *
+         *     For operators.
+         */
+        post: operations["refund_invoice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/pictures/{token}": {
         parameters: {
             query?: never;
@@ -2005,6 +2113,57 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccountBilling
+         * @description Plan and payments of an account. `token_limit` is absent when tokens are not limited.
+         */
+        AccountBilling: {
+            /**
+             * Plan
+             * @enum {string}
+             */
+            plan: "free" | "pro" | "enterprise";
+            /**
+             * Default Plan
+             * @enum {string}
+             */
+            default_plan: "free" | "pro" | "enterprise";
+            /** Tokens Used */
+            tokens_used: number;
+            /** Token Limit */
+            token_limit?: number;
+            /** Granted Tokens Left */
+            granted_tokens_left: number;
+            override?: components["schemas"]["PlanOverrideReply"];
+            subscription?: components["schemas"]["AdminSubscription"];
+            /** Is Disputed */
+            is_disputed: boolean;
+            /** Invoices */
+            invoices: components["schemas"]["InvoiceReply"][];
+        };
+        /**
+         * AccountBillingEnvelope
+         * @description `{"billing": …}`
+         * @example {
+         *       "billing": {
+         *         "plan": "enterprise",
+         *         "default_plan": "free",
+         *         "tokens_used": 12000,
+         *         "granted_tokens_left": 100000,
+         *         "override": {
+         *           "plan": "enterprise",
+         *           "reason": "Pilot of two weeks",
+         *           "until": "2026-12-20T09:00:00.000Z",
+         *           "created_at": "2026-11-20T09:00:00.000Z"
+         *         },
+         *         "is_disputed": false,
+         *         "invoices": []
+         *       }
+         *     }
+         */
+        AccountBillingEnvelope: {
+            billing: components["schemas"]["AccountBilling"];
+        };
         /**
          * AdminSession
          * @description The state of a session without its content.
@@ -2068,6 +2227,40 @@ export interface components {
             by_status: {
                 [key: string]: number;
             };
+        };
+        /**
+         * AdminSubscription
+         * @description What an account pays for.
+         */
+        AdminSubscription: {
+            /** Id */
+            id: string;
+            /**
+             * Plan
+             * @enum {string}
+             */
+            plan: "pro" | "enterprise";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "active" | "past_due" | "trialing";
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "monthly" | "yearly";
+            /**
+             * Pending Interval
+             * @enum {string}
+             */
+            pending_interval?: "monthly" | "yearly";
+            /** Cancel At Period End */
+            cancel_at_period_end: boolean;
+            /** Current Period End */
+            current_period_end: string;
+            /** Grace Until */
+            grace_until?: string;
         };
         /**
          * AdminUser
@@ -2572,6 +2765,26 @@ export interface components {
             email: string;
             /** Password */
             password: string;
+        };
+        /**
+         * CreditBody
+         * @description Tokens for an account; `credit_id` is chosen by the caller and makes repeats harmless.
+         * @example {
+         *       "credit_id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *       "tokens": 100000,
+         *       "reason": "Maps failed on Tuesday"
+         *     }
+         */
+        CreditBody: {
+            /**
+             * Credit Id
+             * Format: uuid
+             */
+            credit_id: string;
+            /** Tokens */
+            tokens: number;
+            /** Reason */
+            reason: string;
         };
         /**
          * DeletionBody
@@ -3185,6 +3398,28 @@ export interface components {
              * @enum {string}
              */
             interval: "monthly" | "yearly";
+        };
+        /**
+         * IntervalPreviewReply
+         * @description What a change of the interval costs. `changes_at` is absent when it takes effect at once.
+         * @example {
+         *       "interval": "yearly",
+         *       "due_now_cents": 10740,
+         *       "currency": "usd"
+         *     }
+         */
+        IntervalPreviewReply: {
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "monthly" | "yearly";
+            /** Due Now Cents */
+            due_now_cents: number;
+            /** Currency */
+            currency: string;
+            /** Changes At */
+            changes_at?: string;
         };
         /**
          * InvalidReason
@@ -3900,6 +4135,40 @@ export interface components {
             plans: components["schemas"]["PlanReply"][];
         };
         /**
+         * PlanOverrideBody
+         * @description A plan for an account, which ends at `until`. Without `plan` the account returns to what it pays for.
+         * @example {
+         *       "plan": "enterprise",
+         *       "reason": "Pilot of two weeks",
+         *       "until": "2026-12-20T09:00:00.000Z"
+         *     }
+         */
+        PlanOverrideBody: {
+            /** Plan */
+            plan?: ("free" | "pro" | "enterprise") | null;
+            /** Reason */
+            reason: string;
+            /** Until */
+            until?: string | null;
+        };
+        /**
+         * PlanOverrideReply
+         * @description The plan that an operator has given.
+         */
+        PlanOverrideReply: {
+            /**
+             * Plan
+             * @enum {string}
+             */
+            plan: "free" | "pro" | "enterprise";
+            /** Reason */
+            reason: string;
+            /** Until */
+            until?: string;
+            /** Created At */
+            created_at: string;
+        };
+        /**
          * PlanReply
          * @description A plan; an absent limit means unlimited.
          */
@@ -4146,6 +4415,20 @@ export interface components {
             first_event_at?: string;
             /** Last Event At */
             last_event_at?: string;
+        };
+        /**
+         * RefundBody
+         * @description A refund; without `amount_cents` what is left of the payment is returned.
+         * @example {
+         *       "amount_cents": 600,
+         *       "reason": "Half of the month was unusable"
+         *     }
+         */
+        RefundBody: {
+            /** Amount Cents */
+            amount_cents?: number | null;
+            /** Reason */
+            reason: string;
         };
         /**
          * ResetBody
@@ -5616,8 +5899,11 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AccountBilling = components['schemas']['AccountBilling'];
+export type AccountBillingEnvelope = components['schemas']['AccountBillingEnvelope'];
 export type AdminSession = components['schemas']['AdminSession'];
 export type AdminSessionList = components['schemas']['AdminSessionList'];
+export type AdminSubscription = components['schemas']['AdminSubscription'];
 export type AdminUser = components['schemas']['AdminUser'];
 export type AdminUserEnvelope = components['schemas']['AdminUserEnvelope'];
 export type AdminUserList = components['schemas']['AdminUserList'];
@@ -5640,6 +5926,7 @@ export type CheckoutBody = components['schemas']['CheckoutBody'];
 export type CheckoutReply = components['schemas']['CheckoutReply'];
 export type CheckoutState = components['schemas']['CheckoutState'];
 export type Credentials = components['schemas']['Credentials'];
+export type CreditBody = components['schemas']['CreditBody'];
 export type DeletionBody = components['schemas']['DeletionBody'];
 export type DeletionReceipt = components['schemas']['DeletionReceipt'];
 export type DiffReply = components['schemas']['DiffReply'];
@@ -5668,6 +5955,7 @@ export type GoogleConfig = components['schemas']['GoogleConfig'];
 export type HealthReply = components['schemas']['HealthReply'];
 export type HighlightReply = components['schemas']['HighlightReply'];
 export type IntervalBody = components['schemas']['IntervalBody'];
+export type IntervalPreviewReply = components['schemas']['IntervalPreviewReply'];
 export type InvalidReason = components['schemas']['InvalidReason'];
 export type InvoiceList = components['schemas']['InvoiceList'];
 export type InvoiceReply = components['schemas']['InvoiceReply'];
@@ -5698,6 +5986,8 @@ export type PasswordChange = components['schemas']['PasswordChange'];
 export type Pause = components['schemas']['Pause'];
 export type PictureLink = components['schemas']['PictureLink'];
 export type PlanList = components['schemas']['PlanList'];
+export type PlanOverrideBody = components['schemas']['PlanOverrideBody'];
+export type PlanOverrideReply = components['schemas']['PlanOverrideReply'];
 export type PlanReply = components['schemas']['PlanReply'];
 export type PortalReply = components['schemas']['PortalReply'];
 export type PositionBody = components['schemas']['PositionBody'];
@@ -5706,6 +5996,7 @@ export type QuoteReply = components['schemas']['QuoteReply'];
 export type ReadyReply = components['schemas']['ReadyReply'];
 export type ReceiptEnvelope = components['schemas']['ReceiptEnvelope'];
 export type ReceiptReply = components['schemas']['ReceiptReply'];
+export type RefundBody = components['schemas']['RefundBody'];
 export type ResetBody = components['schemas']['ResetBody'];
 export type SearchHit = components['schemas']['SearchHit'];
 export type SearchReply = components['schemas']['SearchReply'];
@@ -8698,6 +8989,37 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    preview_interval: {
+        parameters: {
+            query: {
+                /** @description The interval to change to */
+                interval: "monthly" | "yearly";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntervalPreviewReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     change_interval: {
         parameters: {
             query?: never;
@@ -9030,6 +9352,8 @@ export interface operations {
             query?: {
                 /** @description Only with this status */
                 status?: ("pending" | "running" | "retrying" | "dead") | null;
+                /** @description Only of this queue */
+                queue?: ("maps" | "maintenance" | "mail" | "billing") | null;
                 /** @description Maximum number of results */
                 limit?: number;
             };
@@ -9240,6 +9564,146 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_account_billing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountBillingEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    give_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanOverrideBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountBillingEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    give_credit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountBillingEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refund_invoice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The invoice, by Stripe's id */
+                invoice_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

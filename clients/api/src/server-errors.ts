@@ -74,6 +74,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   },
   MAP_FAILED: { en: "The map could not be drawn.", ko: "지도를 그리지 못했어요." },
   METHOD_NOT_ALLOWED: { en: "The server cannot do that.", ko: "서버가 할 수 없는 요청이에요." },
+  NOTHING_TO_REFUND: {
+    en: "This invoice has no payment of that amount that could be returned.",
+    ko: "이 청구서에는 그 금액만큼 환불할 결제가 없어요.",
+  },
   NOT_FOUND: { en: "It does not exist, or it was deleted.", ko: "없거나 삭제됐어요." },
   NO_PROVIDER: modelFailed,
   NO_SUBSCRIPTION: {

@@ -125,6 +125,12 @@ def _update_subscription(state: FakeStripe, subscription: str, **values: Any) ->
     return state.update_subscription(subscription, **values)
 
 
+def _preview(state: FakeStripe, customer: str, subscription: str, **values: Any) -> Object:
+    details = values.pop("subscription_details")
+    assert details.pop("proration_behavior") == "always_invoice"
+    return state.preview_change(customer, subscription, details["items"][0]["price"])
+
+
 def _portal(state: FakeStripe, customer: str, **values: Any) -> Object:
     state.get("customer", customer)
     return {"id": "bps_1", "object": "billing_portal.session", "configuration": "bpc_1", "created": state.now,
@@ -188,6 +194,7 @@ _OPERATIONS: dict[str, Any] = {
     "POST /v1/subscription_schedules/{schedule}": lambda state, s, **values: state.update_schedule(s, **values),
     "POST /v1/subscription_schedules/{schedule}/release": lambda state, s: state.release_schedule(s),
     "GET /v1/invoices": _list_of("invoice"),
+    "POST /v1/invoices/create_preview": _preview,
     "GET /v1/invoices/{invoice}": lambda state, invoice: state.get("invoice", invoice),
     "GET /v1/payment_intents/{intent}": _payment_intent,
     "GET /v1/charges/{charge}": lambda state, charge: state.get("charge", charge),

@@ -271,8 +271,7 @@ class FakeStripe:
         item = self.item_of(subscription)
         if item["price"]["id"] == price_id:
             return
-        credit = self.unused_amount(subscription)
-        amount = max(0, _AMOUNTS[price_id] - credit)
+        amount = self.price_of_change(subscription, price_id)
         if subscription["customer"] in self.declined:
             raise StripeFailure(402, "card_declined", "Your card was declined.", "card_error")
         item.update(self._item(price_id, self.now, subscription["id"]) | {"id": item["id"]})
@@ -283,6 +282,23 @@ class FakeStripe:
         )
         subscription["latest_invoice"] = invoice["id"]
         self._pay(invoice)
+
+    def price_of_change(self, subscription: Object, price_id: str) -> int:
+        """What a change to `price_id` costs now, in cents."""
+        return max(0, _AMOUNTS[price_id] - self.unused_amount(subscription))
+
+    def preview_change(self, customer: str, subscription_id: str, price_id: str) -> Object:
+        """The invoice that a change of the price would make; it is not kept."""
+        subscription = self.get("subscription", subscription_id)
+        assert subscription["customer"] == customer
+        item = self.item_of(subscription)
+        period = item["current_period_start"], item["current_period_end"]
+        num_events = len(self.events)
+        invoice = self._create_invoice(
+            customer, self.price_of_change(subscription, price_id), "upcoming", period, subscription=subscription_id
+        )
+        del self.objects["invoice"][invoice["id"]], self.events[num_events:]
+        return {**invoice, "status": "draft", "number": None}
 
     def unused_amount(self, subscription: Object) -> int:
         """What the rest of the current period is worth, in cents."""

@@ -33,6 +33,7 @@ OPERATIONS = {
     "/v1/subscription_schedules/{schedule}/release": ("post",),
     "/v1/invoices": ("get",),
     "/v1/invoices/{invoice}": ("get",),
+    "/v1/invoices/create_preview": ("post",),
     "/v1/payment_intents/{intent}": ("get",),
     "/v1/charges/{charge}": ("get",),
     "/v1/refunds/{refund}": ("get",),
@@ -129,6 +130,9 @@ _LONG_PARAMETERS = (
     "subscription_details", "invoice_items", "custom_text", "shipping", "tax", "customer_details",
 )  # fmt: skip
 
+#: Long parameters that the product sends, by path.
+_KEPT_PARAMETERS = {"/v1/invoices/create_preview": ("subscription_details",)}
+
 
 def trim(document: dict[str, Any]) -> dict[str, Any]:
     """The operations and objects of the fake."""
@@ -140,7 +144,8 @@ def trim(document: dict[str, Any]) -> dict[str, Any]:
             reply = operation["responses"]["200"]["content"]["application/json"]["schema"]
             form = trimmer.request(_form_schema(operation))
             for name in _LONG_PARAMETERS:
-                form.get("properties", {}).pop(name, None)
+                if name not in _KEPT_PARAMETERS.get(path, ()):
+                    form.get("properties", {}).pop(name, None)
             query = {
                 parameter["name"]: trimmer.request(parameter["schema"])
                 for parameter in operation.get("parameters", [])
