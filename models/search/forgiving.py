@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.search.words import paired_words, query_runs, quoted_lexeme, search_words
+from models.search.words import fold_text, paired_words, query_runs, quoted_lexeme, search_words
 
 #: One error in a shorter word would make it match too much.
 MIN_TYPO_CHARS = 4
@@ -50,6 +50,29 @@ def has_word_like(typo: str, texts: Iterable[str]) -> bool:
         for word in search_words(text)
         for start in {word, word[: len(typo) - 1], word[: len(typo)], word[: len(typo) + 1]}
     )
+
+
+def meant_terms(query: str, heads: Sequence[str], folded_text: Callable[[], str]) -> list[str]:
+    """The terms of a query as a page has them: as typed, else with one error mended or with a space in Korean.
+
+    `heads` are the page's title, highlights and topics, in which errors are forgiven; `folded_text` returns its text
+    by `fold_text`, and is called only when a term is in none of them.
+    """
+    head_words = dict.fromkeys(word for head in heads for word in search_words(head))
+    folded = [fold_text(each) for each in heads]
+    terms = []
+    for is_paired, run in query_runs(query):
+        if any(run in each for each in folded) or run in folded_text():
+            terms.append(run)
+        elif is_paired:
+            spaced = [f"{run[:i]} {run[i:]}" for i in range(1, len(run))]
+            terms += [each for each in spaced if any(each in part for part in (*folded, folded_text()))]
+        elif len(run) >= MIN_TYPO_CHARS and not run.isdigit():
+            lengths = (len(run) - 1, len(run), len(run) + 1)
+            # Of a longer word only the beginning that is like the query.
+            starts = {word: [word, *(word[:length] for length in lengths)] for word in head_words}
+            terms += [word for word, each in starts.items() if any(is_one_error_apart(run, start) for start in each)]
+    return list(dict.fromkeys(terms))
 
 
 def is_one_error_apart(one: str, other: str) -> bool:

@@ -8,6 +8,7 @@ has more than a user will read: the pages with the most attention are scanned fr
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier, Literal, Placeholder
 
 from models.database import Connection
-from models.search.forgiving import SIMILARITY, forgiving_terms, has_word_like
+from models.search.forgiving import SIMILARITY, forgiving_terms, has_word_like, meant_terms
 from models.search.words import fold_text, fold_with_positions, query_terms, tsquery_text
 
 #: A query with more hits counts as common; up to so many hits are ranked.
@@ -267,15 +268,16 @@ async def page_texts(connection: Connection, user_id: uuid.UUID, keys: Sequence[
     return dict(await cursor.fetchall())
 
 
-def snippet(query: str, title: str | None, highlights: Sequence[str], text: str) -> Snippet:
+def snippet(query: str, title: str | None, highlights: Sequence[str], text: str, topics: Sequence[str] = ()) -> Snippet:
     """The passage that best shows why a page matches: a highlight, else a part of the text, else the title."""
-    terms = query_terms(query)
+    folded_text = functools.cache(lambda: fold_text(text))
+    terms = meant_terms(query, [title or "", *highlights, *topics], folded_text)
     for highlight in highlights:
         marks = _mark_ranges(highlight[:SNIPPET_CHARS], terms)
         if marks:
             return Snippet(highlight[:SNIPPET_CHARS], "highlight", marks)
     if text:
-        folded = fold_text(text)
+        folded = folded_text()
         first = min((i for i in (folded.find(term) for term in terms) if i >= 0), default=None)
         if first is not None:
             if len(folded) != len(text):

@@ -85,7 +85,8 @@ async def search_pages(
     texts = await page_texts(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
     results = []
     for row in rows:
-        passage = snippet(q, row["title"], row["highlights"], texts.get(row["content_key"], ""))
+        text = texts.get(row["content_key"], "")
+        passage = snippet(q, row["title"], row["highlights"], text, row["topics"])
         results.append(
             SearchHit(
                 session_id=str(row["session_id"]),

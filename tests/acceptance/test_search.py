@@ -155,6 +155,10 @@ async def test_one_typing_error_in_a_word_is_forgiven(
 ) -> None:
     await completed_session(ann, db)
     found = await _urls(ann, query)
+    if found:
+        hit = (await ann.ok("GET", "/v1/search", params={"q": query}))["results"][0]
+        marked = {hit["snippet"][m["start"] : m["end"]].lower() for m in hit["marks"]}
+        assert "sicilian" in marked, "the word that was meant is marked"
     # A word of the text alone has no similar form in the index; words of title, passages and topics do.
     assert found[:1] == ([] if "philidr" in query else ["www.chess.example/sicilian"])
     assert await _urls(ann, "sicixxan") == []  # two errors
@@ -170,3 +174,6 @@ async def test_korean_is_found_with_and_without_spaces(ann: ApiUser, written: st
     await ann.send(session_id, [visit("https://other.example/", title="다른 이야기", content="다른 글입니다. " * 30)])
     await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
     assert await _urls(ann, query) == ["calc.example/"]
+    hit = (await ann.ok("GET", "/v1/search", params={"q": query}))["results"][0]
+    marked = "".join(hit["snippet"][m["start"] : m["end"]] for m in hit["marks"])
+    assert marked.replace(" ", "") == query.replace(" ", "")

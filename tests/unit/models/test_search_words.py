@@ -61,6 +61,25 @@ def test_snippets_mark_the_letters_of_the_page(text: str, query: str, marked: st
     assert [found.text[start:end] for start, end in found.marks] == [marked]
 
 
+@pytest.mark.parametrize(
+    ("text", "query", "marked"),
+    [
+        ("Sicilians play the Sicilian defence", "sicilan", ["Sicilians", "Sicilian"]),
+        ("The Sicilian defence", "sicilian defense", ["Sicilian", "defence"]),
+        ("셀 범위를 고르는 방법", "셀범위", ["셀 범위"]),
+        ("셀범위를 고르는 방법", "셀 범위", ["셀범위"]),
+        ("The Sicilian defence", "sicixxan", []),
+    ],
+)
+def test_forgiven_words_are_marked_as_the_page_has_them(text: str, query: str, marked: list[str]) -> None:
+    for title, highlights in ((text, []), (None, [text])):
+        found = snippet(query, title, highlights, "")
+        assert [found.text[start:end] for start, end in found.marks] == marked
+    # Found by its title, shown by the sentence of its text.
+    if marked:
+        assert snippet(query, text, [], f"Before. {text}.").source == "text"
+
+
 def test_every_folded_character_has_a_position() -> None:
     folded, positions = fold_with_positions("می‌خواهم ﬁne")
     assert folded == fold_text("می‌خواهم ﬁne")

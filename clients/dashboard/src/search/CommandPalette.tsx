@@ -7,6 +7,7 @@ import { sessionsQuery } from "~/api/queries";
 import { language, useMessages } from "~/i18n";
 import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
+import { MarkedText } from "./MarkedText";
 import { usePageActions } from "./palette-actions";
 import { groupByPage, searchQuery } from "./results";
 import "./CommandPalette.css";
@@ -15,6 +16,8 @@ interface Entry {
   key: string;
   label: string;
   note?: string | undefined;
+  /** The sentence that matches, on a line of its own. */
+  sentence?: ReactNode;
   icon: ReactNode;
   run: () => void;
 }
@@ -79,7 +82,9 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
             ({ hit }, i): Entry => ({
               key: `hit-${i}`,
               label: hit.title || hit.url,
-              note: hit.snippet || hit.session_title || undefined,
+              note: hit.session_title || undefined,
+              // A title is on the first line already.
+              sentence: hit.snippet_from === "title" ? undefined : <MarkedText text={hit.snippet} marks={hit.marks} />,
               icon: <Search size={16} />,
               run: () =>
                 void navigate({ to: "/sessions/$id", params: { id: hit.session_id }, search: { node: hit.page_id } }),
@@ -149,6 +154,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
             <span className="grow ellipsis">
               {entry.label}
               {entry.note && <span className="muted small"> · {entry.note}</span>}
+              {entry.sentence && <span className="palette-sentence muted small">{entry.sentence}</span>}
             </span>
           </div>
         ))}

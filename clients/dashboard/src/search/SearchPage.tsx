@@ -6,7 +6,8 @@ import { useEffect, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { groupByPage, searchQuery, splitByMarks } from "./results";
+import { MarkedText } from "./MarkedText";
+import { groupByPage, searchQuery } from "./results";
 import { SearchFilterBar } from "./SearchFilterBar";
 import "./SearchPage.css";
 
@@ -87,10 +88,7 @@ export function SearchPage() {
                     </span>
                     {hit.snippet && (
                       <p className={hit.snippet_from === "highlight" ? "quote" : ""}>
-                        {splitByMarks(hit.snippet, hit.marks).map((part, j) =>
-                          // biome-ignore lint/suspicious/noArrayIndexKey: a snippet's pieces never change their order
-                          part.isMatch ? <mark key={j}>{part.text}</mark> : part.text,
-                        )}
+                        <MarkedText text={hit.snippet} marks={hit.marks} />
                       </p>
                     )}
                     <p className="small muted">
