@@ -174,6 +174,8 @@ class IllegalTransition(BadRequest):
         "advance": "advanced",
         "complete": "completed",
         "fail": "failed",
+        "keep": "kept",
+        "settle": "settled",
         "retry": "retried",
     }
 
@@ -192,6 +194,15 @@ class NotAcceptingEvents(BadRequest):
 
     def __str__(self) -> str:
         return "session is not accepting events"
+
+
+class NotReadyForMap(BadRequest):
+    """The browsing session still records: its map is generated when it stops."""
+
+    code = "SESSION_STILL_RECORDING"
+
+    def __str__(self) -> str:
+        return "session is not ready for mindmap generation: stop the recording first"
 
 
 _CODED = re.compile(r"^([A-Z][A-Z_]+): (.*)$", re.DOTALL)
@@ -214,6 +225,24 @@ class JobFailed(TrailmindError):
     """A map could not be generated; the sentence is for the user."""
 
     code = "MAP_FAILED"
+
+
+class WeakerMap(JobFailed):
+    """A map was generated without a model while a model's map is shown; it is a version that the user can choose."""
+
+    code = "WEAKER_MAP"
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} The map a model made stays; the other one is among the versions."
+
+
+class MapInterrupted(JobFailed):
+    """The workers that generated the map stopped again and again."""
+
+    code = "MAP_INTERRUPTED"
+
+    def __str__(self) -> str:
+        return "the generation of the map was interrupted too often"
 
 
 class SourceDeleted(JobFailed):

@@ -23,7 +23,7 @@ EventVerdict = Literal["stored", "duplicate", "excluded", "invalid"]
 EVENT_VERDICTS: tuple[EventVerdict, ...] = get_args(EventVerdict)
 BufferWriter = Literal["shard", "replica"]
 PoolName = Literal["api", "shard", "worker"]
-MapOutcome = Literal["made", "unchanged", "failed"]
+MapOutcome = Literal["made", "unchanged", "offered", "failed"]
 TokenKind = Literal["input", "output"]
 
 _Method = Annotated[str, OneOf("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")]

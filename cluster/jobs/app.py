@@ -22,6 +22,7 @@ from cluster.jobs.maintenance import (
     erase_due_accounts,
     purge_session,
     requeue_stalled_jobs,
+    resume_interrupted_maps,
 )
 from cluster.jobs.middleware import observe_job
 from cluster.jobs.retention import RetentionEnforcer
@@ -31,7 +32,7 @@ from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
 from models.ai_calls import purge_call_texts, release_lost_calls
 from models.billing.webhook_inbox import delete_old_events
-from models.errors import JobFailed, coded_reason
+from models.errors import JobFailed, MapInterrupted, coded_reason
 from models.jobs import (
     BATCH,
     BILLING,
@@ -62,6 +63,8 @@ MAX_RETRIES = 4
 #: Waits 3, 9, 27 and 81 s before the retries (procrastinate's formula is `exponential_wait ** (attempts + 1)`). A job
 #: whose fifth attempt fails is dead, two minutes after its first.
 RETRY_STRATEGY = RetryStrategy(exponential_wait=3, max_attempts=MAX_RETRIES)
+#: A job that is requeued this often, because its worker died, is dead.
+MAX_INTERRUPTIONS = 20
 #: An erased account must not be charged again: this is tried for about twelve hours.
 CLOSE_STRATEGY = RetryStrategy(exponential_wait=3, max_attempts=9)
 
@@ -138,6 +141,11 @@ async def generate_map(
 ) -> None:
     """Generate the map of a session; mark it as failed after the last attempt."""
     generator = _resources(context).generator
+    if context.job.attempts >= MAX_INTERRUPTIONS:
+        # Its worker died each time, perhaps because of this map: other maps must not die with it.
+        error = MapInterrupted()
+        await generator.fail(uuid.UUID(session_id), _user_message(error))
+        raise error
     try:
         await generator.generate(MapRequest(uuid.UUID(session_id), force, context.job.priority > BATCH))
     except Exception as error:
@@ -177,9 +185,10 @@ async def send_mail(context: JobContext, user_id: str, sealed: str, useful_until
 
 
 async def close_abandoned(context: JobContext, timestamp: int) -> None:
-    """Close recordings that receive no more events."""
+    """Close recordings that receive no more events, and resume maps that lost their job."""
     resources = _resources(context)
     await close_abandoned_sessions(resources.pool, resources.idle_timeout_s)
+    await resume_interrupted_maps(resources.pool, resources.generator.fail)
 
 
 async def release_reservations(context: JobContext, timestamp: int) -> None:

@@ -1,9 +1,12 @@
-"""Maintenance work: requeue stalled jobs, purge deleted sessions, erase closed accounts, close abandoned recordings."""
+"""Maintenance work.
+
+Requeue stalled jobs, resume interrupted maps, close abandoned recordings, purge deleted sessions and closed accounts.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,16 +22,24 @@ from cluster.mail.sender import Mailer
 from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
 from models.billing.purchases import end_billing
-from models.errors import IllegalTransition, NotFound, Unavailable
+from models.errors import IllegalTransition, MapInterrupted, NotFound, Unavailable, coded_reason
 from models.jobs import BATCH
 from models.lifecycle.close_session import AbandonedSession, close_session, find_abandoned_sessions
+from models.lifecycle.interrupted_maps import (
+    find_interrupted_joint_maps,
+    find_interrupted_maps,
+    resume_joint_map,
+    resume_map,
+)
 from models.lifecycle.purge import delete_session_rows
-from models.lifecycle.state import discard_empty_session
+from models.lifecycle.state import discard_empty_session, fail_joint_map
 
 log = structlog.get_logger("jobs")
 
 #: A worker without a heartbeat for this long counts as dead; its jobs are requeued.
 STALLED_AFTER_S = 10.0
+#: A map without a job is resumed when its status has not changed for this long.
+INTERRUPTED_AFTER = timedelta(minutes=2)
 
 
 async def requeue_stalled_jobs(app: App) -> int:
@@ -98,6 +109,32 @@ async def close_abandoned_sessions(pool: AsyncConnectionPool[Any], idle_timeout_
                 # The user paused, stopped or deleted it since the query.
                 log.info("abandoned_session_changed_state", session_id=str(session.session_id))
     return num_closed
+
+
+async def resume_interrupted_maps(
+    pool: AsyncConnectionPool[Any], fail: Callable[[uuid.UUID, str], Awaitable[None]]
+) -> int:
+    """Enqueue the maps that wait for a job which does not exist, or `fail` those whose job is dead; return how many."""
+    async with pool.connection() as connection:
+        interrupted = await find_interrupted_maps(connection, INTERRUPTED_AFTER)
+        joint = await find_interrupted_joint_maps(connection, INTERRUPTED_AFTER)
+    for each in interrupted:
+        with _isolated("interrupted_map_not_resumed", session_id=str(each.id)):
+            if each.has_dead_job:
+                await fail(each.id, coded_reason(MapInterrupted()))
+                continue
+            async with pool.connection() as connection, connection.transaction():
+                await resume_map(connection, each.id)
+            log.warning("interrupted_map_resumed", session_id=str(each.id))
+    for each in joint:
+        with _isolated("interrupted_map_not_resumed", map_id=str(each.id)):
+            async with pool.connection() as connection, connection.transaction():
+                if each.has_dead_job:
+                    await fail_joint_map(connection, each.id, coded_reason(MapInterrupted()))
+                else:
+                    await resume_joint_map(connection, each.id)
+            log.warning("interrupted_map_resumed", map_id=str(each.id))
+    return len(interrupted) + len(joint)
 
 
 async def _close_abandoned(pool: AsyncConnectionPool[Any], session: AbandonedSession) -> None:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from cluster.mindmap.document.edit_layout import apply_edits
 from models.database import Connection
 from models.errors import BadRequest, Conflict, NotFound
+from models.lifecycle.state import settle_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.edit_log_store import append_edit_log, read_edit_log
 from models.mindmap.edits import EditReport, apply_operations, rejection, with_anchors
@@ -221,7 +222,8 @@ def _extend_log(
 async def restore_map_version(connection: Connection, session_id: uuid.UUID, number: int) -> EditOutcome:
     """Show version `number` again, as a new version with the edits replayed on it. Repeating it changes nothing.
 
-    The edits stay in effect; they have an undo of their own. Raises NotFound when there is no such version.
+    The edits stay in effect; they have an undo of their own. The failure of the last generation is settled: the user
+    has chosen what to see. Raises NotFound when there is no such version.
     """
     current, _, _ = await _lock_version(connection, session_id)
     source = await load_version_to_restore(connection, current.mindmap_id, number, current.number)
@@ -229,6 +231,7 @@ async def restore_map_version(connection: Connection, session_id: uuid.UUID, num
         raise NotFound("there is no such version")
     generated, restored_from = MindmapDocument.from_json(source[0]), source[1]
     edited = await asyncio.to_thread(replay, generated, await read_edit_log(connection, current.mindmap_id))
+    await settle_map(connection, session_id)
     if number in (current.number, restored_from):
         return EditOutcome(current.number, edited, edited.reports)
     new_number = await insert_restored_version(connection, current.mindmap_id, number)

@@ -70,6 +70,7 @@ class MapGenerator:
         if problems:
             codes = sorted({problem.code for problem in problems})
             raise JobFailed(f"the map did not pass its checks ({', '.join(codes)})")
+        await progress.advance("saving", 95)
         timings_ms |= {**generated.timings_ms, "total": elapsed_ms(began)}
         await self._save(request, source, generated, timings_ms)
 
@@ -80,7 +81,10 @@ class MapGenerator:
         if saved is None:
             return
         num_pages = len(source.pages)
-        MAPS_FINISHED.labels(outcome="unchanged" if generated is None else "made").inc()
+        if saved.offered is not None:
+            MAPS_FINISHED.labels(outcome="offered").inc()
+        else:
+            MAPS_FINISHED.labels(outcome="unchanged" if generated is None else "made").inc()
         if generated is not None:
             MAP_SECONDS.labels().observe(timings_ms["total"] / 1e3)
             MAP_PAGES.labels().observe(num_pages)
@@ -94,20 +98,23 @@ class MapGenerator:
         }
         if saved.edited is not None:
             event["edits_not_applied"] = sum(report.status == "not_applied" for report in saved.edited.reports)
+        if saved.offered is not None:
+            code, message = split_reason(saved.reason)
+            event |= {"offered_version": saved.offered, "error_code": code, "error_message": message}
         await notify(self._valkey, session_id, "mindmap", event)
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
-        """Mark the map as failed; the user reads `reason` and may request the map again.
+        """End the generation; the user reads `reason` and may request the map again. A version shown stays.
 
         No effect when another worker has completed the map, or the session was erased.
         """
         async with self._pool.connection() as connection:
             try:
-                await fail_map(connection, session_id, reason)
+                status = await fail_map(connection, session_id, reason)
             except (IllegalTransition, NotFound) as error:
                 log.info("map_failure_not_applied", session_id=str(session_id), reason=str(error))
                 return
         MAPS_FINISHED.labels(outcome="failed").inc()
         code, message = split_reason(reason)
-        event = {"status": "failed", "error_code": code, "error_message": message}
+        event = {"status": status, "error_code": code, "error_message": message}
         await notify(self._valkey, session_id, "mindmap", event)

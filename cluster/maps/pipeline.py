@@ -16,7 +16,7 @@ from cluster.mindmap.outline.types import Outline
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
-from models.mindmap.notes import map_note
+from models.mindmap.notes import MapNote, map_note
 from models.mindmap.validation import validate_document
 
 log = structlog.get_logger("generation")
@@ -26,13 +26,15 @@ log = structlog.get_logger("generation")
 class GeneratedMap:
     """A generated document, the model that enriched it, and the digest of its input.
 
-    `timings_ms` maps each step to its duration in milliseconds.
+    `timings_ms` maps each step to its duration in milliseconds. `fallback` says why the document was made without a
+    model, unless the user has decided so.
     """
 
     document: MindmapDocument
     model: str | None
     input_digest: str
     timings_ms: dict[str, float]
+    fallback: MapNote | None = None
 
 
 class MapPipeline:
@@ -60,6 +62,8 @@ class MapPipeline:
         outline = await self._tasks.build_outline(features, source.user_title, source.language)
         timings_ms["outline"] = elapsed_ms(began)
 
+        # The topics have local names now; a model may give better ones.
+        await progress.advance("naming", 60, pages_read=num_pages, topics=[topic.label for topic in outline.topics])
         began = time.perf_counter()
         result = await self._enrich(request, source, outline, progress)
         if self._enricher is not None:
@@ -80,17 +84,17 @@ class MapPipeline:
         # request calls the models again although the pages have not changed.
         is_fallback = result.provider == LOCAL_PROVIDER and self._enricher is not None
         digest = source.local_digest if is_fallback else source.digest
-        return GeneratedMap(document, result.model, digest, timings_ms)
+        return GeneratedMap(document, result.model, digest, timings_ms, result.fallback)
 
     async def _enrich(
         self, request: MapRequest, source: MapInput, outline: Outline, progress: ProgressReporter
     ) -> EnrichResult:
         if self._enricher is None:
-            return EnrichResult(outline)
+            return EnrichResult(outline, fallback=map_note("no_models"))
 
         async def on_progress(num_described: int, num_pages: int) -> None:
-            percent = 55 + 20 * num_described // max(num_pages, 1)
-            await progress.advance("grouping", percent, pages_read=num_described, pages_total=num_pages)
+            percent = 60 + 15 * num_described // max(num_pages, 1)
+            await progress.advance("naming", percent, pages_read=num_described, pages_total=num_pages)
 
         # A forced request calls the models again; another attempt at the same request uses the cached responses.
         nonce = f"after version {source.version}" if request.force and source.version else ""
@@ -121,7 +125,7 @@ class MapPipeline:
             return document, result
         log.warning("provider_map_invalid", provider=result.provider)
         note = map_note("map_invalid", provider=result.provider)
-        local = EnrichResult(outline, notes=[*result.notes, note])
+        local = EnrichResult(outline, notes=[*result.notes, note], fallback=note)
         document = await self._tasks.compose_document(
             outline, source.pages, provider=LOCAL_PROVIDER, title=source.user_title, previous=previous
         )

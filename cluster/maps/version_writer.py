@@ -11,25 +11,35 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keywords
 from cluster.maps.loader import MapInput, MapRequest
 from cluster.maps.pipeline import GeneratedMap
+from cluster.providers.types import LOCAL_PROVIDER
 from models.database import Connection
-from models.errors import NotFound
-from models.lifecycle.state import complete_map
+from models.errors import IllegalTransition, NotFound, WeakerMap, coded_reason
+from models.lifecycle.state import complete_map, keep_map
 from models.mindmap.version_store import (
     describe_session,
+    find_generated_version,
     insert_version,
     is_version_of_input,
     lock_map,
     lock_session,
+    offer_version,
     set_current_version,
+    version_provider,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SavedVersion:
-    """The number of the version shown; `edited` is None when the input had not changed."""
+    """The number of the version shown; `edited` is None when the input had not changed.
+
+    `offered` is the number of the generated version when the one shown stays because it is better, and `reason` says
+    why.
+    """
 
     number: int | None
     edited: EditedDocument | None
+    offered: int | None = None
+    reason: str | None = None
 
 
 async def save_version(
@@ -37,7 +47,8 @@ async def save_version(
 ) -> SavedVersion | None:
     """Save a version with the user's edits replayed, and complete the map and its session.
 
-    Without `generated`, the current version is confirmed. Two workers may save the same request: the row locks order
+    Without `generated`, the current version is confirmed. A map made without a model does not replace a model's: it is
+    saved as a version that the user can choose. Two workers may save the same request: the row locks order
     them, and the second finds the version of the first. Returns None when the session is deleted. Raises NotFound when
     it has no map.
     """
@@ -48,6 +59,10 @@ async def save_version(
         edited = None
         if generated is not None:
             edited = await replay_saved_edits(connection, request.session_id, generated.document)
+            if generated.fallback is not None and edited is not None:
+                offered = await _offer_weaker(connection, request, source, generated, edited)
+                if offered is not None:
+                    return offered
         number = await _write_version(connection, request, source, generated, edited)
         if edited is not None:
             document = edited.document
@@ -60,6 +75,31 @@ async def save_version(
             )
         await complete_map(connection, request.session_id)
     return SavedVersion(number, edited)
+
+
+async def _offer_weaker(
+    connection: Connection, request: MapRequest, source: MapInput, generated: GeneratedMap, edited: EditedDocument
+) -> SavedVersion | None:
+    """Keep a model's version shown and offer the local one; None when no model made the version shown."""
+    assert generated.fallback is not None
+    locked = await lock_map(connection, request.session_id)
+    if locked is None:
+        raise NotFound("mindmap not found for this session")
+    mindmap_id, current = locked
+    if await version_provider(connection, mindmap_id, current) in (None, LOCAL_PROVIDER):
+        return None
+    # The local pipeline gives equal maps for equal input, so an outage of days adds one version.
+    number = await find_generated_version(connection, mindmap_id, generated.input_digest)
+    if number is None:
+        number = await _insert(connection, request, source, generated, edited, mindmap_id)
+    reason = coded_reason(WeakerMap(generated.fallback.sentence))
+    try:
+        await keep_map(connection, request.session_id, reason)
+        await offer_version(connection, mindmap_id, number)
+    except IllegalTransition:
+        # Another worker has finished this map meanwhile.
+        return SavedVersion(current, edited)
+    return SavedVersion(current, edited, number, reason)
 
 
 async def _write_version(
@@ -93,6 +133,17 @@ async def _number_of_generated(
     # there was no version when this attempt loaded its input.
     if is_saved and (not request.force or source.previous_digest is None):
         return current
+    return await _insert(connection, request, source, generated, edited, mindmap_id)
+
+
+async def _insert(
+    connection: Connection,
+    request: MapRequest,
+    source: MapInput,
+    generated: GeneratedMap,
+    edited: EditedDocument,
+    mindmap_id: uuid.UUID,
+) -> int:
     return await insert_version(
         connection,
         request.session_id,

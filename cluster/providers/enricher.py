@@ -54,12 +54,21 @@ ProgressCallback = Callable[[int, int], Awaitable[None]]
 
 @dataclass(slots=True)
 class EnrichResult:
-    """The outline, the provider and model that made it, and notes for the map."""
+    """The outline, the provider and model that made it, and notes for the map.
+
+    `fallback` is the reason of a local outline that is not the user's decision: an outage, or used up tokens.
+    """
 
     outline: Outline
     provider: str = LOCAL_PROVIDER
     model: str | None = None
     notes: list[MapNote] = field(default_factory=list)
+    fallback: MapNote | None = None
+
+    @classmethod
+    def without_models(cls, outline: Outline, note: MapNote) -> EnrichResult:
+        """A local outline because of what `note` says."""
+        return cls(outline, notes=[note], fallback=note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ class Enricher:
         except OutOfTokens as error:
             if limits.refuses_when_out_of_tokens:
                 raise
-            return EnrichResult(skeleton, notes=[_out_of_tokens_note(error.resets_at)])
+            return EnrichResult.without_models(skeleton, _out_of_tokens_note(error.resets_at))
         request = CallRequest(
             scope=CallScope(
                 user_id=user_id,
@@ -193,7 +202,7 @@ class Enricher:
                 raise SessionGone("all", "session_gone")
             # A lost node or a full cluster must not delay the map any longer.
             log.warning("models_timed_out", session_id=str(session_id))
-            return EnrichResult(run.skeleton, notes=[map_note("models_late")])
+            return EnrichResult.without_models(run.skeleton, map_note("models_late"))
         finally:
             finished.set()
             for task in (enriching, watching):
@@ -216,11 +225,13 @@ class Enricher:
                 first = run.plan.chains["describe"][0]
                 result.provider, result.model = first.provider, first.model
         except OutOfTokens as error:
-            result.notes.append(_out_of_tokens_note(error.resets_at))
+            result.fallback = _out_of_tokens_note(error.resets_at)
         except SessionGone:
             raise
         except ProviderError as error:
-            result.notes.append(map_note("models_failed", reason=error.reason))
+            result.fallback = map_note("models_failed", reason=error.reason)
+        if result.fallback is not None:
+            result.notes.append(result.fallback)
         return result
 
     async def _describe(self, run: _MapRun, result: EnrichResult) -> dict[str, PageDescription]:

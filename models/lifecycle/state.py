@@ -46,7 +46,12 @@ class MapAction(enum.StrEnum):
     BEGIN = "begin"
     ADVANCE = "advance"
     COMPLETE = "complete"
+    #: No first map could be generated.
     FAIL = "fail"
+    #: Nothing better could be generated: the version there is stays.
+    KEEP = "keep"
+    #: The user has chosen the version shown, which settles an earlier failure.
+    SETTLE = "settle"
     RETRY = "retry"
     #: A session of a joint map was deleted: the document shows its pages and must go.
     INVALIDATE = "invalidate"
@@ -88,7 +93,11 @@ MAP_TRANSITIONS: Final[Mapping[MapAction, Transition[MapStatus]]] = MappingProxy
         MapAction.COMPLETE: Transition(_ANY, MapStatus.COMPLETED),
         # Not from `completed`: a second worker that fails late must not hide the map that the first one saved.
         MapAction.FAIL: Transition(_UNFINISHED, MapStatus.FAILED),
-        MapAction.RETRY: Transition((MapStatus.FAILED,), MapStatus.GENERATING),
+        MapAction.KEEP: Transition(_UNFINISHED, MapStatus.COMPLETED),
+        # From `failed`: rows of the previous version, which hid the version there was.
+        MapAction.SETTLE: Transition((MapStatus.COMPLETED, MapStatus.FAILED), MapStatus.COMPLETED),
+        # From `completed`: a map whose remake failed.
+        MapAction.RETRY: Transition((MapStatus.FAILED, MapStatus.COMPLETED), MapStatus.GENERATING),
     }
 )
 
@@ -99,6 +108,7 @@ JOINT_MAP_TRANSITIONS: Final[Mapping[MapAction, Transition[MapStatus]]] = Mappin
         # Not from `failed`: a worker that read the pages of a session before it was deleted must not save them.
         MapAction.COMPLETE: Transition((MapStatus.GENERATING, MapStatus.COMPLETED), MapStatus.COMPLETED),
         MapAction.FAIL: Transition(_UNFINISHED, MapStatus.FAILED),
+        MapAction.KEEP: Transition(_UNFINISHED, MapStatus.COMPLETED),
         MapAction.INVALIDATE: Transition(_ANY, MapStatus.FAILED),
     }
 )
@@ -143,6 +153,8 @@ MOVE_MAP: Final = """
 
 READ_MAP_STATUS: Final = "SELECT status FROM mindmaps WHERE session_id = %(id)s"
 
+READ_HAS_VERSION: Final = "SELECT current_version IS NOT NULL FROM mindmaps WHERE session_id = %(id)s"
+
 MOVE_JOINT_MAP: Final = """
     UPDATE joint_maps SET status = %(target)s, stage = %(stage)s::text, percent = coalesce(%(percent)s::int, percent),
         error_message = %(error)s::text, updated_at = now()
@@ -150,6 +162,9 @@ MOVE_JOINT_MAP: Final = """
 """
 
 READ_JOINT_MAP_STATUS: Final = "SELECT status FROM joint_maps WHERE id = %(id)s"
+
+# A document that was removed may be the JSON value null.
+READ_HAS_JOINT_DOCUMENT: Final = "SELECT jsonb_typeof(data) = 'object' FROM joint_maps WHERE id = %(id)s"
 
 # `updated_at` stays: the user did not change the map.
 INVALIDATE_JOINT_MAPS: Final = """
@@ -276,18 +291,38 @@ async def complete_map(connection: Connection, session_id: uuid.UUID) -> None:
         await _require_map(connection, session_id, MapAction.COMPLETE, percent=100)
 
 
-async def fail_map(connection: Connection, session_id: uuid.UUID, reason: str) -> None:
-    """Set the map to `failed`, and its session too if it waits for its first map. The user reads `reason`.
+async def fail_map(connection: Connection, session_id: uuid.UUID, reason: str) -> MapStatus:
+    """End a generation that failed; the user reads `reason`. Return the map's new status.
+
+    A map that has a version stays `completed` and keeps `reason` beside it; the first map becomes `failed`, and its
+    session too. Raises NotFound, or IllegalTransition when the map is finished already; then nothing is changed.
+    """
+    if await _is_true(READ_HAS_VERSION, connection, session_id):
+        await keep_map(connection, session_id, reason)
+        return MapStatus.COMPLETED
+    async with connection.transaction():
+        await _move_session(connection, session_id, SessionAction.FAIL, reason=reason, include_deleted=True)
+        await _require_map(connection, session_id, MapAction.FAIL, error=reason)
+    return MapStatus.FAILED
+
+
+async def keep_map(connection: Connection, session_id: uuid.UUID, reason: str) -> None:
+    """End a generation without a new version to show: the version shown stays, `reason` tells the user why.
 
     Raises NotFound, or IllegalTransition when the map is finished already; then nothing is changed.
     """
     async with connection.transaction():
-        await _move_session(connection, session_id, SessionAction.FAIL, reason=reason, include_deleted=True)
-        await _require_map(connection, session_id, MapAction.FAIL, error=reason)
+        await _move_session(connection, session_id, SessionAction.COMPLETE, include_deleted=True)
+        await _require_map(connection, session_id, MapAction.KEEP, percent=100, error=reason)
+
+
+async def settle_map(connection: Connection, session_id: uuid.UUID) -> None:
+    """Clear the failure of the last generation. No effect on a map that is being generated."""
+    await _move_map(MOVE_MAP, connection, session_id, MAP_TRANSITIONS[MapAction.SETTLE], percent=100)
 
 
 async def retry_map(connection: Connection, session_id: uuid.UUID) -> None:
-    """Set a failed map, and a failed session, back to waiting for the worker. Repeating it changes nothing."""
+    """Set a map whose generation failed, and a failed session, back to waiting for the worker. Safe to repeat."""
     async with connection.transaction():
         await _move_session(connection, session_id, SessionAction.RETRY, include_deleted=True)
         await _move_map(MOVE_MAP, connection, session_id, MAP_TRANSITIONS[MapAction.RETRY], stage="queued", percent=0)
@@ -332,8 +367,14 @@ async def complete_joint_map(connection: Connection, map_id: uuid.UUID) -> None:
 
 
 async def fail_joint_map(connection: Connection, map_id: uuid.UUID, reason: str) -> None:
-    """Set the joint map to `failed`; the user reads `reason`. Raises NotFound, IllegalTransition."""
-    await _require_joint_map(connection, map_id, MapAction.FAIL, error=reason)
+    """End a generation that failed; the user reads `reason`. Raises NotFound, IllegalTransition.
+
+    A joint map with a document stays `completed` and keeps `reason` beside it.
+    """
+    if await _is_true(READ_HAS_JOINT_DOCUMENT, connection, map_id):
+        await _require_joint_map(connection, map_id, MapAction.KEEP, percent=100, error=reason)
+    else:
+        await _require_joint_map(connection, map_id, MapAction.FAIL, error=reason)
 
 
 async def invalidate_joint_maps(connection: Connection, session_id: uuid.UUID) -> int:
@@ -390,6 +431,12 @@ async def _move_map(
         },
     )
     return cursor.rowcount > 0
+
+
+async def _is_true(statement: str, connection: Connection, row_id: uuid.UUID) -> bool:
+    cursor = await connection.execute(statement, {"id": row_id})
+    row = await cursor.fetchone()
+    return bool(row and row[0])
 
 
 async def _raise_illegal(read_status: str, connection: Connection, row_id: uuid.UUID, action: MapAction) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 #: The English sentence of each code.
 SENTENCES: Final = {
+    "no_models": "Made without a model: this server uses none.",
     "consent_missing": "Made without a model: you have not agreed to send pages to {vendors}.",
     "out_of_tokens": "Made without a model: your plan's tokens are used up until {until}.",
     "models_late": "No model answered in time: the topics are our own.",

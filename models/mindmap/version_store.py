@@ -31,6 +31,18 @@ LOCK_SESSION_ROW: Final = """
     SELECT id FROM browsing_sessions WHERE id = %(session_id)s AND deleted_at IS NULL FOR UPDATE
 """
 
+# The latest one: an edit of the title, for example, may lead back to an earlier input.
+FIND_GENERATED_VERSION: Final = """
+    SELECT max(number) FROM mindmap_versions
+    WHERE mindmap_id = %(mindmap_id)s AND input_digest = %(input_digest)s AND restored_from IS NULL
+"""
+
+READ_VERSION_PROVIDER: Final = """
+    SELECT provider FROM mindmap_versions WHERE mindmap_id = %(mindmap_id)s AND number = %(number)s
+"""
+
+SET_OFFERED_VERSION: Final = "UPDATE mindmaps SET offered_version = %(number)s WHERE id = %(mindmap_id)s"
+
 LOCK_MAP: Final = "SELECT id, current_version FROM mindmaps WHERE session_id = %(session_id)s FOR UPDATE"
 
 LOCK_SHOWN_VERSION: Final = """
@@ -71,7 +83,8 @@ INSERT_RESTORED_VERSION: Final = """
 """
 
 SET_CURRENT_VERSION: Final = """
-    UPDATE mindmaps SET current_version = %(number)s, updated_at = now() WHERE id = %(mindmap_id)s
+    UPDATE mindmaps SET current_version = %(number)s, offered_version = NULL, updated_at = now()
+    WHERE id = %(mindmap_id)s
 """
 
 UPDATE_VERSION_CONTENT: Final = """
@@ -189,6 +202,25 @@ async def is_version_of_input(connection: Connection, mindmap_id: uuid.UUID, num
     )
     row = await cursor.fetchone()
     return bool(row and row[0])
+
+
+async def find_generated_version(connection: Connection, mindmap_id: uuid.UUID, digest: str) -> int | None:
+    """The number of the last version that was generated from the input with this digest."""
+    cursor = await connection.execute(FIND_GENERATED_VERSION, {"mindmap_id": mindmap_id, "input_digest": digest})
+    row = await cursor.fetchone()
+    return row[0] if row is not None else None
+
+
+async def version_provider(connection: Connection, mindmap_id: uuid.UUID, number: int | None) -> str | None:
+    """The provider of version `number`; None when there is no such version."""
+    cursor = await connection.execute(READ_VERSION_PROVIDER, {"mindmap_id": mindmap_id, "number": number})
+    row = await cursor.fetchone()
+    return row[0] if row is not None else None
+
+
+async def offer_version(connection: Connection, mindmap_id: uuid.UUID, number: int) -> None:
+    """Offer version `number` instead of the one shown; a later change of the version shown ends the offer."""
+    await connection.execute(SET_OFFERED_VERSION, {"mindmap_id": mindmap_id, "number": number})
 
 
 async def insert_version(

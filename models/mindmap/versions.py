@@ -39,6 +39,9 @@ class Mindmap(Base):
     error_message: Mapped[str | None]
     #: The number of the version shown; null before the first version.
     current_version: Mapped[int | None]
+    #: A version without a model that the user may choose instead of the model's version shown; `error_message` says
+    #: why it was made.
+    offered_version: Mapped[int | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

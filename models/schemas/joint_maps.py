@@ -22,7 +22,7 @@ class JointMapBody(Body):
 
 
 class JointMapReply(Reply):
-    """A map over several sessions; `data` once it is completed."""
+    """A map over several sessions; `data` from its first completion on, also while a new one is generated."""
 
     id: str
     title: str | None = None
@@ -30,7 +30,7 @@ class JointMapReply(Reply):
     stage: str | None = None
     percent: int
     error_message: str | None = None
-    error_code: str | None = Field(default=None, description="Why it failed, as a stable code")
+    error_code: str | None = Field(default=None, description="Why the last generation failed, as a stable code")
     session_ids: list[str]
     since: Time | None = None
     until: Time | None = None

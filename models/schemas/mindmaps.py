@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from models.mindmap.notes import MapNote
 from models.schemas.base import Body, Reply, Time
 
 
@@ -36,8 +37,19 @@ class EditsState(Reply):
     not_applied: list[EditReportReply]
 
 
+class OfferedVersion(Reply):
+    """A version made without a model, which the user may restore instead of the model's version shown."""
+
+    number: int
+    notes: list[MapNote] = Field(description="Why no model was used, as codes with their values")
+    created_at: Time
+
+
 class MindmapReply(Reply):
-    """The progress of a map and, once completed, the map (`data`)."""
+    """The progress of a map and its current version (`data`), which stays while a new one is generated.
+
+    A `completed` map with `error_code` shows its last good version: the generation after it failed.
+    """
 
     id: str
     session_id: str
@@ -45,11 +57,13 @@ class MindmapReply(Reply):
     stage: str | None = None
     percent: int | None = None
     version: int | None = None
+    version_created_at: Time | None = None
+    offered_version: OfferedVersion | None = None
     provider: str | None = None
     data: dict[str, Any] | None = None
     edits: EditsState | None = None
     error_message: str | None = None
-    error_code: str | None = Field(default=None, description="Why it failed, as a stable code")
+    error_code: str | None = Field(default=None, description="Why the last generation failed, as a stable code")
     created_at: Time
     updated_at: Time
 

@@ -42,7 +42,8 @@ def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_
         since=joint_map.since,
         until=joint_map.until,
         provider=joint_map.provider if is_done else None,
-        data=joint_map.data if data and is_done else None,
+        # The document stays while a new one is generated, and when that fails.
+        data=joint_map.data if data and is_whole else None,
         created_at=joint_map.created_at,
         updated_at=joint_map.updated_at,
     )
@@ -209,7 +210,7 @@ async def regenerate_map(
     await db.refresh(joint_map)
     await db.commit()
     session_ids = [session_id for session_id, exists in members if exists]
-    return JointMapEnvelope(map=_reply(joint_map, session_ids, data=False))
+    return JointMapEnvelope(map=_reply(joint_map, session_ids, data=True))
 
 
 @router.delete("/{map_id}", status_code=204)

@@ -16,20 +16,21 @@ from cluster.mindmap.document.shared_view import shared_view
 from models.accounts.users import User
 from models.billing.policy import map_priority
 from models.database import Connection
-from models.errors import NotFound, split_reason
+from models.errors import NotFound, NotReadyForMap, split_reason
 from models.jobs import enqueue_map
 from models.lifecycle.state import begin_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
 from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
-from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
+from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from models.schemas.mindmaps import (
     EditReportReply,
     EditsState,
     GenerateBody,
     MindmapEnvelope,
     MindmapReply,
+    OfferedVersion,
     PictureLink,
 )
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
@@ -53,20 +54,28 @@ def report_reply(report: EditReport | dict[str, Any]) -> EditReportReply:
     return EditReportReply.model_validate(report)
 
 
-def mindmap_reply(mindmap: Mindmap, version: MindmapVersion | None, log: LogState | None = None) -> MindmapReply:
-    """The map as API resource; `data` and `edits` only when it is completed, as the clients expect."""
-    is_done = mindmap.status == MapStatus.COMPLETED and version is not None
+def mindmap_reply(
+    mindmap: Mindmap,
+    version: MindmapVersion | None,
+    log: LogState | None = None,
+    offered: OfferedVersion | None = None,
+) -> MindmapReply:
+    """The map as API resource, with its current version: that stays while a new one is generated, or if it fails."""
     code, message = split_reason(mindmap.error_message)
+    # A worker of the previous version marks a map as failed although it has a version.
+    is_kept = mindmap.status == MapStatus.FAILED and version is not None
     return MindmapReply(
         id=str(mindmap.id),
         session_id=str(mindmap.session_id),
-        status=mindmap.status,
+        status=MapStatus.COMPLETED if is_kept else mindmap.status,
         stage=mindmap.stage,
         percent=mindmap.percent,
         version=mindmap.current_version,
-        provider=version.provider if is_done and version else None,
-        data=version.data if is_done and version else None,
-        edits=_edits_state(version, log) if is_done and version and log else None,
+        version_created_at=version.created_at if version else None,
+        offered_version=offered,
+        provider=version.provider if version else None,
+        data=version.data if version else None,
+        edits=_edits_state(version, log) if version and log else None,
         error_message=message,
         error_code=code,
         created_at=mindmap.created_at,
@@ -93,7 +102,22 @@ async def current_map_reply(
         raise NotFound("mindmap not found for this session")
     # Most maps are never edited: skip reading their log.
     log = await read_edit_log(connection, mindmap.id) if version and version.edits_seq else []
-    return mindmap_reply(mindmap, version, log_state(log))
+    return mindmap_reply(mindmap, version, log_state(log), await _offered_version(db, mindmap))
+
+
+async def _offered_version(db: AsyncSession, mindmap: Mindmap) -> OfferedVersion | None:
+    if mindmap.offered_version is None or mindmap.error_message is None:
+        return None
+    row = (
+        await db.execute(
+            select(MindmapVersion.data["note_details"], MindmapVersion.created_at).where(
+                MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.number == mindmap.offered_version
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return OfferedVersion(number=mindmap.offered_version, notes=row[0] or [], created_at=row[1])
 
 
 async def load_map(
@@ -133,8 +157,15 @@ async def generate(
     state: State,
     body: Annotated[GenerateBody | None, Body()] = None,
 ) -> MindmapEnvelope:
-    """Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set."""
-    owned = (await owned_session(db, parse_session_id(session_id), user_id)).id
+    """Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set.
+
+    400 while the session records: stop it first. The current version stays until the new one is complete.
+    """
+    session = await owned_session(db, parse_session_id(session_id), user_id)
+    # A closed recording never opens again, so no lock is needed.
+    if session.status in OPEN_STATUSES:
+        raise NotReadyForMap()
+    owned = session.id
     await check_token_budget(state, db, connection, owned, user_id)
     await begin_map(connection, owned)
     priority = await map_priority(connection, user_id)
@@ -143,6 +174,7 @@ async def generate(
     assert mindmap is not None
     await db.commit()
     await notify(state.valkey, owned, "mindmap", {"status": "generating", "stage": "queued", "percent": 0})
+    # Without the version shown, which the client has: it may have a megabyte.
     return MindmapEnvelope(mindmap=mindmap_reply(mindmap, None))
 
 

@@ -20,6 +20,7 @@ from models.billing.policy import TooManySessions, load_policy
 from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
 from models.jobs import enqueue_purge
+from models.lifecycle.interrupted_maps import resume_restored_session
 from models.lifecycle.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
     OPEN_STATUSES,
@@ -317,6 +318,7 @@ async def restore_session(
         raise BadRequest("session cannot be restored")
     session.deleted_at = None
     await db.flush()
+    await resume_restored_session(connection, session.id)
     envelope = await _envelope(connection, session)
     await db.commit()
     return envelope

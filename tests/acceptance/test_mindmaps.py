@@ -216,7 +216,16 @@ async def test_the_stream_reports_every_stage(ann: ApiUser, worker: InProcessWor
     assert updates[0][0] == "snapshot"
     assert updates[0][1]["session_status"] == "processing"
     stages = [data.get("stage") for event, data in updates if event == "mindmap"]
-    assert [s for i, s in enumerate(stages) if i == 0 or s != stages[i - 1]] == ["reading", "grouping", "drawing", None]
+    assert [s for i, s in enumerate(stages) if i == 0 or s != stages[i - 1]] == [
+        "reading",
+        "grouping",
+        "naming",
+        "drawing",
+        "saving",
+        None,
+    ]
+    naming = next(data for event, data in updates if event == "mindmap" and data.get("stage") == "naming")
+    assert naming["topics"]
     assert updates[-1][1]["status"] == "completed"
     percents = [data["percent"] for event, data in updates if event == "mindmap"]
     assert percents == sorted(percents)

@@ -24,7 +24,7 @@ from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.enricher import Enricher
 from cluster.providers.planning.user_limits import UserLimits
 from models import ai_calls
-from models.billing.ledger import TokenAllowance
+from models.billing.ledger import OutOfTokens, TokenAllowance
 from models.mindmap.document import MindmapDocument
 from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
@@ -344,6 +344,94 @@ async def test_out_of_tokens_is_local_or_refused_by_user_setting(
     status, message = await maker.one("SELECT status, error_message FROM mindmaps WHERE session_id = %s", other)
     assert status == "failed"
     assert "renewed on" in message
+
+
+def used_up_midway(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def outline(*_: object, **__: object) -> None:
+        raise OutOfTokens(5000, 0, datetime(2026, 12, 1, tzinfo=UTC))
+
+    monkeypatch.setattr(Enricher, "_outline", outline)
+
+
+def provider_down(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    models.slow(0, error_rate_500=1.0)
+    maker.budget_s = 3.0
+
+
+def too_late(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker.budget_s = 0.0
+
+    async def enrich(*_: object, **__: object) -> None:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(Enricher, "_enrich", enrich)
+    monkeypatch.setattr("cluster.providers.enricher._GRACE_S", 0.2)
+
+
+def allowance_empty(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    maker.limit = 1000
+
+
+def no_provider(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator of the next call has no enricher."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (used_up_midway, "out_of_tokens"),
+        (provider_down, "models_failed"),
+        (too_late, "models_late"),
+        (allowance_empty, "out_of_tokens"),
+        (no_provider, None),
+    ],
+)
+async def test_a_local_map_does_not_replace_the_map_of_a_model(
+    ann: ApiUser, maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch, fault: Any, code: str | None
+) -> None:
+    session = await record(ann)
+    good = await maker.make(session, "openai")
+    assert good.provider == "openai"
+    before = await ann.ok("GET", f"/v1/sessions/{session}")
+    topic = next(node.id for node in good.nodes if node.type == "topic")
+    rename = {"op": "rename", "node_id": topic, "label": "Mine"}
+    await ann.ok("PATCH", f"/v1/sessions/{session}/mindmap", json={"operations": [rename]})
+    for _ in range(2):  # An outage of days adds one version.
+        with monkeypatch.context() as patches:
+            fault(maker, models, patches)
+            generator = maker.generator("openai") if code else MapGenerator(maker.pool, maker.valkey, InlineMapTasks())
+            await generator.generate(MapRequest(session, force=True))
+            maker.limit, maker.budget_s = None, 20.0
+            models.slow(0)
+        mindmap = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+        assert (mindmap["status"], mindmap["version"], mindmap["provider"]) == ("completed", 1, "openai")
+        assert mindmap["error_code"] == "WEAKER_MAP"
+        assert mindmap["offered_version"]["number"] == 2
+        assert [note["code"] for note in mindmap["offered_version"]["notes"]] == ([code] if code else [])
+        assert next(n["label"] for n in mindmap["data"]["nodes"] if n["id"] == topic) == "Mine"
+    after = await ann.ok("GET", f"/v1/sessions/{session}")
+    assert after["session"]["session_status"] == "completed"
+    assert after["session"]["title"] == before["session"]["title"]
+
+    restored = await ann.ok("POST", f"/v1/sessions/{session}/mindmap/versions/2/restore")
+    assert (restored["mindmap"]["version"], restored["mindmap"]["provider"]) == (3, "local")
+    assert not {"error_code", "offered_version"} & restored["mindmap"].keys()
+
+    # A map of a model replaces the local one again, and clears the failure.
+    again = await maker.make(session, "openai", force=True)
+    assert again.provider == "openai"
+    mindmap = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    assert (mindmap["version"], "error_code" in mindmap, "offered_version" in mindmap) == (4, False, False)
+
+
+async def test_a_user_who_decides_against_models_gets_a_local_map(ann: ApiUser, maker: Maker) -> None:
+    session = await record(ann)
+    await maker.make(session, "openai")
+    await ann.ok("PUT", f"/v1/sessions/{session}", json={"local_only": True})
+    document = await maker.make(session, "openai", force=True)
+    assert document.provider == "local"
+    mindmap = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]
+    assert (mindmap["version"], "error_code" in mindmap) == (2, False)
 
 
 async def test_nothing_is_sent_to_a_vendor_before_the_user_agrees(

@@ -22,6 +22,7 @@ class InProcessWorker:
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any], valkey: Redis) -> None:
         self.valkey = valkey
         self.generator = MapGenerator(pool, valkey, InlineMapTasks())
+        self.pool = pool
         self._settings, self._resources = settings, JobResources(pool, self.generator)
 
     async def run(self) -> None:

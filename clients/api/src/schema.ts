@@ -808,6 +808,8 @@ export interface paths {
         /**
          * Generate
          * @description Generate a map. Unchanged input returns the existing map at no cost, unless `force` is set.
+         *
+         *     400 while the session records: stop it first. The current version stays until the new one is complete.
          */
         post: operations["generate"];
         delete?: never;
@@ -3609,7 +3611,7 @@ export interface components {
         };
         /**
          * JointMapReply
-         * @description A map over several sessions; `data` once it is completed.
+         * @description A map over several sessions; `data` from its first completion on, also while a new one is generated.
          */
         JointMapReply: {
             /** Id */
@@ -3629,7 +3631,7 @@ export interface components {
             error_message?: string;
             /**
              * Error Code
-             * @description Why it failed, as a stable code
+             * @description Why the last generation failed, as a stable code
              */
             error_code?: string;
             /** Session Ids */
@@ -3759,6 +3761,21 @@ export interface components {
             keep_api_keys?: boolean;
         };
         /**
+         * MapNote
+         * @description One note. `values` fill the gaps of its sentence.
+         */
+        MapNote: {
+            /** Code */
+            code: string;
+            /**
+             * Values
+             * @default {}
+             */
+            values?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * Mark
          * @description Characters `[start, end)` of the snippet that match the query.
          */
@@ -3852,7 +3869,9 @@ export interface components {
         };
         /**
          * MindmapReply
-         * @description The progress of a map and, once completed, the map (`data`).
+         * @description The progress of a map and its current version (`data`), which stays while a new one is generated.
+         *
+         *     A `completed` map with `error_code` shows its last good version: the generation after it failed.
          */
         MindmapReply: {
             /** Id */
@@ -3870,6 +3889,9 @@ export interface components {
             percent?: number;
             /** Version */
             version?: number;
+            /** Version Created At */
+            version_created_at?: string;
+            offered_version?: components["schemas"]["OfferedVersion"];
             /** Provider */
             provider?: string;
             /** Data */
@@ -3881,7 +3903,7 @@ export interface components {
             error_message?: string;
             /**
              * Error Code
-             * @description Why it failed, as a stable code
+             * @description Why the last generation failed, as a stable code
              */
             error_code?: string;
             /** Created At */
@@ -3909,6 +3931,21 @@ export interface components {
             max_concurrent?: number | null;
             /** Context Tokens */
             context_tokens?: number | null;
+        };
+        /**
+         * OfferedVersion
+         * @description A version made without a model, which the user may restore instead of the model's version shown.
+         */
+        OfferedVersion: {
+            /** Number */
+            number: number;
+            /**
+             * Notes
+             * @description Why no model was used, as codes with their values
+             */
+            notes: components["schemas"]["MapNote"][];
+            /** Created At */
+            created_at: string;
         };
         /**
          * OperationBody
@@ -5971,12 +6008,14 @@ export type LoginBody = components['schemas']['LoginBody'];
 export type LoginList = components['schemas']['LoginList'];
 export type LoginReply = components['schemas']['LoginReply'];
 export type LogoutAllBody = components['schemas']['LogoutAllBody'];
+export type MapNote = components['schemas']['MapNote'];
 export type Mark = components['schemas']['Mark'];
 export type MarkedPassage = components['schemas']['MarkedPassage'];
 export type MessageReply = components['schemas']['MessageReply'];
 export type MindmapEnvelope = components['schemas']['MindmapEnvelope'];
 export type MindmapReply = components['schemas']['MindmapReply'];
 export type ModelChoice = components['schemas']['ModelChoice'];
+export type OfferedVersion = components['schemas']['OfferedVersion'];
 export type OperationBody = components['schemas']['OperationBody'];
 export type PacksBody = components['schemas']['PacksBody'];
 export type PageTextReply = components['schemas']['PageTextReply'];

@@ -73,6 +73,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "먼저 다시 로그인하세요. 10분 안에 로그인해야 할 수 있어요.",
   },
   MAP_FAILED: { en: "The map could not be drawn.", ko: "지도를 그리지 못했어요." },
+  MAP_INTERRUPTED: {
+    en: "The drawing of the map was interrupted too often.",
+    ko: "지도 그리기가 여러 번 중단됐어요.",
+  },
   METHOD_NOT_ALLOWED: { en: "The server cannot do that.", ko: "서버가 할 수 없는 요청이에요." },
   NOTHING_TO_REFUND: {
     en: "This invoice has no payment of that amount that could be returned.",
@@ -122,6 +126,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     en: "A session of this map was deleted. Draw the map again.",
     ko: "이 지도의 세션이 삭제됐어요. 지도를 다시 그리세요.",
   },
+  SESSION_STILL_RECORDING: {
+    en: "The session still records. Stop it first, then its map is drawn.",
+    ko: "아직 기록 중인 세션이에요. 기록을 멈추면 지도를 그려요.",
+  },
   STORAGE_LIMIT: {
     en: "Your plan has no room for more recordings. Delete some; what is recorded now waits on this device.",
     ko: "요금제의 저장 공간이 가득 찼어요. 기록을 지워 주세요. 지금 기록하는 것은 이 기기에서 기다려요.",
@@ -155,6 +163,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   USER_BUFFER_FULL: {
     en: "Events arrive faster than they can be stored. They are sent again.",
     ko: "저장하는 것보다 빠르게 도착하고 있어요. 다시 보낼게요.",
+  },
+  WEAKER_MAP: {
+    en: "The new map was made without a model, so the better one stays.",
+    ko: "새 지도는 모델 없이 만들어져서 더 나은 지도를 그대로 두었어요.",
   },
   VALIDATION_ERROR: { en: "Some of what you entered is not valid.", ko: "입력한 값 가운데 올바르지 않은 것이 있어요." },
 };

@@ -33,13 +33,17 @@ class RecordingConnection:
 
     rowcount = 1
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_version: bool = False) -> None:
+        self._has_version = has_version
         self.changes: list[tuple[tuple[str, ...], str]] = []
 
     async def execute(self, _statement: str, parameters: Mapping[str, Any]) -> RecordingConnection:
         if "target" in parameters:
             self.changes.append((tuple(parameters["sources"]), parameters["target"]))
         return self
+
+    async def fetchone(self) -> tuple[bool]:
+        return (self._has_version,)
 
     @asynccontextmanager
     async def transaction(self) -> Any:
@@ -61,6 +65,8 @@ FUNCTIONS: dict[Callable[..., Awaitable[Any]], tuple[list[Any], list[Transition[
     state.advance_map: (["reading", 5], [MAP[MapAction.ADVANCE]]),
     state.complete_map: ([], [SESSION[SessionAction.COMPLETE], MAP[MapAction.COMPLETE]]),
     state.fail_map: (["why"], [SESSION[SessionAction.FAIL], MAP[MapAction.FAIL]]),
+    state.keep_map: (["why"], [SESSION[SessionAction.COMPLETE], MAP[MapAction.KEEP]]),
+    state.settle_map: ([], [MAP[MapAction.SETTLE]]),
     state.retry_map: ([], [SESSION[SessionAction.RETRY], MAP[MapAction.RETRY]]),
     state.begin_joint_map: ([], [JOINT[MapAction.BEGIN]]),
     state.advance_joint_map: (["reading", 5], [JOINT[MapAction.ADVANCE]]),
@@ -78,8 +84,24 @@ async def test_each_function_makes_the_declared_transitions(function: Callable[.
     assert connection.changes == [row(transition) for transition in transitions]
 
 
+@pytest.mark.parametrize(
+    ("function", "transitions"),
+    [
+        (state.fail_map, [SESSION[SessionAction.COMPLETE], MAP[MapAction.KEEP]]),
+        (state.fail_joint_map, [JOINT[MapAction.KEEP]]),
+    ],
+)
+async def test_a_failed_remake_keeps_the_map(
+    function: Callable[..., Awaitable[Any]], transitions: list[Transition[Any]]
+) -> None:
+    connection = RecordingConnection(has_version=True)
+    await function(connection, ID, "why")
+    assert connection.changes == [row(transition) for transition in transitions]
+
+
 def test_every_declared_transition_has_a_function() -> None:
     used = [transition for _, transitions in FUNCTIONS.values() for transition in transitions]
+    used.append(JOINT[MapAction.KEEP])  # by `fail_joint_map`, see above
     for table in (SESSION, MAP, JOINT):
         for action, transition in table.items():
             assert any(transition is other for other in used), action

@@ -469,6 +469,16 @@ export const en = {
     isLocalNow: "The text of this session is sent to no model",
     isAllowedNow: "This session follows the setting of your account",
   },
+  keptMap: {
+    title: "The new map",
+    failed: "The new map could not be made.",
+    weaker: "The new map was made without a model, so the better one stays.",
+    shown: (date: string, provider: string) =>
+      `You see the version of ${date}${provider === "local" ? "" : `, made by ${provider}`}.`,
+    use: "Use the new map",
+    retry: "Try again",
+    keep: "Keep this version",
+  },
   mapNotesTitle: "Notes about this map",
   mapNotes: {
     consent_missing: (n) => `Drawn without a model: you have not agreed to send pages to ${n.vendors}.`,

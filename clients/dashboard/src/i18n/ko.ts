@@ -476,6 +476,16 @@ export const ko: Messages = {
     isLocalNow: "이 세션의 글은 모델에 보내지 않아요",
     isAllowedNow: "이 세션은 계정 설정을 따라요",
   },
+  keptMap: {
+    title: "새 지도",
+    failed: "새 지도를 만들지 못했어요.",
+    weaker: "새 지도는 모델 없이 만들어져서 더 나은 지도를 그대로 두었어요.",
+    shown: (date, provider) =>
+      `지금 보이는 것은 ${provider === "local" ? "" : `${provider} 모델로 만든 `}${date} 버전이에요.`,
+    use: "새 지도 쓰기",
+    retry: "다시 시도",
+    keep: "이 버전 그대로 두기",
+  },
   mapNotesTitle: "이 지도에 대한 알림",
   mapNotes: {
     consent_missing: (n) => `모델 없이 그렸어요. ${n.vendors}에 페이지를 보내는 데 아직 동의하지 않았어요.`,

@@ -15,6 +15,7 @@ import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { canMerge, canMove, type Edits } from "./edits";
 import { hasFeature } from "./features";
+import { KeptMap } from "./KeptMap";
 import type { Progress } from "./live-updates";
 import { MapNotes } from "./MapNotes";
 import { ModelConsent } from "./ModelConsent";
@@ -83,6 +84,7 @@ export function MapPane(props: Props) {
           {t.edit.waiting(edits.numWaiting)}
         </p>
       )}
+      {map && <KeptMap session={session} map={map} />}
       {map && <ModelConsent session={session} />}
       {map && <MapNotes document={model.document} without={["consent_missing"]} />}
       <MapView

@@ -1,9 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
+import type { Mindmap } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
+import { whileGenerating } from "./kept-map";
 
 /** A mutation that starts the generation of a session's map; its argument forces a new map where one exists. */
 export function useGenerate(id: string) {
@@ -17,7 +19,10 @@ export function useGenerate(id: string) {
           body: { force },
         }),
       ),
-    onSuccess: (reply) => client.setQueryData(["mindmap", id], reply.mindmap),
+    onSuccess: (reply) =>
+      client.setQueryData(["mindmap", id], (shown: Mindmap | null | undefined) =>
+        whileGenerating(shown, reply.mindmap),
+      ),
     onError: (error) => toast(errorMessage(error, t)),
   });
 }

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo } from "react";
 import { isMoving, isOpen, type Mindmap, mindmapQuery, sessionQuery, timelineQuery } from "~/api/queries";
 import { type LiveMap, toMapDocument } from "~/map/live-map";
 import { parseMap } from "~/map/model";
@@ -21,25 +21,14 @@ export function useSessionData(id: string, view: View | undefined, isWide: boole
   const isGenerating = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
   const hasUpdates = session.data !== undefined && (isMoving(session.data.session_status) || isGenerating);
   const { progress, liveMap } = useLiveUpdates(id, session.isSuccess, hasUpdates, client, noteSaved);
-  const mapData = useMapData(id, mindmap.data, isGenerating, isLive ? liveMap : null);
+  const mapData = useMapData(mindmap.data, isLive ? liveMap : null);
   // The map with the edits that the server has not answered yet.
   const model = useMemo(() => (mapData ? parseMap(preview(mapData)) : null), [mapData, preview]);
   return { session, isLive, mindmap, timeline, progress, model, isUnreadable: mapData !== null && model === null };
 }
 
-/** The newest map document: the stored one, the previous one while a new version is generated, or the live one. */
-function useMapData(
-  id: string,
-  mindmap: Mindmap | null | undefined,
-  isGenerating: boolean,
-  liveMap: LiveMap | null,
-): unknown {
-  const latest: unknown = mindmap?.data ?? null;
-  const [previous, setPrevious] = useState<{ id: string; data: unknown } | null>(null);
-  useEffect(() => {
-    if (latest) setPrevious({ id, data: latest });
-  }, [latest, id]);
+/** The newest map document: the stored one, which stays while a new version is generated, or the live one. */
+function useMapData(mindmap: Mindmap | null | undefined, liveMap: LiveMap | null): unknown {
   const liveDocument = useMemo(() => (liveMap && liveMap.nodes.size > 1 ? toMapDocument(liveMap) : null), [liveMap]);
-  if (latest) return latest;
-  return previous?.id === id && isGenerating ? previous.data : liveDocument;
+  return mindmap?.data ?? liveDocument;
 }
