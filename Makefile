@@ -109,6 +109,9 @@ chaos: setup ## Break a local three-node cluster in every way and print what it 
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
 
+bench-identity: setup ## What page identity, exclusion rules and timelines cost (ARGS="--before DIR" for another checkout)
+	@$(BIN)/python -m benchmarks.bench_identity $(ARGS)
+
 bench-map: setup ## Stop to map, 15 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_map $(ARGS)
 
@@ -155,4 +158,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules

@@ -36,7 +36,6 @@ _MEANINGFUL_JOINER = regex.compile(
 #: (https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format); no written language needs more.
 _EXCESSIVE_MARKS = regex.compile(r"(\p{M}{30})\p{M}+")
 _MAX_JOINER_ROUNDS = 4
-_SPACES = re.compile(r"\s+")
 
 
 def normalize_unicode(text: str, form: str = "NFC") -> str:
@@ -78,7 +77,7 @@ def _joiner_if_meaningful(text: str, joiner: re.Match[str]) -> str:
 
 def collapse_whitespace(text: str) -> str:
     """`text` as one line without invisible characters; each run of white space becomes one space."""
-    return _SPACES.sub(" ", strip_invisible(text)).strip()
+    return " ".join(strip_invisible(text).split())
 
 
 def normalized(text: str) -> str:

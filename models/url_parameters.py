@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 RULES: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("url_rules.json").read_text("utf-8"))
@@ -146,29 +146,43 @@ def is_secret(name: str, value: str, names: Collection[str] = (), path: str = ""
     return _grants_access(name, value, names, path)
 
 
+class _PositionRule(NamedTuple):
+    """Names that do not identify a page of a host, the paths that this holds for, and a name that has to be there."""
+
+    names: frozenset[str]
+    paths: re.Pattern[str] | None
+    required: str | None
+
+
+_POSITION_RULES: Final = {
+    host: _PositionRule(frozenset(rule["names"]), re.compile(rule["path"]) if "path" in rule else None, rule.get("if"))
+    for host, rule in _POSITION["hosts"].items()
+}
+#: `amazon.` stands for that name in every country.
+_IN_EVERY_COUNTRY: Final = [
+    (host, re.compile(rf"(^|\.){re.escape(host)}[a-z]{{2,3}}(\.[a-z]{{2}})?$"), rule)
+    for host, rule in _POSITION_RULES.items()
+    if host.endswith(".")
+]
+
+
 @lru_cache(maxsize=2048)
-def _position_rules(host: str) -> tuple[tuple[frozenset[str], re.Pattern[str] | None, str | None], ...]:
-    """The rules of `url_rules.json` for a host: dropped names, the paths they are for, a name that has to be there."""
-    return tuple(
-        (frozenset(rule["names"]), re.compile(rule["path"]) if "path" in rule else None, rule.get("if"))
-        for listed, rule in _POSITION["hosts"].items()
-        if _matches_host(host, listed)
-    )
-
-
-def _matches_host(host: str, listed: str) -> bool:
-    """Whether `host` is `listed` or below it; `amazon.` stands for that name in every country."""
-    if listed.endswith("."):
-        return bool(re.search(rf"(^|\.){re.escape(listed)}[a-z]{{2,3}}(\.[a-z]{{2}})?$", host))
-    return host == listed or host.endswith("." + listed)
+def _position_rules(host: str) -> tuple[_PositionRule, ...]:
+    """The rules of `url_rules.json` for a host and those it is below."""
+    rules = [rule for name, form, rule in _IN_EVERY_COUNTRY if name in host and form.search(host)]
+    while host:
+        if host in _POSITION_RULES:
+            rules.append(_POSITION_RULES[host])
+        host = host.partition(".")[2]
+    return tuple(rules)
 
 
 def dropped_names(host: str, path: str, names: Collection[str]) -> frozenset[str]:
     """The lower-case names that do not identify a page of this site at this path; `*` stands for all."""
     dropped: frozenset[str] = frozenset()
-    for listed, paths, required in _position_rules(host[:255]):
-        if (required is None or required in names) and (paths is None or paths.search(path)):
-            dropped |= listed
+    for rule in _position_rules(host[:255]):
+        if (rule.required is None or rule.required in names) and (rule.paths is None or rule.paths.search(path)):
+            dropped |= rule.names
     return dropped
 
 
@@ -198,6 +212,19 @@ def _names_a_source(name: str, value: str, names: Collection[str]) -> bool:
 def is_signed(names: Collection[str]) -> bool:
     """Whether the parameters are those of a signed address, which is another one every time it is issued."""
     return not _SIGNED_BY.isdisjoint(names) and not _SIGNED_WITH.isdisjoint(names)
+
+
+@lru_cache(maxsize=4096)
+def _is_ordinary(name: str) -> bool:
+    return _kind_of_name(name.lower()) == "other" and _secrecy(name) == "no"
+
+
+def is_plainly_identity(pair: tuple[str, str, str]) -> bool:
+    """Whether `meaning_of` is "identity", whatever stands beside the pair, on a site that drops no names.
+
+    `pair` is as `str.partition("=")` returns it. False means: look closer.
+    """
+    return len(pair[2]) < _MIN_FORM_CHARS and _is_ordinary(pair[0])
 
 
 def meaning_of(

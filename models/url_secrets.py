@@ -90,20 +90,23 @@ def _redact_path(path: str) -> str:
     if len(path) < _MIN_RANDOM_CHARS and ";" not in path:
         return path
     segments = path.split("/")
-    is_changed, before = False, ""
+    is_changed = False
     for i, segment in enumerate(segments):
+        if len(segment) < _MIN_RANDOM_CHARS and ";" not in segment:
+            continue
         kept = segment
         if ";" in segment:
             # RFC 3986, section 3.3: parameters of a segment, such as `;jsessionid=…`.
             kept = _redact_pairs(segment, "", 0, by_name=False)
-        elif len(segment) >= _MIN_RANDOM_CHARS and (
-            _TOKEN_SEGMENT.match(segment) or (before in _PATH_WORDS and looks_random(segment))
-        ):
+        elif _TOKEN_SEGMENT.match(segment) or (i and _is_path_word(segments[i - 1]) and looks_random(segment)):
             kept = REDACTED
         if kept != segment:
             segments[i], is_changed = kept, True
-        before = segment.lower().replace("-", "").replace("_", "") if len(segment) < 32 else ""
     return "/".join(segments) if is_changed else path
+
+
+def _is_path_word(segment: str) -> bool:
+    return len(segment) < 32 and segment.lower().replace("-", "").replace("_", "") in _PATH_WORDS
 
 
 def _redact_pairs(text: str, path: str, encodings_left: int, by_name: bool) -> str:

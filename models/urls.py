@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from models.url_parameters import dropped_names, meaning_of
+from models.url_parameters import dropped_names, is_plainly_identity, meaning_of
 from models.url_secrets import REDACTED
 
 # The fragment of an application's route: `#/guide/install`, `#!/inbox`, `#users/12`. Others are positions on a page.
@@ -30,6 +30,10 @@ _PLAIN = {f"{ord(char):02X}": char for char in _UNRESERVED}
 #: Room for user-info, host and port.
 _MAX_AUTHORITY_CHARS = 1_000
 _IGNORED = str.maketrans("", "", "\t\r\n")
+# What nearly all addresses look like: `urlsplit` finds the same parts, in four times the time.
+_PLAIN_URL = re.compile(
+    r"(https?)://([a-z0-9.-]+(?::\d{1,4})?)(/[!\"$->@-~]*)?(?:\?([!\"$-~]*))?(?:#([!-~]*))?", re.ASCII
+)
 # Everything that may stand unescaped in a URL, and `%`: only what is not ASCII, blanks and quotes are escaped.
 _KEPT = "!#$%&'()*+,/:;=?@[]~|{}^`\\"
 
@@ -40,6 +44,9 @@ def split_url(url: str) -> SplitResult | None:
     A host of more than 253 letters does not exist (RFC 1035), and Python takes quadratic time to normalize one of
     combining marks, so a URL with a far longer authority cannot be parsed.
     """
+    plain = _PLAIN_URL.fullmatch(url)
+    if plain is not None:
+        return SplitResult(*plain.groups(""))
     if not url.isascii():
         # As `urlsplit` reads it, without the white space that browsers ignore.
         _, slashes, rest = url.translate(_IGNORED).partition("//")
@@ -109,6 +116,10 @@ def page_url(url: str) -> str:
         route, _, route_query = fragment.partition("?")
         route_query = _identifying_pairs(route_query, split.hostname or "", route)
         fragment = f"{route}?{route_query}" if route_query else route
+    if scheme and netloc and not fragment:
+        # As `urlunsplit` does it, in a third of the time.
+        base = f"{scheme}://{netloc}{path}"
+        return _one_spelling(f"{base}?{query}" if query else base)
     return _one_spelling(urlunsplit((scheme, netloc, path, query, fragment)))
 
 
@@ -123,8 +134,10 @@ def _ascii_host(netloc: str) -> str:
 def _identifying_pairs(query: str, host: str, path: str) -> str:
     """The parameters that say which page it is, in their order."""
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    names = frozenset(name.lower() for name, _, _ in pairs)
+    names = frozenset([name.lower() for name, _, _ in pairs])
     dropped = dropped_names(host, path, names)
+    if not dropped and all(map(is_plainly_identity, pairs)):
+        return "&".join(map("".join, pairs))
     kept = []
     for name, equals, value in pairs:
         meaning = meaning_of(name, value, names, host=host, path=path, dropped=dropped)

@@ -138,6 +138,11 @@ def matching_domain(host: str, domains: Iterable[str] | frozenset[str]) -> str |
 
 
 @lru_cache(maxsize=8192)
+def _judge_host(host: str) -> tuple[str | None, bool]:
+    """The rule that excludes `host`, and whether one of its labels says that it has documentation."""
+    return _sensitive_host(host), any(map(_DOCUMENTATION_LABELS.match, host.split(".")[:-2]))
+
+
 def _sensitive_host(host: str) -> str | None:
     """The rule that excludes `host`: a kind of `site_rules.json` or `PRIVATE_NETWORK`."""
     if is_private_host(host):
@@ -153,15 +158,7 @@ def _sensitive_host(host: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=8192)
-def _has_documentation_label(host: str) -> bool:
-    return any(map(_DOCUMENTATION_LABELS.match, host.split(".")[:-2]))
-
-
 def _path_and_route(url: str) -> tuple[str, str]:
-    plain = _PLAIN_ADDRESS.match(url)
-    if plain is not None:
-        return plain[2] or "", ""
     try:
         parts = urlsplit(url.strip())
     except ValueError:
@@ -176,18 +173,22 @@ def default_exclusion_rule(url: str, *, allow_private_networks: bool = False) ->
     newsrooms of sensitive sites may be recorded. `allow_private_networks` disables the rule for private networks, for
     research on an intranet.
     """
-    if _BROWSER_SCHEMES.match(url):
+    plain = _PLAIN_ADDRESS.match(url)
+    if plain is not None:
+        host, path, route = plain[1], plain[2] or "", ""
+    elif _BROWSER_SCHEMES.match(url):
         return BROWSER_PAGE
-    host = site_host(url)
-    if not host:
+    elif host := site_host(url):
+        path, route = _path_and_route(url)
+    else:
         return None
-    rule = _sensitive_host(host)
-    if rule == PRIVATE_NETWORK:
-        return None if allow_private_networks else rule
-    path, route = _path_and_route(url)
-    is_documentation = _has_documentation_label(host) or (rule is not None and bool(_DOCUMENTATION_PATHS.match(path)))
-    if rule is not None and not (is_documentation and rule in _DOCUMENTATION_KINDS):
-        return _RULE_NAMES.get(rule, rule)
+    rule, is_documentation = _judge_host(host)
+    if rule is not None:
+        if rule == PRIVATE_NETWORK:
+            return None if allow_private_networks else rule
+        is_documentation = is_documentation or bool(_DOCUMENTATION_PATHS.match(path))
+        if not (is_documentation and rule in _DOCUMENTATION_KINDS):
+            return _RULE_NAMES.get(rule, rule)
     paths = _ENTRY_PATHS if is_documentation else _PATHS
     return _RULE_NAMES["login"] if paths.search(path) or (route and paths.search(route)) else None
 

@@ -128,6 +128,8 @@ _encode_canonical = msgspec.json.Encoder(order="sorted").encode
 # One escape of a JSON string. When a text was cut inside a surrogate pair, browsers encode a lone surrogate: JSON that
 # RFC 8259 allows and strict decoders reject. A rejection would make the client send the same batch indefinitely.
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<half>u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
+# An address that `redact_urls` reads as one.
+_WHOLE_URL = re.compile(r"[A-Za-z]+://[^\s\"<>]+")
 # A JSON string, also an unterminated one, or a run of brackets of one direction.
 _STRING_OR_BRACKETS = re.compile(rb'"(?>[^"\\]+|\\.)*+"?|[\[{]+|[\]}]+', re.DOTALL)
 
@@ -313,7 +315,9 @@ def _without_secrets(fields: dict[str, Any], payload: str) -> dict[str, Any]:
         return fields
     url = fields.get("url")
     kept: dict[str, Any] = _redacted(fields, 1)
-    if type(url) is str and (kept_url := redact_url(url)) is not url:
+    # `_redacted` has read an address as a whole, unless it ends early or has no scheme.
+    is_read = type(url) is str and _WHOLE_URL.fullmatch(url)
+    if type(url) is str and not is_read and (kept_url := redact_url(url)) is not url:
         kept = {**kept, "url": kept_url}
     return kept
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -90,8 +91,15 @@ def without_counters(title: str) -> str:
 
 def is_interim_title(title: str) -> bool:
     """Whether `title` belongs to a challenge, an error, or a page that is still loading, and not to the page itself."""
-    text = title[:300]
-    return not any(char.isalnum() for char in text) or bool(_INTERIM.match(text) or _ADDRESS.match(text.strip()))
+    return _is_interim(title[:300])
+
+
+# A title is asked about in several steps.
+@lru_cache(maxsize=1024)
+def _is_interim(title: str) -> bool:
+    if not title[:1].isalnum() and not any(char.isalnum() for char in title):
+        return True
+    return bool(_INTERIM.match(title) or _ADDRESS.match(title.strip()))
 
 
 def share_of_words(title: str, text: str) -> float:

@@ -68,10 +68,18 @@ class _Page:
 
     page_id: str
     url: str
-    titles: set[str] = field(default_factory=set)
+    written_titles: set[str] = field(default_factory=set)
     canonicals: set[str] = field(default_factory=set)
     content_keys: dict[str, None] = field(default_factory=dict)
     is_routed: bool = False
+    _titles: frozenset[str] | None = None
+
+    @property
+    def titles(self) -> frozenset[str]:
+        """The titles as they are compared, without those of challenges and errors. Few pages are compared."""
+        if self._titles is None:
+            self._titles = frozenset(without_counters(t) for t in self.written_titles if not is_interim_title(t))
+        return self._titles
 
 
 Sentences = dict[str, int]
@@ -116,8 +124,8 @@ def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
         page = pages.get(visit.page_id)
         if page is None:
             page = pages[visit.page_id] = _Page(visit.page_id, visit.url)
-        if visit.title and not is_interim_title(visit.title):
-            page.titles.add(without_counters(visit.title))
+        if visit.title:
+            page.written_titles.add(visit.title)
         if visit.canonical:
             page.canonicals.add(visit.canonical)
         if visit.content_key:
@@ -128,25 +136,29 @@ def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
 
 def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
     """The pages that may be one, by why: two or more for each key."""
-    groups: dict[tuple[str, str], list[_Page]] = {}
+    groups: dict[str, dict[str, list[_Page]]] = {"spelling": {}, "position": {}, "canonical": {}, "scrolling": {}}
+    spellings, positions, canonicals, scrolled = groups.values()
+    has_canonicals = any(page.canonicals for page in pages)
+    has_routes = any(page.is_routed for page in pages)
     for page in pages:
         address = _Address.of(page.url)
         if address is None:
             continue
-        keys = {("spelling", address.spelling), ("position", address.loose), ("canonical", address.loose)}
-        for canonical in page.canonicals:
-            named = _Address.of(canonical)
-            if named is not None and named.host == address.host:
-                keys.add(("canonical", named.loose))
-        keys.add(("scrolling", address.unnumbered))
-        for key in keys:
-            groups.setdefault(key, []).append(page)
+        spellings.setdefault(address.spelling, []).append(page)
+        positions.setdefault(address.loose, []).append(page)
+        if has_routes:
+            scrolled.setdefault(address.unnumbered, []).append(page)
+        if has_canonicals:
+            named = [_Address.of(canonical) for canonical in page.canonicals]
+            names = {other.loose for other in named if other is not None and other.host == address.host}
+            for loose in names | {address.loose}:
+                canonicals.setdefault(loose, []).append(page)
+    shared = [(why, key, group) for why in groups for key, group in groups[why].items() if len(group) > 1]
     return {
-        key: group
-        for key, group in groups.items()
-        if len(group) > 1
-        and (key[0] != "scrolling" or any(page.is_routed for page in group))
-        and (key[0] != "canonical" or any(page.canonicals for page in group))
+        (why, key): group
+        for why, key, group in shared
+        if (why != "scrolling" or any(page.is_routed for page in group))
+        and (why != "canonical" or any(page.canonicals for page in group))
     }
 
 
@@ -157,7 +169,15 @@ class _Address:
     host: str
     spelling: str
     loose: str
-    unnumbered: str
+    path: str
+    #: The parameters that `loose` has.
+    kept: str
+
+    @property
+    def unnumbered(self) -> str:
+        """The address without a number of a page or a contribution."""
+        path = _LAST_NUMBER.sub("", self.path) if self.path[-1:].isdigit() else self.path
+        return f"{self.host}{path}?{_NUMBER_PAIR.sub('', self.kept) if self.kept else ''}"
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -171,26 +191,40 @@ class _Address:
                 host = host.encode("idna").decode("ascii")
             except UnicodeError:
                 return None
-        host = _MOBILE_LABEL.sub(r"\1.", _HOST_PREFIX.sub("", host))
-        port = parts.netloc.rpartition(":")[2]
+        host = _plain_host(host)
+        port = parts.netloc.rpartition(":")[2] if ":" in parts.netloc else ""
         if port.isdigit() and port not in ("80", "443"):
             host = f"{host}:{port}"
         path = _plain_path(parts.path)
         pairs = sorted(pair.replace("+", "%20") for pair in parts.query.split("&") if pair) if parts.query else []
         spelling = f"{host}{path}?{'&'.join(pairs)}".rstrip("?")
-        if _ALIASED_HOST.search(host):
+        if _is_aliased(host):
             spelling = _aliased(spelling)
         loose_path = unquote(path) if "%" in path else path
-        kept = "&".join(pair for pair in pairs if pair.partition("=")[0].lower() not in _LOOSE_NAMES)
-        unnumbered = f"{host}{_LAST_NUMBER.sub('', loose_path)}?{_NUMBER_PAIR.sub('', kept) if kept else ''}"
-        return _Address(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", unnumbered)
+        kept = "&".join([pair for pair in pairs if pair.partition("=")[0].lower() not in _LOOSE_NAMES])
+        return _Address(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", loose_path, kept)
+
+
+@lru_cache(maxsize=2048)
+def _plain_host(host: str) -> str:
+    """`host` without `www.` and the marks of versions for telephones."""
+    return _MOBILE_LABEL.sub(r"\1.", _HOST_PREFIX.sub("", host))
+
+
+@lru_cache(maxsize=2048)
+def _is_aliased(host: str) -> bool:
+    return bool(_ALIASED_HOST.search(host))
 
 
 def _plain_path(path: str) -> str:
     """`path` without a session's id, the name of an index file, and the mark of a reduced version."""
     if ";" in path:
         path = _PATH_PARAMETER.sub("", path)
-    return _AMP_PATH.sub("", _INDEX_FILE.sub("", path)).rstrip("/")
+    if "." in path:
+        path = _INDEX_FILE.sub("", path)
+    if path.endswith(("/amp", "/amp/", ".amp")):
+        path = _AMP_PATH.sub("", path)
+    return path.rstrip("/")
 
 
 def _aliased(address: str) -> str:

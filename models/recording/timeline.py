@@ -164,10 +164,7 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
     earliest_ms = span.started_ms - DAY_MS
     latest_ms = max(last_received_ms, span.ended_ms or 0) + DAY_MS
     ordered = sorted(
-        (
-            replace(event, occurred_ms=min(max(event.occurred_ms + skew_ms, earliest_ms), latest_ms))
-            for event in received
-        ),
+        (_at(event, min(max(event.occurred_ms + skew_ms, earliest_ms), latest_ms)) for event in received),
         key=lambda event: (event.occurred_ms, -1 if event.seq is None else event.seq, event.type, event.key),
     )
     ordered = apply_corrections(ordered)
@@ -190,6 +187,11 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
         dwell_ms=sum(visit.dwell_ms for visit in visits),
         clock_skew_ms=skew_ms,
     )
+
+
+def _at(event: TimelineEvent, occurred_ms: int) -> TimelineEvent:
+    """`event` with another time; most events keep theirs."""
+    return event if event.occurred_ms == occurred_ms else replace(event, occurred_ms=occurred_ms)
 
 
 def _in_client_time(events: Sequence[TimelineEvent], span: SessionSpan, skew_ms: int) -> SessionSpan:
@@ -486,6 +488,8 @@ def _covered_ms(intervals: Sequence[tuple[int, int]]) -> list[int]:
 
 def _highlights(events: Sequence[TimelineEvent], visits: Sequence[VisitRecord]) -> list[HighlightRecord]:
     """The highlights in time order; a passage that was marked twice on one page counts once."""
+    if not any(event.type == "highlight" for event in events):
+        return []
     visits_of_page = _visits_by_page(visits)
     by_event_id = _visits_by_event_id(events, visits)
     seen: set[tuple[str | None, str]] = set()

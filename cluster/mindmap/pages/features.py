@@ -172,7 +172,7 @@ def _language(text: str, words: Iterable[str]) -> str:
 def _body_lines(text: str) -> list[str]:
     """The lines of the head of `text` that count: cleaned, unwrapped, at most `MAX_BODY_CHARS` together."""
     head = strip_invisible(text[:_MAX_CHARS_READ])
-    lines = [line for line in (collapse_whitespace(raw) for raw in head.split("\n")) if line]
+    lines = [line for line in (" ".join(raw.split()) for raw in head.split("\n")) if line]
     return _truncate_lines(join_wrapped_lines(lines), MAX_BODY_CHARS)
 
 

@@ -107,6 +107,9 @@ _BROWSER_SCHEMES = (
 )
 
 
+_CJK = re.compile("[\u2e80-\U0010ffff]+")
+
+
 def latin_equivalent_length(text: str) -> int:
     """The length of `text` in Latin letters, where a CJK character counts as 2.7 letters.
 
@@ -114,7 +117,7 @@ def latin_equivalent_length(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    num_cjk = sum(1 for char in text[:2000] if char >= "\u2e80")
+    num_cjk = sum(map(len, _CJK.findall(text[:2000])))
     return len(text) + int(1.7 * num_cjk)
 
 
@@ -124,7 +127,7 @@ def search_query(url: str, title: str) -> str | None:
     if parts is None:
         return None
     try:
-        parameters = dict(parse_qsl(parts.query, keep_blank_values=False, max_num_fields=100))
+        parameters = dict(parse_qsl(parts.query, max_num_fields=100)) if parts.query else {}
     except ValueError:
         return None
     name = next((name for name in _QUERY_PARAMETERS if parameters.get(name)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 import regex
 
@@ -102,6 +103,11 @@ _MAX_CHARS_DETECTED = 2000
 _LATIN_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
+@lru_cache(maxsize=4096)
+def _language_of_letter(char: str) -> str | None:
+    return next((language for language, letters in _SCRIPTS if letters.match(char)), None)
+
+
 def detect_language(text: str) -> str:
     """The language code of the most frequent script in the first 2,000 characters of `text`.
 
@@ -113,7 +119,7 @@ def detect_language(text: str) -> str:
         if char in _LATIN_LETTERS:
             counts["en"] += count
         elif not char.isascii():
-            language = next((language for language, letters in _SCRIPTS if letters.match(char)), None)
+            language = _language_of_letter(char)
             if language is not None:
                 counts[language] += count
     counts["ko"] = int(counts["ko"] * _LATIN_LETTERS_PER_SYLLABLE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from hashlib import sha256
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from models.recording.exclusions import default_exclusion_rule, matching_domain, normalize_domain
 from models.recording.ingest import parse_batch
 from models.url_secrets import may_contain_secret, redact_url, redact_urls
-from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, url_hash
+from models.urls import former_page_id, host_of, normalize_url, page_id, page_url, split_url, url_hash
 
 
 @pytest.mark.parametrize(
@@ -290,3 +291,20 @@ def test_the_former_id_of_a_page() -> None:
         former_page_id("https://e.com/w?v=1&t=754s&utm_source=a")
         == "p_" + sha256(b"https://e.com/w?v=1&t=754s").hexdigest()[:16]
     )
+
+
+_ADDRESS_PIECES = [
+    "http", "https", "://", "//", ":", "/", "?", "#", "@", "%", "[", "]", ".", "a.example", "A.B", ":80", ":99999",
+    "=", "&", "é", "\\", '"', "x1", "..", "-", " ", "\t",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_ADDRESS_PIECES), max_size=12).map("".join))
+def test_an_address_has_the_parts_that_the_standard_library_finds(url: str) -> None:
+    try:
+        expected = urlsplit(url)
+        _ = expected.port
+    except ValueError:
+        assert split_url(url) is None
+    else:
+        assert split_url(url) == expected
