@@ -5,12 +5,17 @@ Ray Serve writes the configuration of HAProxy anew at every change and has no se
 - Whose address it is. `X-Forwarded-For` of a peer that is no declared proxy is removed, and the address of the peer is
   added, so that the last entry is always true. A header with a key derived from the signing key tells the replica that
   the request came through the front door; without it a replica believes no `X-Forwarded-For` at all.
-- Slow clients. Request headers must arrive within `HEADER_TIMEOUT_S`, and one address may open a limited number of
-  connections. Proxies are exempt: one of them carries the connections of many clients.
-- Refusals have the form of our errors. HAProxy's parser refuses large or many headers with a page of HTML that no
-  option changes, so its limits are above those of `serve.http.middleware`, which refuses them in our form; the page
-  remains for what is not HTTP. Before the balancer knows an application, every path would be a 404, which a client
-  would take for a deleted session, and an unreachable backend would be a 500: both become a 503 with `Retry-After`.
+- Slow and greedy clients. Request headers must arrive within `HEADER_TIMEOUT_S`. One address may open a limited number
+  of connections. A proxy carries the connections of many clients, so it is exempt, and the requests of each client
+  behind it are counted instead.
+- Refusals have the form of our errors. Before the balancer knows an application, every path would be a 404, which a
+  client would take for a deleted session, and an unreachable backend would be a 500: both become a 503 with
+  `Retry-After`. Large or many headers are refused by `serve.http.middleware`, so the limits of HAProxy are above.
+- What HAProxy cannot parse (no HTTP, headers larger than its buffer, headers that come too late) is refused before a
+  request exists. HAProxy answers with its built-in page of HTML and ignores `errorfile` there (`h1_send_error` in
+  `src/mux_h1.c`; fixed in 3.3 and 3.2 by commit d252ec2be, and Ray's wheel has 2.8). So clients connect to a `listen`
+  section in TCP mode, which passes the bytes on to the HTTP frontend through a socket, and a filter in Lua replaces
+  those pages in the answers. Remove section and filter when the wheel has HAProxy 3.2 or later.
 - The statistics page is removed, the administration socket is for its owner only, and the metrics listen on the
   network only where `--metrics` says so.
 
@@ -39,13 +44,15 @@ NO_PROXIES = "none"
 DEFAULT_CONNECTIONS_PER_ADDRESS = 512
 #: Time for all headers of a request, in seconds; a reused connection may be idle longer.
 HEADER_TIMEOUT_S = 10
-#: Memory for the headers of one request, and their number: twice what the replicas accept.
+#: Memory for the headers of one request, and their number: more than the replicas accept.
 BUFFER_BYTES, MAX_HEADERS = 64 * 1024, 1000
+#: Declared proxies that one request may pass; further left in `X-Forwarded-For` its client is not looked for.
+MAX_PROXIES = 4
 _MARK = "# Edited by Trailmind; see cluster/front_door.py."
 _UNAVAILABLE = "the server is restarting; try again in a moment"
 #: The statuses that HAProxy answers with after parsing: reason phrase, code and sentence of our error form.
 _REFUSALS = {
-    400: ("Bad Request", "BAD_REQUEST", "the request is not valid HTTP"),
+    400: ("Bad Request", "BAD_REQUEST", "the request is not valid HTTP, or its headers are larger than 60 KB"),
     403: ("Forbidden", "FORBIDDEN", "this request is not allowed"),
     404: ("Not Found", "NOT_FOUND", "no such address"),
     405: ("Method Not Allowed", "METHOD_NOT_ALLOWED", "this address does not take that method"),
@@ -56,6 +63,53 @@ _REFUSALS = {
     500: ("Internal Server Error", "INTERNAL_SERVER_ERROR", "something went wrong on our side"),
     501: ("Not Implemented", "BAD_REQUEST", "the server does not support this kind of request"),
 }
+#: Replaces a built-in page of HAProxy at the end of an answer by our error file, read once from the directory given
+#: as argument. Answers of replicas pass unread but for their last bytes.
+_REFUSALS_LUA = r"""
+local directory = ...
+local files = {}
+for _, status in ipairs({400, 408, 500, 501}) do
+  local file = assert(io.open(directory .. "/" .. status .. ".http", "rb"))
+  files[tostring(status)] = file:read("a")
+  file:close()
+end
+
+-- The longest built-in page has fewer bytes.
+local longest = 400
+local page = "HTTP/1%.[01] (%d%d%d) [^\r]+\r\nContent%-length: %d+\r\nCache%-Control: no%-cache\r\n"
+  .. "Connection: close\r\nContent%-Type: text/html\r\n\r\n<html><body><h1>[^<]+</h1>\n[^<]+</body></html>\n$"
+
+local Refusals = {id = "Trailmind refusals"}
+Refusals.__index = Refusals
+
+function Refusals:new()
+  return setmetatable({}, self)
+end
+
+function Refusals:start_analyze(txn, channel)
+  if channel:is_resp() then
+    filter.register_data_filter(self, channel)
+  end
+end
+
+function Refusals:tcp_payload(txn, channel)
+  local length = channel:input()
+  local count = math.min(length, longest)
+  local tail = channel:data(length - count, count)
+  -- Not a text when the answer has ended.
+  if type(tail) ~= "string" or tail:sub(-8) ~= "</html>\n" then
+    return
+  end
+  local start, _, status = tail:find(page)
+  local ours = start and files[status]
+  if ours then
+    channel:remove(length - count + start - 1, count - start + 1)
+    channel:insert(ours, length - count + start - 1)
+  end
+end
+
+core.register_filter("refusals", Refusals, function(refusals) return refusals end)
+"""
 
 
 class FrontDoorError(Exception):
@@ -114,7 +168,8 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
     if text.startswith(_MARK):
         return text
     does_listen = not shares_port or re.search(r"^ *use_backend ", text, re.MULTILINE) is not None
-    lines, section, has_rules = [_MARK], "", False
+    http_socket = _http_socket(text)
+    lines, section, public_bind = [_MARK], "", ""
     for line in text.splitlines():
         words = line.split()
         if line[:1].strip():
@@ -123,6 +178,9 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
             continue
         if words[:2] == ["stats", "socket"]:
             line = line.replace("mode 666", "mode 600")
+        elif section == "global" and words[:1] == ["maxconn"]:
+            # HAProxy counts a client twice: in `listen public` and in the HTTP frontend.
+            line = f"    maxconn {2 * int(words[1])}"
         elif words[:1] == ["tune.bufsize"]:
             line = f"    tune.bufsize {max(BUFFER_BYTES, int(words[1]))}"
         elif words[:1] == ["bind"]:
@@ -130,8 +188,8 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
             if section != "frontend http_frontend":
                 line = bind
             else:
-                has_rules = True
-                lines += [*([bind] if does_listen else []), *_frontend_rules(door)]
+                public_bind = bind
+                lines += [f"    bind unix@{http_socket} mode 600 accept-proxy", *_frontend_rules(door)]
                 continue
         elif words[:3] == ["http-request", "return", "status"] and words[3:4] == ["404"] and "Ping" in words:
             line = f"    http-request return status 503 errorfile {errors / '503.http'}"
@@ -140,10 +198,13 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
         lines.append(line)
         if line == "global":
             lines.append(f"    tune.http.maxhdr {MAX_HEADERS}")
+            lines.append(f"    lua-load-per-thread {errors / 'refusals.lua'} {errors}")
         if line == "defaults":
             lines += [f"    errorfile {status} {errors / f'{status}.http'}" for status in sorted(_REFUSALS)]
-    if not has_rules:
+    if not public_bind:
         raise FrontDoorError("the configuration of HAProxy has no `frontend http_frontend`: is this another Ray?")
+    if does_listen:
+        lines += _public_listener(door, public_bind, http_socket)
     return "\n".join([*lines, ""])
 
 
@@ -165,22 +226,73 @@ def fit_connections(text: str, max_files: int) -> tuple[str, int | None]:
     return re.sub(r"^(?P<key> *maxconn )(?P<number>\d+)", lower, text, flags=re.MULTILINE), lowered
 
 
+def _http_socket(text: str) -> Path:
+    """The socket of the HTTP frontend: beside the administration socket, in a directory of the owner only.
+
+    Its name is not longer, because the path is close to the longest that HAProxy accepts.
+    """
+    match = re.search(r"^ *stats socket (\S+)", text, re.MULTILINE)
+    if match is None:
+        raise FrontDoorError("the configuration of HAProxy has no `stats socket`: is this another Ray?")
+    path = Path(match[1])
+    return path.with_name("h" if path.name != "h" else "f")
+
+
 def _loopback_bind(line: str) -> str:
     return re.sub(r"^( *bind )(?:\*|0\.0\.0\.0)?:(?=\d)", r"\g<1>127.0.0.1:", line)
 
 
-def _frontend_rules(door: FrontDoor) -> list[str]:
-    condition, is_client = (" if !is_proxy", "!is_proxy ") if door.trusted_proxies else ("", "")
+def _public_listener(door: FrontDoor, bind: str, http_socket: Path) -> list[str]:
+    """What clients connect to: bytes in, bytes out, and refusals in our form."""
+    is_client = "!is_proxy " if door.trusted_proxies else ""
     return [
-        f"    timeout http-request {HEADER_TIMEOUT_S}s",
-        *([f"    acl is_proxy src {' '.join(door.trusted_proxies)}"] if door.trusted_proxies else []),
+        "listen public",
+        "    mode tcp",
+        # The HTTP frontend logs the requests.
+        "    no log",
+        bind,
+        *_proxy_acl(door),
         "    stick-table type ipv6 size 100k expire 10m store conn_cur",
         # One /64 of IPv6 is one client, as in the rate limits of the replicas.
-        f"    tcp-request connection track-sc0 src,ipmask(32,64){condition}",
+        f"    tcp-request connection track-sc0 src,ipmask(32,64){' if !is_proxy' if is_client else ''}",
         f"    tcp-request connection reject if {is_client}{{ sc0_conn_cur gt {door.connections_per_address} }}",
-        f"    http-request del-header X-Forwarded-For{condition}",
+        "    filter lua.refusals",
+        f"    server http unix@{http_socket} send-proxy-v2",
+    ]
+
+
+def _proxy_acl(door: FrontDoor) -> list[str]:
+    return [f"    acl is_proxy src {' '.join(door.trusted_proxies)}"] if door.trusted_proxies else []
+
+
+def _frontend_rules(door: FrontDoor) -> list[str]:
+    return [
+        f"    timeout http-request {HEADER_TIMEOUT_S}s",
+        *_proxy_acl(door),
+        f"    http-request del-header X-Forwarded-For{' if !is_proxy' if door.trusted_proxies else ''}",
+        *(_limits_behind_proxies(door) if door.trusted_proxies else []),
         "    http-request add-header X-Forwarded-For %[src]",
         f"    http-request set-header {KEY_HEADER} {door.key}",
+    ]
+
+
+def _limits_behind_proxies(door: FrontDoor) -> list[str]:
+    """Limits the open requests of each client behind a declared proxy, as connections are limited without one.
+
+    The client is the last entry of `X-Forwarded-For` that is no declared proxy, as in `serve.http.client_address`.
+    """
+    client, networks = "var(txn.client)", " ".join(door.trusted_proxies)
+    steps = [
+        f"    http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-{position}) if "
+        + ("is_proxy" if position == 1 else f"{{ {client} -m ip {networks} }}")
+        for position in range(1, MAX_PROXIES + 1)
+    ]
+    is_client = f"{{ {client} -m found }} !{{ {client} -m ip {networks} }}"
+    return [
+        "    stick-table type ipv6 size 100k expire 10m store conn_cur",
+        *steps,
+        f"    http-request track-sc0 {client},ipmask(32,64) if {is_client}",
+        f"    http-request deny deny_status 429 if {is_client} {{ sc0_conn_cur gt {door.connections_per_address} }}",
     ]
 
 
@@ -191,10 +303,11 @@ def write_error_files(directory: Path) -> None:
     for status, (reason, code, message) in refusals.items():
         body = json.dumps({"error": {"message": message, "code": code}})
         head = [f"HTTP/1.1 {status} {reason}", "Content-Type: application/json", "Cache-Control: no-store"]
-        head += ["Retry-After: 1"] if status == 503 else []
-        head += ["Connection: close"] if status in {400, 408} else []
+        head += ["Retry-After: 1"] if status in {429, 503} else []
+        head += ["Connection: close"] if status in {400, 408, 500, 501} else []
         text = "\r\n".join([*head, f"Content-Length: {len(body)}", "", body])
         (directory / f"{status}.http").write_text(text, encoding="ascii", newline="")
+    (directory / "refusals.lua").write_text(_REFUSALS_LUA, encoding="ascii")
 
 
 def main(arguments: list[str], variables: dict[str, str]) -> None:
@@ -216,7 +329,7 @@ def main(arguments: list[str], variables: dict[str, str]) -> None:
         text, lowered = fit_connections(text, max_files)
         if lowered is not None:
             print(
-                f"trailmind: {max_files} open files suffice for {lowered} connections, fewer than configured: raise the"
+                f"trailmind: {max_files} open files suffice for {lowered // 2} clients, fewer than configured: raise the"
                 " limit of open files (ulimit -Hn)",
                 file=sys.stderr,
             )

@@ -142,7 +142,8 @@ class ServerSettings(_Group):
     connections_per_address: int = _setting(
         "TRAILMIND_CONNECTIONS_PER_ADDRESS",
         DEFAULT_CONNECTIONS_PER_ADDRESS,
-        "Connections that one address may keep open at the front door; trusted proxies have no limit.",
+        "Connections that one address may keep open at the front door. Behind a trusted proxy, whose connections carry "
+        "many clients: open requests of one client.",
         ge=8,
     )
     request_timeout_s: float = _setting(

@@ -149,6 +149,19 @@ class DeadlineExceeded(TrailmindError):
         return f"this took longer than {self.after_s:g} s and was aborted; try again in a moment"
 
 
+class RequestTimeout(TrailmindError):
+    """The body of the request did not arrive in time; nothing of it was used."""
+
+    code, status = "REQUEST_TIMEOUT", 408
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+    def __str__(self) -> str:
+        return f"the body of the request did not arrive within {self.after_s:g} s; send it again"
+
+
 class HeadersTooLarge(TrailmindError):
     """The request has too many or too large headers."""
 

@@ -22,6 +22,7 @@ from models.errors import (
     Forbidden,
     HeadersTooLarge,
     PayloadTooLarge,
+    RequestTimeout,
     TrailmindError,
     UnknownHost,
     UnsupportedMediaType,
@@ -127,6 +128,9 @@ class RequestMiddleware:
         if scope["path"] == _WEBHOOK_PATH:
             max_body_bytes = MAX_WEBHOOK_BODY_BYTES
         rejection = self._rejection(scope, headers, max_body_bytes)
+        body = _Body(
+            receive, max_body_bytes, is_awaited=b"content-length" in headers or b"transfer-encoding" in headers
+        )
         deadline = asyncio.timeout(self._timeout_s)
         try:
             async with deadline:
@@ -135,7 +139,7 @@ class RequestMiddleware:
                 if rejection is not None:
                     await error_response(rejection)(scope, receive, response.send)
                 else:
-                    await self._app(scope, _limit_body(receive, max_body_bytes), response.send)
+                    await self._app(scope, body.receive, response.send)
         except TimeoutError:
             if response.is_started:
                 return
@@ -143,7 +147,12 @@ class RequestMiddleware:
                 raise
             async with asyncio.timeout(_TIMEOUT_REPLY_S):
                 response.on_start = None
-                await error_response(DeadlineExceeded(self._timeout_s))(scope, receive, response.send)
+                error = RequestTimeout(self._timeout_s) if body.is_awaited else DeadlineExceeded(self._timeout_s)
+                answer = error_response(error)
+                if body.is_awaited:
+                    # The rest of the body would be read as the next request.
+                    answer.headers["connection"] = "close"
+                await answer(scope, receive, response.send)
 
     def _record(self, scope: Scope, status: int, took_s: float) -> None:
         """Count and log the request."""
@@ -226,20 +235,23 @@ def payload_too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"the request body is larger than {max_bytes // 1024} KB; send it in smaller parts")
 
 
-def _limit_body(receive: Receive, max_bytes: int) -> Receive:
-    """`receive` that raises PayloadTooLarge past `max_bytes`: a body may come without a Content-Length.
+class _Body:
+    """The body of one request, of at most `max_bytes`: it may come without a Content-Length.
 
     Starlette's RequestBodyLimitMiddleware answers in plain text, and its limit does not depend on the path.
     """
-    received_bytes = 0
 
-    async def receive_limited() -> Message:
-        nonlocal received_bytes
-        message = await receive()
+    def __init__(self, receive: Receive, max_bytes: int, *, is_awaited: bool) -> None:
+        self._receive, self._max_bytes, self._received_bytes = receive, max_bytes, 0
+        #: Whether the client has not sent all of it yet.
+        self.is_awaited = is_awaited
+
+    async def receive(self) -> Message:
+        """ASGI `receive`. Raises PayloadTooLarge past the limit."""
+        message = await self._receive()
         if message["type"] == "http.request":
-            received_bytes += len(message.get("body", b""))
-            if received_bytes > max_bytes:
-                raise payload_too_large(max_bytes)
+            self.is_awaited = self.is_awaited and message.get("more_body", False)
+            self._received_bytes += len(message.get("body", b""))
+            if self._received_bytes > self._max_bytes:
+                raise payload_too_large(self._max_bytes)
         return message
-
-    return receive_limited

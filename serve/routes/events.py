@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from models.schemas.timeline import (
 )
 from serve.auth.authorization import authorize
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, app_state
+from serve.event_parser import INLINE_BYTES
 from telemetry.metrics import EVENT_VERDICTS, EVENTS_RECEIVED
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
@@ -50,7 +52,10 @@ async def post_events(session_id: str, request: Request) -> Response:
     state = app_state(request)
     user_id = (await authorize(state, request)).user_id
     parsed_id = parse_session_id(session_id, error_type=BadRequest)
-    batch = await state.event_parser.parse(await request.body(), user_id=user_id, session_id=parsed_id)
+    length = request.headers.get("content-length", "")
+    is_large = not length.isdigit() or int(length) > INLINE_BYTES
+    async with state.event_parser.room_for_large_body(user_id) if is_large else contextlib.nullcontext():
+        batch = await state.event_parser.parse(await request.body(), user_id=user_id, session_id=parsed_id)
     outcome = await state.shards.save(batch)
     if outcome.error is not None:
         raise outcome.error

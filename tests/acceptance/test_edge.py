@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -355,6 +356,30 @@ async def test_a_request_past_the_deadline_is_answered_with_503(settings: Settin
     assert answer.json()["error"]["code"] == "DEADLINE_EXCEEDED"
     assert begun.is_set()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("header", [(b"content-length", b"50"), (b"transfer-encoding", b"chunked")])
+async def test_a_body_that_does_not_arrive_is_answered_with_408(
+    settings: Settings, header: tuple[bytes, bytes]
+) -> None:
+    api, sent = create_api(settings, no_actor), list[Any]()
+    parts = iter([{"type": "http.request", "body": b'{"email":', "more_body": True}])
+
+    async def receive() -> Any:
+        part = next(parts, None)
+        return part if part is not None else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/auth/login", "raw_path": b"", "query_string": b""}
+    scope |= {"headers": [(b"content-type", b"application/json"), header], "client": ("127.0.0.1", 1), "scheme": "http"}
+    async with api.router.lifespan_context(api):
+        app = RequestMiddleware(with_middleware(api, settings), loopback_only=False, timeout_s=0.05)
+        await app(scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert dict(sent[0]["headers"])[b"connection"] == b"close"
+    assert json.loads(sent[1]["body"])["error"]["code"] == "REQUEST_TIMEOUT"
 
 
 async def test_logs_contain_no_password(

