@@ -176,13 +176,8 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
             section = " ".join(words)
         if section == "listen stats" or (section == "frontend prometheus" and not door.has_metrics):
             continue
-        if words[:2] == ["stats", "socket"]:
-            line = line.replace("mode 666", "mode 600")
-        elif section == "global" and words[:1] == ["maxconn"]:
-            # HAProxy counts a client twice: in `listen public` and in the HTTP frontend.
-            line = f"    maxconn {2 * int(words[1])}"
-        elif words[:1] == ["tune.bufsize"]:
-            line = f"    tune.bufsize {max(BUFFER_BYTES, int(words[1]))}"
+        if section == "global":
+            line = _global_line(line, words)
         elif words[:1] == ["bind"]:
             bind = _loopback_bind(line) if door.on_loopback else line
             if section != "frontend http_frontend":
@@ -224,6 +219,17 @@ def fit_connections(text: str, max_files: int) -> tuple[str, int | None]:
         return f"{match['key']}{possible}"
 
     return re.sub(r"^(?P<key> *maxconn )(?P<number>\d+)", lower, text, flags=re.MULTILINE), lowered
+
+
+def _global_line(line: str, words: list[str]) -> str:
+    if words[:2] == ["stats", "socket"]:
+        return line.replace("mode 666", "mode 600")
+    if words[:1] == ["maxconn"]:
+        # HAProxy counts a client twice: in `listen public` and in the HTTP frontend.
+        return f"    maxconn {2 * int(words[1])}"
+    if words[:1] == ["tune.bufsize"]:
+        return f"    tune.bufsize {max(BUFFER_BYTES, int(words[1]))}"
+    return line
 
 
 def _http_socket(text: str) -> Path:
@@ -329,8 +335,8 @@ def main(arguments: list[str], variables: dict[str, str]) -> None:
         text, lowered = fit_connections(text, max_files)
         if lowered is not None:
             print(
-                f"trailmind: {max_files} open files suffice for {lowered // 2} clients, fewer than configured: raise the"
-                " limit of open files (ulimit -Hn)",
+                f"trailmind: {max_files} open files suffice for {lowered // 2} clients, fewer than configured: raise"
+                " the limit of open files (ulimit -Hn)",
                 file=sys.stderr,
             )
     path.write_text(text, encoding="utf-8")

@@ -193,17 +193,22 @@ def test_one_address_may_open_a_limited_number_of_connections(door: Product) -> 
 def test_each_client_behind_proxies_may_have_a_limited_number_of_open_requests(entry: int) -> None:
     source = new_source()
     slow = b"POST /v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
-    with contextlib.ExitStack() as stack:
-        for _ in range(MAX_CONNECTIONS + 1):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", entry), source_address=(source, 0)))
-            with contextlib.suppress(OSError):
-                connection.sendall(slow)
-        deadline = time.monotonic() + 15
-        while (answer := _health(entry, source)) == 200 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        # Without a proxy the connection itself is refused.
-        assert answer in {None, 429}
-        assert _health(entry, new_source()) == 200
+    deadline = time.monotonic() + 60
+    answer: int | None = 200
+    # Serve may replace HAProxy after the start; the new process does not count what the old one still carries.
+    while answer == 200 and time.monotonic() < deadline:
+        with contextlib.ExitStack() as stack:
+            for _ in range(MAX_CONNECTIONS + 1):
+                connection = socket.create_connection(("127.0.0.1", entry), source_address=(source, 0))
+                stack.enter_context(connection)
+                with contextlib.suppress(OSError):
+                    connection.sendall(slow)
+            until = time.monotonic() + 5
+            while (answer := _health(entry, source)) == 200 and time.monotonic() < until:
+                time.sleep(0.1)
+            assert _health(entry, new_source()) == 200
+    # Without a proxy the connection itself is refused.
+    assert answer in {None, 429}
 
 
 def _health(port: int, source: str) -> int | None:
