@@ -25,12 +25,12 @@ from models.database import Connection
 from models.errors import BadRequest, NotFound
 
 #: Queues. Map generation does not wait behind maintenance, nor a mail behind either.
-MAPS, MAINTENANCE, MAIL, BILLING = "maps", "maintenance", "mail", "billing"
+MAPS, MAINTENANCE, MAIL, BILLING, REPORTS = "maps", "maintenance", "mail", "billing", "reports"
 #: Queue names of the previous version. Workers still take jobs from them; nothing is enqueued there any more. The queue
 #: was renamed together with its tasks: workers of the previous version do not know the new task names, and during a
 #: rolling update they would fail these jobs. Remove one release later.
 PREVIOUS_QUEUES = ("upkeep",)
-QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, *PREVIOUS_QUEUES)
+QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, REPORTS, *PREVIOUS_QUEUES)
 #: Priorities: interactive jobs run before batch jobs, and first those of plans that include it.
 PREFERRED, INTERACTIVE, BATCH = 20, 10, 0
 
@@ -38,6 +38,8 @@ GENERATE_MAP = "maps.generate"
 GENERATE_JOINT_MAP = "maps.generate_joint"
 PURGE_SESSION = "sessions.purge"
 SEND_MAIL = "mails.send"
+#: In a queue of its own, because workers of the previous version do not know it.
+REPORT_SESSION = "mails.report_session"
 CLOSE_ABANDONED = "sessions.close_abandoned"
 ENFORCE_RETENTION = "sessions.enforce_retention"
 ERASE_ACCOUNTS = "accounts.erase"
@@ -102,6 +104,12 @@ DELETE_OLD_FAILED_JOBS: Final = """
 DELETE_JOBS_OF_USER: Final = """
     DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted', 'succeeded')
         AND (args ->> 'session_id' = ANY(%(session_ids)s::text[]) OR args ->> 'user_id' = %(user_id)s)
+"""
+
+# The purge of the session itself runs when this is executed.
+DELETE_JOBS_OF_SESSION: Final = """
+    DELETE FROM procrastinate_jobs WHERE status IN ('todo', 'failed', 'cancelled', 'aborted')
+        AND args ->> 'session_id' = %(session_id)s
 """
 
 # A scheduled job (a retry) counts as pending from the moment it may run.
@@ -218,6 +226,27 @@ async def enqueue_joint_map(connection: Connection, map_id: str, *, priority: in
     )
 
 
+async def enqueue_session_report(
+    connection: Connection, session_id: str, user_id: str, useful_until: int, *, delay_s: float | None = None
+) -> int | None:
+    """Enqueue the mail about a session's map, not sent any more after `useful_until` (Unix seconds).
+
+    Returns the job's id, None when it is queued already.
+    """
+    return await enqueue(
+        connection,
+        REPORT_SESSION,
+        queue=REPORTS,
+        lock=f"report:{session_id}",
+        queueing_lock=f"report:{session_id}",
+        delay_s=delay_s,
+        session_id=session_id,
+        user_id=user_id,
+        useful_until=useful_until,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+    )
+
+
 async def enqueue_purge(
     connection: Connection, session_id: str, *, priority: int = INTERACTIVE, delay_s: float | None = None
 ) -> int | None:
@@ -285,6 +314,11 @@ async def delete_jobs_of_user(connection: Connection, user_id: uuid.UUID, sessio
         DELETE_JOBS_OF_USER, {"user_id": str(user_id), "session_ids": [str(session_id) for session_id in session_ids]}
     )
     return cursor.rowcount
+
+
+async def delete_jobs_of_session(connection: Connection, session_id: uuid.UUID) -> int:
+    """Delete every job of a session that does not run now; return how many."""
+    return (await connection.execute(DELETE_JOBS_OF_SESSION, {"session_id": str(session_id)})).rowcount
 
 
 @dataclass(frozen=True, slots=True)

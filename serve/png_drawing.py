@@ -8,21 +8,13 @@ considered and rejected: with a bounded area every picture is ready within a req
 from __future__ import annotations
 
 import asyncio
-import sys
 import uuid
 
-import structlog
-
+from cluster.mindmap.render.png_process import RETRY_AFTER_S, draw_in_process
 from models.errors import RateLimited, Unavailable
-
-log = structlog.get_logger("serve")
 
 #: Requests that wait for their turn in one replica; further ones are answered 503.
 MAX_WAITING = 8
-TIMEOUT_S = 40.0
-#: Address space of the process: four times what the largest picture needs, because fonts are mapped into it.
-MAX_MEMORY_BYTES = 1_500_000_000
-RETRY_AFTER_S = 5.0
 
 
 class PngDrawer:
@@ -45,32 +37,6 @@ class PngDrawer:
         self._users.add(user_id)
         try:
             async with self._turn:
-                return await _draw_in_process(svg, width)
+                return await draw_in_process(svg, width)
         finally:
             self._users.discard(user_id)
-
-
-async def _draw_in_process(svg: str, width: int | None) -> bytes:
-    arguments = ["-m", "cluster.mindmap.render.png", "--max-memory-bytes", str(MAX_MEMORY_BYTES)]
-    arguments += [] if width is None else ["--width", str(width)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        png, _ = await asyncio.wait_for(process.communicate(svg.encode()), TIMEOUT_S)
-    except TimeoutError:
-        log.warning("png_failed", reason="timeout")
-        raise Unavailable("drawing the picture takes too long; choose a smaller width", RETRY_AFTER_S) from None
-    finally:
-        # Also when the client has gone or the request's deadline has passed.
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0 or not png.startswith(b"\x89PNG"):
-        log.warning("png_failed", reason="exit", exit_code=process.returncode)
-        raise Unavailable("the picture could not be drawn; try again in a moment", RETRY_AFTER_S)
-    return png

@@ -41,6 +41,7 @@ _Task = Annotated[
         "ai.purge_texts",
         "jobs.requeue_stalled",
         "mails.send",
+        "mails.report_session",
         "mails.delete_failed",
         "billing.handle_webhooks",
         "billing.sync_customer",
@@ -116,6 +117,13 @@ class _Received(NamedTuple):
     outcome: Annotated[str, OneOf("stored", "repeated", "refused")]
 
 
+class _Mail(NamedTuple):
+    outcome: Annotated[
+        str,
+        OneOf("sent", "delayed", "bounced", "expired", "suppressed", "opted_out", "unverified", "capped", "repeated"),
+    ]
+
+
 class _Quota(NamedTuple):
     provider: _Provider
     model: str
@@ -185,6 +193,8 @@ BILLING_DRIFT = REGISTRY.counter(
 BILLING_DUPLICATES = REGISTRY.counter(
     "trailmind_billing_duplicates_total", "Live subscriptions found beside the current one of a customer", NoLabels
 )
+
+MAILS = REGISTRY.counter("trailmind_mails_total", "Mails sent, delayed, refused by the server, or not sent", _Mail)
 
 
 def record_connections(pool: PoolName, *, used: int, idle: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import procrastinate
@@ -26,7 +27,9 @@ from cluster.jobs.maintenance import (
 )
 from cluster.jobs.middleware import observe_job
 from cluster.jobs.retention import RetentionEnforcer
+from cluster.jobs.usage_warnings import UsageWarnings
 from cluster.mail.queue import MailQueue, RetryUntilExpired, delete_failed_mails
+from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
@@ -52,9 +55,12 @@ from models.jobs import (
     PURGE_SESSION,
     RECONCILE_BILLING,
     RELEASE_EXPIRED_RESERVATIONS,
+    REPORT_SESSION,
+    REPORTS,
     REQUEUE_STALLED,
     SEND_MAIL,
     SYNC_CUSTOMER,
+    enqueue_session_report,
 )
 
 log = structlog.get_logger("jobs")
@@ -82,6 +88,8 @@ class JobResources:
     retention: RetentionEnforcer | None = None
     #: None without a Stripe key.
     billing: CustomerSync | None = None
+    reporter: SessionReporter | None = None
+    usage_warnings: UsageWarnings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,7 @@ def create_job_app(dsn: str) -> App:
     app.task(name=SYNC_CUSTOMER, queue=BILLING, pass_context=True, retry=RETRY_STRATEGY)(sync_customer)
     app.task(name=CLOSE_BILLING, queue=BILLING, pass_context=True, retry=CLOSE_STRATEGY)(close_billing)
     app.task(name=SEND_MAIL, queue=MAIL, pass_context=True, retry=RetryUntilExpired())(send_mail)
+    app.task(name=REPORT_SESSION, queue=REPORTS, pass_context=True, retry=RetryUntilExpired())(report_session)
     for periodic in PERIODIC_TASKS:
         task = app.task(
             name=periodic.name,
@@ -153,6 +162,19 @@ async def generate_map(
         if _is_last_attempt(context):
             await generator.fail(uuid.UUID(session_id), _user_message(error))
         raise
+    finally:
+        await _warn_about_usage(context, uuid.UUID(session_id))
+
+
+async def _warn_about_usage(context: JobContext, session_id: uuid.UUID) -> None:
+    """Mail the owner about used tokens. A failure is logged: the next map tries again, and this map is not at fault."""
+    resources = _resources(context)
+    if resources.usage_warnings is None:
+        return
+    try:
+        await resources.usage_warnings.check_owner(resources.pool, session_id)
+    except Exception as error:
+        log.warning("usage_warning_failed", error=type(error).__name__)
 
 
 async def generate_joint_map(context: JobContext, map_id: str) -> None:
@@ -181,7 +203,23 @@ async def send_mail(context: JobContext, user_id: str, sealed: str, useful_until
     """Send a queued mail. `user_id` finds the job when the account is erased."""
     mail_queue = _resources(context).mail_queue
     assert mail_queue is not None, "this worker has no mail queue"
-    await mail_queue.send(sealed, useful_until)
+    async with _resources(context).pool.connection() as connection:
+        await mail_queue.deliver(connection, sealed, useful_until)
+
+
+async def report_session(
+    context: JobContext, session_id: str, user_id: str, useful_until: int, request_id: str | None = None
+) -> None:
+    """Mail the report of a session. `user_id` finds the job when the account is erased."""
+    resources = _resources(context)
+    assert resources.reporter is not None, "this worker mails no reports"
+    later = await resources.reporter.report(resources.pool, uuid.UUID(session_id), useful_until)
+    if later is not None:
+        delay_s = (later - datetime.now(UTC)).total_seconds()
+        async with resources.pool.connection() as connection:
+            await enqueue_session_report(
+                connection, session_id, user_id, useful_until + round(delay_s), delay_s=max(1.0, delay_s)
+            )
 
 
 async def close_abandoned(context: JobContext, timestamp: int) -> None:

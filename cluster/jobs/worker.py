@@ -9,17 +9,22 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from cluster.billing.stripe_gateway import StripeGateway
 from cluster.billing.sync import CustomerSync
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.jobs.maintenance import STALLED_AFTER_S, requeue_stalled_jobs
 from cluster.jobs.retention import RetentionEnforcer
+from cluster.jobs.usage_warnings import UsageWarnings
 from cluster.mail.queue import MailQueue
+from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
 from cluster.maps.tasks import RayMapTasks
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
+from cluster.providers.planning.user_limits import user_limits_loader
 from cluster.providers.tasks import RayProviderTasks
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings
@@ -122,16 +127,22 @@ def _job_resources(
     model_tasks: RayProviderTasks,
 ) -> JobResources:
     mail_queue = MailQueue(settings)
+    enricher = build_enricher(settings, pool, model_tasks)
     retention = RetentionEnforcer(mail_queue, settings.default_plan, settings.server.origin)
+    # NullPool: only map jobs that use a model read the limits, a few times a minute.
+    engine = create_async_engine(settings.database.sqlalchemy_url, poolclass=NullPool)
+    load_limits = user_limits_loader(engine, settings.default_plan)
     return JobResources(
         pool=pool,
-        generator=MapGenerator(pool, valkey, map_tasks, build_enricher(settings, pool, model_tasks)),
+        generator=MapGenerator(pool, valkey, map_tasks, enricher),
         mail_queue=mail_queue,
         idle_timeout_s=settings.recording.idle_timeout_s,
         ai_text_retention_days=settings.privacy.ai_text_retention_days,
         account_deletion_delay_s=settings.privacy.account_deletion_delay_s,
         retention=retention if settings.retention_enabled else None,
         billing=_customer_sync(settings, pool, mail_queue),
+        reporter=SessionReporter(mail_queue, settings.server.origin),
+        usage_warnings=UsageWarnings(mail_queue, load_limits, settings.server.origin) if enricher else None,
     )
 
 

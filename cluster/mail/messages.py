@@ -1,16 +1,20 @@
 """The mails of the product, in Korean and English; their texts are the Jinja templates beside this module.
 
-A template extends one of two layouts, plain text or HTML, and sets `subject`, `intro`, and where it has them
-`link_label` and `note`. A variable that a template needs and does not receive raises instead of leaving a gap.
+A template extends one of two layouts, plain text or MJML, and sets `subject`, `intro`, and where it has them
+`link_label`, `note` and further parts that the layouts list. MJML becomes HTML that mail programs display alike. A
+variable that a template needs and does not receive raises instead of leaving a gap.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from models.text import shorten
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,13 +33,54 @@ def preferred_language(accept_language: str) -> Language:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture inside the mail, which its HTML shows as `cid:` and this id: nothing is loaded from a server."""
+
+    content_id: str
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail without its address. `kind` names it in logs."""
+    """One mail without its address. `kind` names it in logs.
+
+    `unsubscribe_url` is set for optional mails only: the link that turns them off.
+    """
 
     kind: str
     subject: str
     text: str
     html: str
+    unsubscribe_url: str | None = None
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether users can turn this mail off."""
+        return self.unsubscribe_url is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedPage:
+    """A page in the report of a session; `active_time` is worded already."""
+
+    title: str
+    host: str
+    active_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """What the report of a session says. `map_png` is None if the picture could not be drawn."""
+
+    title: str
+    summary: str
+    period: str
+    active_time: str
+    num_pages: int
+    keywords: tuple[str, ...]
+    pages: tuple[ReportedPage, ...]
+    map_png: bytes | None
 
 
 @functools.cache
@@ -47,12 +92,26 @@ def _environment(*, is_html: bool) -> Environment:
     return Environment(loader=loader, autoescape=is_html, undefined=StrictUndefined)  # noqa: S701 - plain text mails
 
 
-def _render(kind: str, template: str, language: Language, *, link: str | None = None, **variables: Any) -> Mail:
-    name, context = f"{template}.{language}.j2", {"link": link, **variables}
+def _render(
+    kind: str,
+    template: str,
+    language: Language,
+    *,
+    link: str | None = None,
+    unsubscribe_url: str | None = None,
+    pictures: tuple[Picture, ...] = (),
+    **variables: Any,
+) -> Mail:
+    # On first use, as Jinja.
+    from mjml import mjml2html
+
+    name = f"{template}.{language}.j2"
+    context = {"link": link, "language": language, "unsubscribe_url": unsubscribe_url, **variables}
     text = _environment(is_html=False).get_template(name).make_module({**context, "layout": "layout.txt.j2"})
-    html = _environment(is_html=True).get_template(name).make_module({**context, "layout": "layout.html.j2"})
-    subject: str = text.subject  # type: ignore[attr-defined] # what the template exports
-    return Mail(kind, subject, str(text), str(html))
+    mjml = _environment(is_html=True).get_template(name).make_module({**context, "layout": "layout.mjml.j2"})
+    # One line: a line break in a title would end the header.
+    subject = " ".join(str(text.subject).split())  # type: ignore[attr-defined] # what the template exports
+    return Mail(kind, subject, str(text), mjml2html(str(mjml)), unsubscribe_url, pictures)
 
 
 def password_reset_mail(language: Language, link: str) -> Mail:
@@ -97,6 +156,8 @@ _BILLING_MAILS = frozenset(
         "ended",
         "refunded",
         "payment_failed",
+        "payment_action_required",
+        "pack_bought",
         "payment_recovered",
     }
 )
@@ -112,4 +173,66 @@ def billing_mail(language: Language, change: str, plan: str, at: datetime | None
     name = f"billing_{change}"
     return _render(
         name, name, language, link=link, plan=plan, plan_name=plan.capitalize(), on=f"{at:%Y-%m-%d}" if at else ""
+    )
+
+
+#: The id of the map's picture within a mail.
+MAP_CONTENT_ID = "map"
+_MAX_SUBJECT_TITLE_CHARS = 80
+
+
+def session_report_mail(language: Language, report: SessionReport, link: str, unsubscribe_url: str) -> Mail:
+    """The report of a session whose map is ready; `link` opens it. Optional."""
+    pictures = (Picture(MAP_CONTENT_ID, report.map_png),) if report.map_png is not None else ()
+    return _render(
+        "session_report",
+        "session_report",
+        language,
+        link=link,
+        unsubscribe_url=unsubscribe_url,
+        pictures=pictures,
+        picture=f"cid:{MAP_CONTENT_ID}" if pictures else None,
+        title=report.title,
+        short_title=shorten(report.title, _MAX_SUBJECT_TITLE_CHARS),
+        summary=report.summary,
+        period=report.period,
+        active_time=report.active_time,
+        num_pages=report.num_pages,
+        keywords=", ".join(report.keywords),
+        pages=report.pages,
+    )
+
+
+def usage_mail(
+    language: Language,
+    percent: int,
+    used_tokens: int,
+    token_limit: int,
+    resets_at: datetime,
+    link: str,
+    unsubscribe_url: str,
+) -> Mail:
+    """Says that `percent` (80 or 100) of the tokens of this period are used. Optional."""
+    return _render(
+        f"usage_{percent}",
+        "usage",
+        language,
+        link=link,
+        unsubscribe_url=unsubscribe_url,
+        percent=percent,
+        used=f"{used_tokens:,}",
+        limit=f"{token_limit:,}",
+        resets_on=f"{resets_at:%Y-%m-%d}",
+    )
+
+
+def erasure_receipt_mail(language: Language, receipt_id: str, counts: Mapping[str, int]) -> Mail:
+    """Says that the account was erased, and how many rows of which kind. Users cannot opt out of it."""
+    return _render(
+        "erasure_receipt",
+        "erasure_receipt",
+        language,
+        receipt_id=receipt_id,
+        facts=[(name, f"{count:,}") for name, count in sorted(counts.items())],
+        total=sum(counts.values()),
     )

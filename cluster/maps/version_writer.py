@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
@@ -14,6 +15,7 @@ from cluster.maps.pipeline import GeneratedMap
 from cluster.providers.types import LOCAL_PROVIDER
 from models.database import Connection
 from models.errors import IllegalTransition, NotFound, WeakerMap, coded_reason
+from models.jobs import enqueue_session_report
 from models.lifecycle.state import complete_map, keep_map
 from models.mindmap.version_store import (
     describe_session,
@@ -26,6 +28,9 @@ from models.mindmap.version_store import (
     set_current_version,
     version_provider,
 )
+
+#: The mail about the first map of a session is not sent any more after this time.
+REPORT_TTL = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ async def save_version(
                 keywords=topic_keywords(document),
             )
         await complete_map(connection, request.session_id)
+        if number is not None and source.previous_digest is None:
+            deadline = int((datetime.now(UTC) + REPORT_TTL).timestamp())
+            await enqueue_session_report(connection, str(request.session_id), str(source.user_id), deadline)
     return SavedVersion(number, edited)
 
 

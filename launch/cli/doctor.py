@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import platform
@@ -13,8 +14,10 @@ from typing import Literal
 import httpx2
 import psycopg
 import redis
+from aiosmtplib import SMTPException
 from sqlalchemy import create_engine
 
+from cluster.mail.sender import Mailer
 from cluster.settings import Settings
 from launch.local_server import with_running_stores
 from launch.ray_environment import haproxy_is_available
@@ -45,6 +48,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
         _postgresql(settings, running),
         _valkey(settings, running),
         _server(settings),
+        check_mail(settings),
         *_providers(settings),
         _google(settings),
         CheckResult("Plan", "ok", settings.default_plan_note),
@@ -112,6 +116,28 @@ def _server(settings: Settings) -> CheckResult:
     return CheckResult(
         "Server", "bad" if failures else "ok", "; ".join(failures) or f"ready at {settings.server.origin}"
     )
+
+
+#: What a server without mail cannot do.
+WITHOUT_MAIL = (
+    "passwords cannot be reset, addresses not confirmed, and sessions are not deleted after the time of their plan; "
+    "`trailmind mail links` prints pending links"
+)
+
+
+def check_mail(settings: Settings) -> CheckResult:
+    """Connects to the mail server and logs in; sends nothing."""
+    mailer = Mailer(settings)
+    if not mailer.has_server:
+        if settings.environment == "production":
+            return CheckResult("Mail", "bad", f"TRAILMIND_SMTP_URL names no server: {WITHOUT_MAIL}")
+        return CheckResult("Mail", "note", f"no TRAILMIND_SMTP_URL: mails are written to {mailer.outbox}")
+    try:
+        asyncio.run(mailer.check_server())
+    except (OSError, SMTPException) as error:
+        # The message may repeat the password's line of the dialogue; the type says enough.
+        return CheckResult("Mail", "bad", f"the mail server does not answer ({type(error).__name__}): {WITHOUT_MAIL}")
+    return CheckResult("Mail", "ok", "the mail server answers and accepts the login")
 
 
 def _providers(settings: Settings) -> list[CheckResult]:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from cluster.settings import Settings
 from launch.cli.jobs import jobs_command, regenerate_command
 from launch.cli.local_cluster import cluster_app
+from launch.cli.mail import mail_app
 from launch.cli.maps import eval_command, map_command
 from launch.cli.openapi import openapi_command
 from launch.cli.operators import operators_command
@@ -38,6 +39,7 @@ app.command("operators")(operators_command)
 app.command("openapi")(openapi_command)
 app.command("settings")(settings_command)
 app.add_typer(cluster_app, name="cluster")
+app.add_typer(mail_app, name="mail")
 
 #: How long to wait for a server that is starting or busy. A server on another port never becomes ready here.
 _READY_TIMEOUT_S = 30.0

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from models.accounts.legal_holds import require_no_hold
 from models.database import Connection
 from models.jobs import delete_jobs_of_user
 
@@ -37,18 +38,19 @@ LOCK_SESSIONS_OF_USER: Final = "SELECT id FROM browsing_sessions WHERE user_id =
 DELETE_USER: Final = "DELETE FROM users WHERE id = %(user_id)s"
 
 FIND_ACCOUNTS_TO_ERASE: Final = """
-    SELECT id FROM users WHERE status = 'inactive' AND deleted_at < now() - %(grace_period)s::interval
+    SELECT id FROM users u WHERE status = 'inactive' AND deleted_at < now() - %(grace_period)s::interval
+        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = u.id)
     ORDER BY deleted_at LIMIT %(limit)s
 """
 
 
-async def owned_tables(connection: Connection) -> OwnedTables:
-    """Every table whose rows belong to users, found by following foreign keys from `users`."""
+async def owned_tables(connection: Connection, root: str = "users") -> OwnedTables:
+    """Every table whose rows belong to rows of `root`, found by following cascading foreign keys."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(LIST_FOREIGN_KEYS)
         references = [row for row in await cursor.fetchall() if row[4] in ("c", b"c")]
     owned: OwnedTables = {}
-    reached = {"users"}
+    reached = {root}
     while True:
         fresh = [r for r in references if r[2] in reached and (r[1], r[2], r[3]) not in owned.get(r[0], [])]
         if not fresh:
@@ -58,14 +60,14 @@ async def owned_tables(connection: Connection) -> OwnedTables:
             reached.add(table)
 
 
-def user_row_condition(table: str, tables: OwnedTables, visited: frozenset[str]) -> sql.Composable:
-    """The SQL condition that a row of `table` belongs to the user `%(user)s`.
+def user_row_condition(table: str, tables: OwnedTables, visited: frozenset[str], root: str = "users") -> sql.Composable:
+    """The SQL condition that a row of `table` belongs to the user `%(user)s`, or to that row of another `root`.
 
     `visited` are the tables on the way to this one; a cycle of foreign keys is not followed twice.
     """
     conditions: list[sql.Composable] = []
     for column, target, target_column in tables[table]:
-        if target == "users":
+        if target == root:
             conditions.append(sql.SQL("{} = %(user)s").format(sql.Identifier(column)))
         elif target not in visited:
             conditions.append(
@@ -73,35 +75,37 @@ def user_row_condition(table: str, tables: OwnedTables, visited: frozenset[str])
                     sql.Identifier(column),
                     sql.Identifier(target_column),
                     sql.Identifier(target),
-                    user_row_condition(target, tables, visited | {target}),
+                    user_row_condition(target, tables, visited | {target}, root),
                 )
             )
     return sql.SQL("(") + sql.SQL(" OR ").join(conditions) + sql.SQL(")") if conditions else sql.SQL("false")
 
 
-async def count_user_rows(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
-    """Table → number of the user's rows in it; tables without any are absent."""
-    tables = await owned_tables(connection)
+async def count_user_rows(connection: Connection, user_id: uuid.UUID, root: str = "users") -> dict[str, int]:
+    """Table → number of the user's rows in it; tables without any are absent. Or of another `root` with this id."""
+    tables = await owned_tables(connection, root)
     counts = {}
     for table in sorted(tables):
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(
-            sql.Identifier(table), user_row_condition(table, tables, frozenset({table}))
+            sql.Identifier(table), user_row_condition(table, tables, frozenset({table}), root)
         )
         cursor = await connection.execute(query, {"user": user_id})
         row = await cursor.fetchone()
         if row is not None and row[0]:
             counts[table] = int(row[0])
-    return {"users": 1, **counts}
+    return {root: 1, **counts}
 
 
 async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, int]:
     """Delete the account and every row that belongs to it; return how many rows of each table, empty if there is none.
 
-    The caller commits. Waits for transactions that write to the user's sessions; later ones find no session.
+    The caller commits. Waits for transactions that write to the user's sessions; later ones find no session. Raises
+    AccountHeld.
     """
     cursor = await connection.execute(LOCK_USER, {"user_id": user_id})
     if await cursor.fetchone() is None:
         return {}
+    await require_no_hold(connection, user_id)
     cursor = await connection.execute(LOCK_SESSIONS_OF_USER, {"user_id": user_id})
     session_ids = [row[0] for row in await cursor.fetchall()]
     counts = await count_user_rows(connection, user_id)

@@ -61,6 +61,8 @@ class UserSettings(Base):
     allowed_domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", default=list)
     #: Unused. Kept for replicas of the previous version, which read it.
     capture: Mapped[dict[str, object]] = mapped_column(server_default=text("'{}'::jsonb"), default=dict)
+    #: IANA name; None until a client has told it. Optional mails are not sent at night.
+    time_zone: Mapped[str | None]
     #: When tokens are used up: `local` generates maps without a model, `refuse` returns 402.
     when_out_of_tokens: Mapped[str] = mapped_column(server_default="local", default="local")
     #: Which models may receive page text (`models.accounts.model_use`).

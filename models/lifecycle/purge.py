@@ -5,13 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
+from models.accounts.erasure import count_user_rows
+from models.accounts.erasure_receipts import complete_session_receipt
 from models.billing.storage import ROW_BYTES, add_stored_bytes
 from models.database import Connection
+from models.jobs import delete_jobs_of_session
 from models.lifecycle.state import invalidate_joint_maps
 
 # The lock waits for flushes and for a restore of the session. A restored session is not deleted any more.
 LOCK_DELETED_SESSION: Final = """
-    SELECT user_id FROM browsing_sessions WHERE id = %(session_id)s AND deleted_at IS NOT NULL FOR UPDATE
+    SELECT user_id FROM browsing_sessions s WHERE id = %(session_id)s AND deleted_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = s.user_id) FOR UPDATE
 """
 
 # Page texts are stored once per user and content; other sessions may refer to the same text.
@@ -48,13 +52,17 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     row = await cursor.fetchone()
     if row is None:
         return {}
+    counts = await count_user_rows(connection, session_id, "browsing_sessions")
     contents = await connection.execute(DELETE_UNSHARED_CONTENTS, {"user_id": row[0], "session_id": session_id})
     num_bytes = sum(num_text_bytes + ROW_BYTES for (num_text_bytes,) in await contents.fetchall())
     counted = await connection.execute(COUNT_STORED_BYTES, {"session_id": session_id, "row_bytes": ROW_BYTES})
     count = await counted.fetchone()
     num_bytes += int(count[0]) if count else 0
-    events = await connection.execute(DELETE_EVENTS, {"session_id": session_id})
-    await invalidate_joint_maps(connection, session_id)
+    await connection.execute(DELETE_EVENTS, {"session_id": session_id})
+    counts |= {"page_contents": contents.rowcount, "joint_maps": await invalidate_joint_maps(connection, session_id)}
+    counts["jobs"] = await delete_jobs_of_session(connection, session_id)
     await connection.execute(DELETE_SESSION, {"session_id": session_id})
     await add_stored_bytes(connection, {row[0]: -num_bytes})
-    return {"page_contents": contents.rowcount, "events": events.rowcount, "browsing_sessions": 1}
+    counts = {table: number for table, number in counts.items() if number}
+    await complete_session_receipt(connection, row[0], session_id, counts)
+    return counts

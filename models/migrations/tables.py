@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import models.accounts.audit
+import models.accounts.erasure_receipts
+import models.accounts.legal_holds
 import models.accounts.logins
+import models.accounts.mail_records
 import models.accounts.users
 import models.ai_calls
 import models.billing.billing_tables

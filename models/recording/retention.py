@@ -33,7 +33,7 @@ _RETENTION_BY_USER: Final = """
     LEFT JOIN (SELECT * FROM unnest(%(plans)s::text[], %(versions)s::int[], %(is_sold)s::bool[],
             %(retentions)s::interval[]) AS r (plan, version, is_sold, retention)) r
         ON r.plan = p.plan AND (r.version = p.plan_version OR (p.plan_version IS NULL AND r.is_sold))
-    WHERE u.status = 'active'
+    WHERE u.status = 'active' AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = u.id)
 """
 _IS_FINISHED: Final = "s.deleted_at IS NULL AND s.status NOT IN ('recording', 'paused', 'processing')"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
@@ -12,6 +13,16 @@ from models.schemas.base import Body, Reply
 MAX_DOMAINS = 500
 
 ModelUseChoice = Literal["ask", "vendor", "local"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone of the IANA database") from None
+    return name
+
+
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(normalize_domain)]
 
 
@@ -21,7 +32,10 @@ class SettingsReply(Reply):
     language: Literal["ko", "en"]
     is_language_chosen: bool = Field(description="Whether the user has chosen `language`; otherwise it is the default")
     theme: Literal["light", "dark", "system"]
-    email_notifications: bool = Field(description="Stored for later; no mail depends on it yet")
+    email_notifications: bool = Field(
+        description="Whether session reports and usage warnings are mailed, once the address is confirmed"
+    )
+    time_zone: str | None = Field(default=None, description="IANA name; these mails arrive by day")
     excluded_domains: list[str]
     allowed_domains: list[str]
     when_out_of_tokens: Literal["local", "refuse"]
@@ -40,6 +54,9 @@ class SettingsPatch(Body):
     language: Literal["ko", "en"] | None = None
     theme: Literal["light", "dark", "system"] | None = None
     email_notifications: bool | None = None
+    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_known_zone)] | None = (
+        Field(default=None, examples=["Asia/Seoul"])
+    )
     excluded_domains: Annotated[list[Domain], Field(max_length=MAX_DOMAINS)] | None = Field(
         default=None, description="Replaces the list. Each covers its subdomains.", examples=[["example.com"]]
     )

@@ -119,6 +119,12 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", "/v1/billing/invoices"): _LOGIN,
     # Authenticated by the signature of the body. Not limited: all of Stripe's calls come from a few addresses.
     ("POST", "/v1/webhooks/stripe"): _PUBLIC,
+    # The signed token in the link names the account; a mail program posts without a login.
+    ("GET", "/v1/mail/unsubscribe"): _LINK,
+    ("POST", "/v1/mail/unsubscribe"): _LINK,
+    # Receipts of deletions
+    ("GET", "/v1/receipts"): _READ,
+    ("GET", "/v1/receipts/{receipt_id}"): _READ,
     # Search, sharing, exports
     ("GET", "/v1/search"): _READ,
     ("GET", f"{_S}/receipt"): _READ,

@@ -41,6 +41,15 @@ _SESSION = {
     "keywords": ["actors", "queues"],
     "local_only": False,
 }
+_RECEIPT = {
+    "id": _OTHER_ID,
+    "scope": "page",
+    "session_ids": [_SESSION_ID],
+    "created_at": _ENDED,
+    "erased_at": _ENDED,
+    "counts": {"events": 4, "page_contents": 1, "mindmap_versions": 2, "search_pages": 1},
+    "total": 8,
+}
 _HIGHLIGHT = {
     "id": "h-1",
     "text": "An actor is a stateful worker.",
@@ -138,6 +147,7 @@ _SETTINGS = {
     "is_language_chosen": True,
     "theme": "system",
     "email_notifications": True,
+    "time_zone": "Asia/Seoul",
     "excluded_domains": ["bank.example"],
     "allowed_domains": ["docs.bank.example"],
     "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
@@ -237,6 +247,8 @@ BODY_EXAMPLES: dict[str, Any] = {
 }
 
 REPLY_EXAMPLES: dict[str, Any] = {
+    "ErasureReceiptEnvelope": {"receipt": _RECEIPT},
+    "ReceiptList": {"receipts": [_RECEIPT]},
     "AdminSessionList": {
         "sessions": [
             {
@@ -564,6 +576,7 @@ PARAMETER_DESCRIPTIONS = {
     "number": "The version",
     "offset": "Number of results to skip",
     "other": "The version to compare with",
+    "receipt_id": "The receipt",
     "session_id": "The session",
     "queue": "Only of this queue",
     "share_id": "The link",

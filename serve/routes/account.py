@@ -38,6 +38,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
             is_language_chosen=False,
             theme="system",
             email_notifications=True,
+            time_zone=None,
             excluded_domains=[],
             allowed_domains=[],
             when_out_of_tokens="local",
@@ -48,6 +49,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
         is_language_chosen=settings.is_language_chosen,
         theme=settings.theme,
         email_notifications=settings.email_notifications,
+        time_zone=settings.time_zone,
         excluded_domains=list(settings.excluded_domains),
         allowed_domains=list(settings.allowed_domains),
         when_out_of_tokens=settings.when_out_of_tokens,
@@ -61,13 +63,13 @@ async def get_user(user_id: CurrentUserId, db: DbSession) -> UserEnvelope:
     return UserEnvelope(user=user_reply(await require_active_user(db, user_id)))
 
 
-@router.get("/v1/users/me/settings")
+@router.get("/v1/users/me/settings", response_model_exclude_none=True)
 async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelope:
     """The caller's settings."""
     return SettingsEnvelope(settings=settings_reply(await db.get(UserSettings, user_id)))
 
 
-@router.patch("/v1/users/me/settings")
+@router.patch("/v1/users/me/settings", response_model_exclude_none=True)
 async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
     """Change settings. Excluded and allowed domains apply from the next event on, also to a running recording."""
     await require_active_user(db, user_id)

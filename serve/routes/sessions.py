@@ -14,6 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.notifications import DELETED, notify
+from models.accounts.erasure_receipts import add_receipt, cancel_session_receipt
+from models.accounts.legal_holds import require_no_hold
 from models.accounts.logins import ClientProgram
 from models.accounts.users import User, require_active_user
 from models.billing.policy import TooManySessions, load_policy
@@ -45,6 +47,8 @@ MAX_LIMIT = 100
 MAX_UNNAMED_RECORDINGS = 10
 #: A deleted session can be restored within this time; then all its rows are deleted.
 UNDO_S = 15 * 60
+#: In the reply to a deletion: the id of its receipt.
+RECEIPT_HEADER = "X-Trailmind-Receipt"
 
 
 def session_reply(session: BrowsingSession, **live: Any) -> SessionReply:
@@ -296,14 +300,20 @@ async def stop(session_id: str, user_id: CurrentUserId, db: DbSession, state: St
 async def delete_session(
     session_id: str, user_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
 ) -> Response:
-    """Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it."""
+    """Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it.
+
+    The header `X-Trailmind-Receipt` is the id of the receipt, which `GET /v1/receipts/{receipt_id}` completes with what
+    was deleted.
+    """
     session = await owned_session(db, parse_session_id(session_id), user_id)
+    await require_no_hold(connection, user_id)
     session.deleted_at = datetime.now(UTC)
     await db.flush()
+    receipt_id = await add_receipt(connection, user_id, "session", [session.id], None)
     await enqueue_purge(connection, str(session.id), delay_s=UNDO_S)
     await db.commit()
     await notify(state.valkey, session.id, "session", {"session_status": DELETED})
-    return Response(status_code=204)
+    return Response(status_code=204, headers={RECEIPT_HEADER: str(receipt_id)})
 
 
 @router.post("/{session_id}/restore", response_model_exclude_none=True)
@@ -317,6 +327,7 @@ async def restore_session(
         await owned_session(db, parse_session_id(session_id), user_id)
         raise BadRequest("session cannot be restored")
     session.deleted_at = None
+    await cancel_session_receipt(connection, user_id, session.id)
     await db.flush()
     await resume_restored_session(connection, session.id)
     envelope = await _envelope(connection, session)

@@ -69,6 +69,7 @@ _ANY = {
     "job_id": "1",
     "task_type": "describe",
     "map_id": str(uuid.uuid4()),
+    "receipt_id": str(uuid.uuid4()),
     "number": "1",
     "other": "1",
 }

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import email
-import email.policy
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from typing import Any
 
 import psycopg
 import pytest
-from aiosmtpd.smtp import SMTP
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.app import JobResources, create_job_app
@@ -24,34 +17,12 @@ from cluster.settings import Settings, with_changes
 from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
+from tests.support.mail_server import MailServer, unused_port
 from tests.support.sent_mails import token_in
 from tests.support.server import running_api
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
 JOB = "SELECT id, status::text, attempts, args::text FROM procrastinate_jobs WHERE args ->> 'user_id' = %s ORDER BY id"
-
-
-class _MailServer:
-    """A real mail server that stores what it receives; `rejection` is its answer to every recipient."""
-
-    def __init__(self, rejection: str | None = None) -> None:
-        self.mails: list[Any] = []
-        self.rejection = rejection
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if self.rejection:
-            return self.rejection
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 OK"
-
-    @asynccontextmanager
-    async def listening(self, port: int) -> AsyncIterator[None]:
-        async with await asyncio.get_running_loop().create_server(lambda: SMTP(self), "127.0.0.1", port):
-            yield
 
 
 @pytest.fixture
@@ -62,10 +33,7 @@ async def empty_queue(db: psycopg.AsyncConnection[Any]) -> None:
 
 @pytest.fixture
 def port() -> int:
-    """A port without a listener."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return unused_port()
 
 
 @pytest.fixture
@@ -98,7 +66,7 @@ async def jobs_of(db: psycopg.AsyncConnection[Any], person: ApiUser) -> list[tup
 async def test_an_unavailable_mail_server_delays_a_mail_and_loses_none(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _MailServer()
+    server = MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
         await send_due_mails(settings)
@@ -118,7 +86,7 @@ async def test_an_unavailable_mail_server_delays_a_mail_and_loses_none(
 async def test_a_queued_mail_reveals_neither_its_link_nor_its_address(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _MailServer()
+    server = MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
         [(_, _, _, args)] = await jobs_of(db, person)
@@ -136,7 +104,7 @@ async def test_a_permanent_rejection_ends_in_a_dead_job_and_a_temporary_one_is_r
 ) -> None:
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
-        async with _MailServer(rejection=answer).listening(port):
+        async with MailServer(rejection=answer).listening(port):
             await send_due_mails(settings)
     assert [job[1] for job in await jobs_of(db, person)] == [status]
 
@@ -144,7 +112,7 @@ async def test_a_permanent_rejection_ends_in_a_dead_job_and_a_temporary_one_is_r
 async def test_a_mail_is_in_the_browsers_language_until_the_user_chooses_one(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _MailServer()
+    server = MailServer()
     english = {"Accept-Language": "fr-FR;q=0.9, en-GB, ko;q=0.5"}
     async with running_api(settings) as (_, client):
         client.headers.update(english)
@@ -172,7 +140,7 @@ async def test_a_dead_mail_job_is_deleted_after_a_month(settings: Settings, db: 
 async def test_a_mail_with_an_expired_link_is_not_sent(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    server = _MailServer()
+    server = MailServer()
     async with running_api(settings) as (_, client):
         person = await sign_up(client)
         await db.execute(

@@ -289,7 +289,8 @@ async def test_purging_a_deleted_session_deletes_all_its_rows(ann: ApiUser, sett
     await ann.call("DELETE", f"/v1/sessions/{gone}")
     async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
         assert await purge_session(pool, uuid.UUID(kept)) == {}, "only what was deleted is purged"
-        assert await purge_session(pool, uuid.UUID(gone)) == {"page_contents": 1, "events": 2, "browsing_sessions": 1}
+        purged = await purge_session(pool, uuid.UUID(gone))
+        assert {"page_contents": 1, "events": 2, "browsing_sessions": 1}.items() <= purged.items()
     for table in ("events", "visits", "highlights", "session_transitions", "event_rejections"):
         cursor = await db.execute(f"SELECT count(*) FROM {table} WHERE session_id = %s", [gone])
         assert await cursor.fetchone() == (0,), table

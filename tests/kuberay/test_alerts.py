@@ -85,6 +85,15 @@ SCENARIOS = [
     Scenario("TrailmindJobsDead", {'trailmind_jobs_dead{queue="maps"}': "2x10 0x10"}, 5, 15),
     Scenario("TrailmindWebhooksDelayed", {"trailmind_webhooks_oldest_seconds": "0+60x20 0x10"}, 18, 25),
     Scenario("TrailmindBillingDrift", {"ray_trailmind_billing_drift_total": "0x10 2x200"}, 30, 180),
+    Scenario(
+        "TrailmindMailsBounce",
+        {
+            'ray_trailmind_mails_total{outcome="bounced"}': "0+1x60 60+0x120",
+            'ray_trailmind_mails_total{outcome="sent"}': "0+4x180",
+        },
+        40,
+        130,
+    ),
     Scenario("TrailmindPaymentDisputed", {"trailmind_disputed_customers": "0x5 1x10 0x10"}, 10, 20),
     Scenario("TrailmindMapsFail", {MAPS % "failed": "0+1x60 60+0x120", MAPS % "made": "0+4x180"}, 40, 130),
     Scenario(

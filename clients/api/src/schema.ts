@@ -594,6 +594,9 @@ export interface paths {
         /**
          * Delete Session
          * @description Delete a session. All routes treat it as deleted at once; its rows are deleted after the time to restore it.
+         *
+         *     The header `X-Trailmind-Receipt` is the id of the receipt, which `GET /v1/receipts/{receipt_id}` completes with what
+         *     was deleted.
          */
         delete: operations["delete_session"];
         options?: never;
@@ -1787,6 +1790,72 @@ export interface paths {
          * @description Store one event of Stripe; a job handles it. Stripe repeats an event that is not answered by 200.
          */
         post: operations["stripe_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mail/unsubscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Unsubscribe Page
+         * @description A page with a button that turns the optional mails of an account off. Changes nothing.
+         */
+        get: operations["show_unsubscribe_page"];
+        put?: never;
+        /**
+         * Unsubscribe
+         * @description Turn the optional mails of an account off: the page's button, or a mail program's `List-Unsubscribe=One-Click`.
+         *
+         *     Safe to repeat. Mails about login, payments and deletions cannot be turned off.
+         */
+        post: operations["unsubscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receipts
+         * @description The newest receipts of the caller, at most 200.
+         */
+        get: operations["receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/receipts/{receipt_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Receipt
+         * @description One receipt of the caller.
+         */
+        get: operations["read_receipt"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3083,6 +3152,65 @@ export interface components {
             can_redo: boolean;
             /** Not Applied */
             not_applied: components["schemas"]["EditReportReply"][];
+        };
+        /**
+         * ErasureReceiptEnvelope
+         * @description `{"receipt": …}`
+         * @example {
+         *       "receipt": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "scope": "page",
+         *         "session_ids": [
+         *           "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *         ],
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "erased_at": "2026-11-20T09:42:10.000Z",
+         *         "counts": {
+         *           "events": 4,
+         *           "page_contents": 1,
+         *           "mindmap_versions": 2,
+         *           "search_pages": 1
+         *         },
+         *         "total": 8
+         *       }
+         *     }
+         */
+        ErasureReceiptEnvelope: {
+            receipt: components["schemas"]["ErasureReceiptReply"];
+        };
+        /**
+         * ErasureReceiptReply
+         * @description What was deleted. It contains no content: neither addresses nor titles.
+         */
+        ErasureReceiptReply: {
+            /** Id */
+            id: string;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "page" | "site" | "time" | "session";
+            /** Session Ids */
+            session_ids: string[];
+            /** Created At */
+            created_at: string;
+            /**
+             * Erased At
+             * @description Absent while a deleted session can still be restored
+             */
+            erased_at?: string;
+            /**
+             * Counts
+             * @description Rows deleted or rewritten by kind: events, page_contents, highlights, mindmap_versions, search_pages, shares, jobs and so on
+             */
+            counts?: {
+                [key: string]: number;
+            };
+            /**
+             * Total
+             * @description The sum of the counts
+             */
+            total: number;
         };
         /**
          * EventStats
@@ -4401,6 +4529,34 @@ export interface components {
             receipt: components["schemas"]["ReceiptReply"];
         };
         /**
+         * ReceiptList
+         * @description The caller's receipts, newest first.
+         * @example {
+         *       "receipts": [
+         *         {
+         *           "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *           "scope": "page",
+         *           "session_ids": [
+         *             "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *           ],
+         *           "created_at": "2026-11-20T09:42:10.000Z",
+         *           "erased_at": "2026-11-20T09:42:10.000Z",
+         *           "counts": {
+         *             "events": 4,
+         *             "page_contents": 1,
+         *             "mindmap_versions": 2,
+         *             "search_pages": 1
+         *           },
+         *           "total": 8
+         *         }
+         *       ]
+         *     }
+         */
+        ReceiptList: {
+            /** Receipts */
+            receipts: components["schemas"]["ErasureReceiptReply"][];
+        };
+        /**
          * ReceiptReply
          * @description The outcome of all events that a session's client sent. `seen = stored + duplicate + excluded + invalid`.
          */
@@ -4785,6 +4941,7 @@ export interface components {
          *         "is_language_chosen": true,
          *         "theme": "system",
          *         "email_notifications": true,
+         *         "time_zone": "Asia/Seoul",
          *         "excluded_domains": [
          *           "bank.example"
          *         ],
@@ -4821,6 +4978,11 @@ export interface components {
             theme?: ("light" | "dark" | "system") | null;
             /** Email Notifications */
             email_notifications?: boolean | null;
+            /**
+             * Time Zone
+             * @example Asia/Seoul
+             */
+            time_zone?: string | null;
             /**
              * Excluded Domains
              * @description Replaces the list. Each covers its subdomains.
@@ -4867,9 +5029,14 @@ export interface components {
             theme: "light" | "dark" | "system";
             /**
              * Email Notifications
-             * @description Stored for later; no mail depends on it yet
+             * @description Whether session reports and usage warnings are mailed, once the address is confirmed
              */
             email_notifications: boolean;
+            /**
+             * Time Zone
+             * @description IANA name; these mails arrive by day
+             */
+            time_zone?: string;
             /** Excluded Domains */
             excluded_domains: string[];
             /** Allowed Domains */
@@ -5974,6 +6141,8 @@ export type EditReportReply = components['schemas']['EditReportReply'];
 export type EditsBody = components['schemas']['EditsBody'];
 export type EditsReply = components['schemas']['EditsReply'];
 export type EditsState = components['schemas']['EditsState'];
+export type ErasureReceiptEnvelope = components['schemas']['ErasureReceiptEnvelope'];
+export type ErasureReceiptReply = components['schemas']['ErasureReceiptReply'];
 export type EventStats = components['schemas']['EventStats'];
 export type EventsList = components['schemas']['EventsList'];
 export type EventsReply = components['schemas']['EventsReply'];
@@ -6034,6 +6203,7 @@ export type QuoteEnvelope = components['schemas']['QuoteEnvelope'];
 export type QuoteReply = components['schemas']['QuoteReply'];
 export type ReadyReply = components['schemas']['ReadyReply'];
 export type ReceiptEnvelope = components['schemas']['ReceiptEnvelope'];
+export type ReceiptList = components['schemas']['ReceiptList'];
 export type ReceiptReply = components['schemas']['ReceiptReply'];
 export type RefundBody = components['schemas']['RefundBody'];
 export type ResetBody = components['schemas']['ResetBody'];
@@ -9240,6 +9410,124 @@ export interface operations {
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalError"];
             501: components["responses"]["NotImplemented"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    show_unsubscribe_page: {
+        parameters: {
+            query: {
+                /** @description From the link in the mail */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page in the reader's language */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    unsubscribe: {
+        parameters: {
+            query: {
+                /** @description From the link in the mail */
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page in the reader's language */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    receipts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The receipt */
+                receipt_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureReceiptEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
     };

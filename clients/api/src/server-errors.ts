@@ -16,6 +16,10 @@ const modelFailed = {
 
 /** One entry for each code; `tests/architecture/test_error_codes.py` compares them with the server. */
 export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Words }> = {
+  ACCOUNT_HELD: {
+    en: "The data of this account is kept for a legal reason and cannot be deleted now.",
+    ko: "법적인 이유로 이 계정의 데이터를 보관하고 있어 지금은 삭제할 수 없어요.",
+  },
   ALREADY_SUBSCRIBED: {
     en: "You have a paid plan already. Change it instead.",
     ko: "이미 유료 요금제를 쓰고 있어요. 요금제를 변경해 주세요.",

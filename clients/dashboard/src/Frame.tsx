@@ -3,6 +3,7 @@ import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router"
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
+import { useToldTimeZone } from "./account/told-time-zone";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { sessionsWithAbandonedEdits } from "./session/stored-edits";
@@ -27,6 +28,7 @@ export function Frame() {
   useStoredTheme();
   useStoredLanguage();
   useAbandonedEdits();
+  useToldTimeZone();
 
   useEffect(() => {
     // Once for each end of a login: the frame stays mounted while the sign-in page loads.

@@ -10,6 +10,7 @@ import uuid
 import psutil
 import pytest
 
+from cluster.mindmap.render import png_process
 from models.errors import RateLimited, Unavailable
 from serve import png_drawing
 from serve.png_drawing import MAX_WAITING, PngDrawer
@@ -67,7 +68,7 @@ async def test_one_picture_is_drawn_at_a_time_and_one_user_cannot_fill_the_queue
         active -= 1
         return svg.encode()
 
-    monkeypatch.setattr(png_drawing, "_draw_in_process", draw)
+    monkeypatch.setattr(png_drawing, "draw_in_process", draw)
     drawer, users = PngDrawer(), [uuid.uuid4() for _ in range(MAX_WAITING + 1)]
     waiting = [asyncio.create_task(drawer.draw(user, str(i), None)) for i, user in enumerate(users)]
     await asyncio.sleep(0)
@@ -91,10 +92,10 @@ async def test_a_process_that_fails_or_takes_too_long_is_a_503(monkeypatch: pyte
     with pytest.raises(Unavailable):
         await drawer.draw(user, "no image", None)
     with monkeypatch.context() as little_memory:
-        little_memory.setattr(png_drawing, "MAX_MEMORY_BYTES", 60_000_000)
+        little_memory.setattr(png_process, "MAX_MEMORY_BYTES", 60_000_000)
         with pytest.raises(Unavailable):
             await drawer.draw(user, large_svg(10), None)
-    monkeypatch.setattr(png_drawing, "TIMEOUT_S", 0.01)
+    monkeypatch.setattr(png_process, "TIMEOUT_S", 0.01)
     with pytest.raises(Unavailable, match="too long"):
         await drawer.draw(user, large_svg(), None)
     monkeypatch.undo()

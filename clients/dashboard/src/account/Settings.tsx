@@ -70,6 +70,19 @@ export function Settings() {
             {server.data?.uses_models && (
               <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
             )}
+            <label className="row wrap">
+              <span className="grow">
+                <span className="label">{t.account.mails}</span>
+                <br />
+                <span className="small muted">{t.account.mailsHint}</span>
+              </span>
+              <input
+                type="checkbox"
+                checked={settings.email_notifications}
+                disabled={save.isPending}
+                onChange={(e) => change({ email_notifications: e.target.checked })}
+              />
+            </label>
             <DomainList
               label={t.account.excluded}
               hint={t.account.excludedHint}

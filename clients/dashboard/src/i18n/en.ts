@@ -579,6 +579,9 @@ export const en = {
     verifySent: "The link is on its way.",
     language: "Language",
     theme: "Appearance",
+    mails: "E-mail notices",
+    mailsHint:
+      "Session reports and warnings about tokens, to a confirmed address, between 8:00 and 22:00. Mails about your login, payments and deletions always arrive.",
     light: "Light",
     dark: "Dark",
     system: "As the system",

@@ -585,6 +585,9 @@ export const ko: Messages = {
     verifySend: "링크 다시 보내기",
     verifySent: "링크를 보냈어요.",
     language: "언어",
+    mails: "메일 알림",
+    mailsHint:
+      "확인된 주소로 8시에서 22시 사이에 세션 보고서와 토큰 알림을 보내요. 로그인, 결제, 삭제에 관한 메일은 항상 보내요.",
     theme: "화면",
     light: "밝게",
     dark: "어둡게",
