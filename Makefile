@@ -97,6 +97,12 @@ $(EXTENSION): $(VENV)/.ready $(EXTENSION_SOURCES)
 check-kuberay: setup ## Validate the manifests without a cluster
 	@$(BIN)/python -m kuberay.checks $(ARGS)
 
+check-terraform: setup ## Validate the Terraform configuration without providers or an account
+	@$(BIN)/python -m kuberay.checks.terraform_rules
+
+check-terraform-policies: setup ## checkov's policies for the Terraform configuration (downloads checkov)
+	@$(BIN)/uvx --from checkov==3.3.30 checkov --config-file kuberay/terraform/checkov.yaml --directory kuberay/terraform
+
 soak: web-app ## The long tests that break everything at once
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
@@ -158,4 +164,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules

@@ -78,7 +78,7 @@ def wait_for_rollout(
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
 ) -> RolloutState:
-    """Read the RayService until it is complete for SETTLED_S, has failed, or `timeout_s` is over; the last state.
+    """Read the RayService until it is complete for SETTLED_S, has failed, or `timeout_s` has passed; the last state.
 
     `report` receives each sentence that differs from the one before. Errors of `read` are raised.
     """

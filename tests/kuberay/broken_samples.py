@@ -359,7 +359,15 @@ RULE_SAMPLES: list[Sample] = [
     ("missing-account", without("ServiceAccount", "trailmind-worker"), "trailmind-worker does not exist"),
     ("missing-account", without("PriorityClass", "trailmind-head"), "trailmind-head does not exist"),
     ("missing-account", without("Role", "trailmind-batch"), "Role trailmind-batch"),
-    ("missing-account", without("ServiceAccount", "trailmind-secrets"), "trailmind-secrets does not exist"),
+    (
+        "missing-account",
+        in_kind(
+            "SecretStore",
+            None,
+            put({"jwt": {"serviceAccountRef": {"name": "nobody"}}}, "spec", "provider", "aws", "auth"),
+        ),
+        "service account nobody does not exist",
+    ),
     (
         "missing-service",
         in_kind(
