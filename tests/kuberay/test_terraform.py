@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from kuberay.checks import terraform_rules
 from kuberay.checks.terraform_rules import (
     RULES,
     TERRAFORM,
@@ -103,7 +103,7 @@ def test_a_file_that_does_not_parse_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unformatted_file_is_refused(tmp_path: Path) -> None:
-    if terraform_rules.shutil.which("terraform") is None:
+    if shutil.which("terraform") is None:
         pytest.skip("terraform is not installed")
     (tmp_path / "aws").mkdir()
     (tmp_path / "aws" / "versions.tf").write_text("locals {\n  a = 1\n  long = 2\n}\n")
