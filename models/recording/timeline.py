@@ -5,9 +5,10 @@ UTC epoch milliseconds.
 
 Dwell. A visit with a `page_leave` that has a measured active time (`active_ms`, from our extension) has that time as
 dwell. With a wall time (`duration_ms`), the dwell is that time minus the periods in which a visit that began later was
-in front, so that parallel tabs are not counted twice. A visit without `page_leave` ends at the next visit, pause or
-stop, at the latest after 30 minutes. A visit that was imported (from a history, from bookmarks, from open tabs) was not
-watched: it has no dwell.
+in front, so that parallel tabs are not counted twice, and minus the periods without input or with another program in
+front (`models.recording.attention`). A visit without `page_leave` ends at the next visit, pause or stop, at the latest
+after 30 minutes. A visit that was imported (from a history, from bookmarks, from open tabs) was not watched: it has no
+dwell.
 
 Clocks. Event times come from the client's clock. When they lie more than 24 h from the times of receipt, all events are
 shifted by one offset, which keeps order and dwell. An event that still lies more than 24 h outside the session is
@@ -25,6 +26,7 @@ from statistics import median_low
 from typing import Any
 from urllib.parse import urljoin
 
+from models.recording.attention import AwaySpan, VisitOrigin, away_spans, visit_origins
 from models.recording.corrections import apply_corrections
 from models.recording.page_titles import clean_title, file_name, is_interim_title, title_of_page
 from models.recording.pages import MAX_PAGE_CHARS, CapturedPage
@@ -91,6 +93,8 @@ class VisitRecord:
     via: str | None = None
     #: The address that the page names as its own.
     canonical: str | None = None
+    #: The visit it was opened from, or the address of the page outside the session.
+    origin: VisitOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ class Timeline:
     dwell_ms: int
     clock_skew_ms: int = 0
     num_unreadable: int = 0
+    #: The times away from the pages.
+    away: tuple[AwaySpan, ...] = ()
 
 
 def _number(value: Any) -> float | None:
@@ -175,7 +181,9 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
     last_event_ms = max(
         (event.occurred_ms for event in ordered if event.key not in out_of_range), default=span.started_ms
     )
-    visits = _visits(ordered, _in_client_time(received, span, skew_ms), last_event_ms, out_of_range)
+    imported = frozenset(event.key for event in ordered if event.get("via") in _IMPORTED)
+    away = away_spans((event for event in ordered if event.key not in out_of_range), imported)
+    visits = _visits(ordered, _in_client_time(received, span, skew_ms), last_event_ms, out_of_range, away)
     urls = [_url(event) for event in ordered if event.type == "page_visit"]
     return Timeline(
         visits=tuple(visits),
@@ -186,6 +194,7 @@ def build_timeline(events: Iterable[TimelineEvent], span: SessionSpan) -> Timeli
         num_unique_urls=len({url_hash(url) for url in urls if url}),
         dwell_ms=sum(visit.dwell_ms for visit in visits),
         clock_skew_ms=skew_ms,
+        away=tuple(away),
     )
 
 
@@ -213,17 +222,30 @@ def _url(event: TimelineEvent) -> str | None:
 
 
 def _visits(
-    events: Sequence[TimelineEvent], span: SessionSpan, last_event_ms: int, out_of_range: frozenset[str]
+    events: Sequence[TimelineEvent],
+    span: SessionSpan,
+    last_event_ms: int,
+    out_of_range: frozenset[str],
+    away: Sequence[AwaySpan],
 ) -> list[VisitRecord]:
     visits = _begun_visits(events)
-    leave_events, scroll_depths = _assign_to_visits(events, visits, _visits_by_event_id(events, visits))
+    by_event_id = _visits_by_event_id(events, visits)
+    origins = visit_origins(events, visits, by_event_id)
+    leave_events, scroll_depths = _assign_to_visits(events, visits, by_event_id)
     next_starts = _next_starts(visits, out_of_range)
     pauses = sorted(paused_ms for paused_ms, _ in span.pauses)
     ends = [
         _visit_end(visit, leave_events.get(i), next_starts[i], pauses, span, last_event_ms, out_of_range)
         for i, visit in enumerate(visits)
     ]
-    covered_ms = _covered_ms([(visit.started_ms, ended_ms) for visit, (ended_ms, _) in zip(visits, ends, strict=True)])
+    # In a time away a visit was not in front, as if a later visit had covered it.
+    last_ms = max(last_event_ms, span.ended_ms or 0)
+    intervals = [(visit.started_ms, ends[i][0], i) for i, visit in enumerate(visits)]
+    intervals += [(a.started_ms, a.ended_ms if a.ended_ms is not None else last_ms, len(visits)) for a in away]
+    intervals.sort(key=lambda interval: (interval[0], interval[2]))
+    covered_ms = dict(
+        zip((i for _, _, i in intervals), _covered_ms([(start, end) for start, end, _ in intervals]), strict=True)
+    )
     finished = []
     for i, (visit, (ended_ms, active_ms)) in enumerate(zip(visits, ends, strict=True)):
         dwell_ms = ended_ms - visit.started_ms - covered_ms[i] if active_ms is None else active_ms
@@ -233,6 +255,7 @@ def _visits(
                 ended_ms=ended_ms,
                 dwell_ms=min(max(dwell_ms, 0), DAY_MS),
                 max_scroll_depth=round(scroll_depths.get(i, 0.0), 4),
+                origin=origins.get(visit.key),
             )
         )
     return finished

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
+from models.recording.attention import AwayReason
 from models.schemas.base import Reply, Time
 
 
@@ -18,6 +21,17 @@ class PageVisitReply(Reply):
     max_scroll_depth: float
     page_id: str
     is_revisit: bool
+    opened_from: str | None = Field(default=None, description="Id of the earlier visit that led to this one")
+    referrer: str | None = Field(default=None, description="Address of the page outside the session that led to it")
+
+
+class QuoteSelector(Reply):
+    """The passage with the text around it, as a W3C TextQuoteSelector."""
+
+    type: Literal["TextQuoteSelector"] = "TextQuoteSelector"
+    exact: str
+    prefix: str
+    suffix: str
 
 
 class HighlightReply(Reply):
@@ -30,6 +44,7 @@ class HighlightReply(Reply):
     note: str | None = None
     url: str | None = None
     page_visit_id: str | None = None
+    anchor: QuoteSelector | None = Field(default=None, description="Where the passage is, if the client recorded it")
     created_at: Time
 
 
@@ -64,6 +79,14 @@ class Pause(Reply):
     ended_at: Time | None = None
 
 
+class Away(Reply):
+    """A time without input (`idle`), or with another program in front; without `ended_at` the user did not return."""
+
+    reason: AwayReason
+    started_at: Time
+    ended_at: Time | None = None
+
+
 class TimelineReply(Reply):
     """The session in chronological order. `clock_skew_ms` has been added to every client timestamp.
 
@@ -73,6 +96,7 @@ class TimelineReply(Reply):
     visits: list[TimelineVisit]
     highlights: list[HighlightReply] = Field(description="Highlights on pages that were not visited in this session")
     pauses: list[Pause]
+    away: list[Away] = Field(description="When the user did not read; these times are not part of `duration_ms`")
     dwell_ms: int
     clock_skew_ms: int
     num_unreadable_events: int = 0

@@ -545,6 +545,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
         "visits": [{**_VISIT, "ended_at": _ENDED, "highlights": [_HIGHLIGHT]}],
         "highlights": [_HIGHLIGHT],
         "pauses": [{"started_at": _BEGUN, "ended_at": _ENDED}],
+        "away": [{"reason": "idle", "started_at": _BEGUN, "ended_at": _ENDED}],
         "dwell_ms": 42_000,
         "clock_skew_ms": 0,
     },

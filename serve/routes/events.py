@@ -18,11 +18,13 @@ from models.recording.timeline import HighlightRecord, VisitRecord
 from models.recording.timeline_store import from_epoch_ms, load_span, load_timeline
 from models.schemas.events import EventsBody, EventsReply
 from models.schemas.timeline import (
+    Away,
     EventsList,
     EventStats,
     HighlightReply,
     PageVisitReply,
     Pause,
+    QuoteSelector,
     TimelineReply,
     TimelineVisit,
 )
@@ -77,7 +79,14 @@ def visit_fields(visit: VisitRecord) -> dict[str, Any]:
         "max_scroll_depth": visit.max_scroll_depth,
         "page_id": visit.page_id,
         "is_revisit": visit.is_revisit,
-    }
+    } | _origin_fields(visit)
+
+
+def _origin_fields(visit: VisitRecord) -> dict[str, str]:
+    origin = visit.origin
+    if origin is None:
+        return {}
+    return {"opened_from": origin.visit_key} if origin.visit_key else {"referrer": origin.referrer or ""}
 
 
 def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
@@ -90,6 +99,9 @@ def highlight_reply(highlight: HighlightRecord) -> HighlightReply:
         note=highlight.note,
         url=highlight.url,
         page_visit_id=highlight.visit_key,
+        anchor=QuoteSelector(exact=highlight.text, prefix=highlight.prefix, suffix=highlight.suffix)
+        if highlight.prefix or highlight.suffix
+        else None,
         created_at=from_epoch_ms(highlight.occurred_ms),
     )
 
@@ -159,6 +171,14 @@ async def get_timeline(
         pauses=[
             Pause(started_at=from_epoch_ms(begun), ended_at=from_epoch_ms(ended) if ended is not None else None)
             for begun, ended in span.pauses
+        ],
+        away=[
+            Away(
+                reason=away.reason,
+                started_at=from_epoch_ms(away.started_ms),
+                ended_at=from_epoch_ms(away.ended_ms) if away.ended_ms is not None else None,
+            )
+            for away in timeline.away
         ],
         dwell_ms=timeline.dwell_ms,
         clock_skew_ms=timeline.clock_skew_ms,

@@ -423,3 +423,36 @@ async def test_an_unreadable_row_is_skipped_and_counted(ann: ApiUser, db: Db, wo
     assert (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
     await ann.ok("DELETE", f"/v1/sessions/{session}")
     await ann.ok("POST", f"/v1/sessions/{session}/restore")
+
+
+async def test_the_timeline_has_origins_times_away_and_the_place_of_a_quote(ann: ApiUser) -> None:
+    session = await ann.start()
+    at = 1_760_000_000_000
+    first = str(uuid.uuid4())
+    quote = {"type": "TextQuoteSelector", "exact": "Bears eat berries", "prefix": "In summer. ", "suffix": " and fish"}
+    await ann.send(
+        session,
+        [
+            visit("https://example.com/a", at, event_id=first, referrer="https://search.example/?q=bears"),
+            visit("https://example.com/b", at + 60_000, metadata={"opener_visit_id": first}),
+            {"type": "idle", "timestamp": at + 70_000, "url": "https://example.com/b"},
+            {"type": "active", "timestamp": at + 170_000, "url": "https://example.com/b"},
+            {
+                "type": "highlight",
+                "timestamp": at + 180_000,
+                "url": "https://elsewhere.example/bears",
+                "text": "Bears eat berries",
+                "metadata": {"anchor": [quote, {"type": "TextPositionSelector", "start": 12, "end": 29}]},
+            },
+        ],
+    )
+    timeline = await ann.ok("GET", f"/v1/sessions/{session}/timeline")
+    opened, second = timeline["visits"]
+    assert (opened["referrer"], "opened_from" in opened) == ("https://search.example/?q=bears", False)
+    assert (second["opened_from"], "referrer" in second) == (opened["id"], False)
+    assert [away["reason"] for away in timeline["away"]] == ["idle"]
+    assert second["duration_ms"] == 20_000, "without the hundred seconds of idle time"
+    (stray,) = timeline["highlights"]
+    assert stray["anchor"] == quote
+    listed = await ann.ok("GET", f"/v1/sessions/{session}/events?type=highlight")
+    assert listed["highlights"][0]["anchor"] == quote

@@ -2706,6 +2706,23 @@ export interface components {
             user: components["schemas"]["UserReply"];
         };
         /**
+         * Away
+         * @description A time without input (`idle`), or with another program in front; without `ended_at` the user did not return.
+         */
+        Away: {
+            reason: components["schemas"]["AwayReason"];
+            /** Started At */
+            started_at: string;
+            /** Ended At */
+            ended_at?: string;
+        };
+        /**
+         * AwayReason
+         * @description Why the user did not read.
+         * @enum {string}
+         */
+        AwayReason: "idle" | "other_window";
+        /**
          * BillingEnvelope
          * @description `{"billing": …}`
          * @example {
@@ -3512,6 +3529,8 @@ export interface components {
             url?: string;
             /** Page Visit Id */
             page_visit_id?: string;
+            /** @description Where the passage is, if the client recorded it */
+            anchor?: components["schemas"]["QuoteSelector"];
             /** Created At */
             created_at: string;
         };
@@ -4195,6 +4214,16 @@ export interface components {
             page_id: string;
             /** Is Revisit */
             is_revisit: boolean;
+            /**
+             * Opened From
+             * @description Id of the earlier visit that led to this one
+             */
+            opened_from?: string;
+            /**
+             * Referrer
+             * @description Address of the page outside the session that led to it
+             */
+            referrer?: string;
         };
         /**
          * PaidPlanReply
@@ -4461,6 +4490,24 @@ export interface components {
              * @description The user has not yet decided whether pages may be sent to a vendor
              */
             needs_consent: boolean;
+        };
+        /**
+         * QuoteSelector
+         * @description The passage with the text around it, as a W3C TextQuoteSelector.
+         */
+        QuoteSelector: {
+            /**
+             * Type
+             * @default TextQuoteSelector
+             * @constant
+             */
+            type?: "TextQuoteSelector";
+            /** Exact */
+            exact: string;
+            /** Prefix */
+            prefix: string;
+            /** Suffix */
+            suffix: string;
         };
         /**
          * ReadyReply
@@ -5368,6 +5415,13 @@ export interface components {
          *           "ended_at": "2026-11-20T09:42:10.000Z"
          *         }
          *       ],
+         *       "away": [
+         *         {
+         *           "reason": "idle",
+         *           "started_at": "2026-11-20T09:00:00.000Z",
+         *           "ended_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
          *       "dwell_ms": 42000,
          *       "clock_skew_ms": 0
          *     }
@@ -5382,6 +5436,11 @@ export interface components {
             highlights: components["schemas"]["HighlightReply"][];
             /** Pauses */
             pauses: components["schemas"]["Pause"][];
+            /**
+             * Away
+             * @description When the user did not read; these times are not part of `duration_ms`
+             */
+            away: components["schemas"]["Away"][];
             /** Dwell Ms */
             dwell_ms: number;
             /** Clock Skew Ms */
@@ -5413,6 +5472,16 @@ export interface components {
             page_id: string;
             /** Is Revisit */
             is_revisit: boolean;
+            /**
+             * Opened From
+             * @description Id of the earlier visit that led to this one
+             */
+            opened_from?: string;
+            /**
+             * Referrer
+             * @description Address of the page outside the session that led to it
+             */
+            referrer?: string;
             /** Ended At */
             ended_at: string;
             /** Highlights */
@@ -6123,6 +6192,8 @@ export type ApiKeyReply = components['schemas']['ApiKeyReply'];
 export type AuditList = components['schemas']['AuditList'];
 export type AuditReply = components['schemas']['AuditReply'];
 export type AuthReply = components['schemas']['AuthReply'];
+export type Away = components['schemas']['Away'];
+export type AwayReason = components['schemas']['AwayReason'];
 export type BillingEnvelope = components['schemas']['BillingEnvelope'];
 export type BillingReply = components['schemas']['BillingReply'];
 export type ChangeReply = components['schemas']['ChangeReply'];
@@ -6201,6 +6272,7 @@ export type PortalReply = components['schemas']['PortalReply'];
 export type PositionBody = components['schemas']['PositionBody'];
 export type QuoteEnvelope = components['schemas']['QuoteEnvelope'];
 export type QuoteReply = components['schemas']['QuoteReply'];
+export type QuoteSelector = components['schemas']['QuoteSelector'];
 export type ReadyReply = components['schemas']['ReadyReply'];
 export type ReceiptEnvelope = components['schemas']['ReceiptEnvelope'];
 export type ReceiptList = components['schemas']['ReceiptList'];

@@ -26,6 +26,7 @@ const timeline = (visits: Visit[], pauses: Timeline["pauses"] = []): Timeline =>
   visits,
   highlights: [],
   pauses,
+  away: [],
   dwell_ms: 0,
   clock_skew_ms: 0,
 });
@@ -47,6 +48,19 @@ describe("timelineRows", () => {
   it("has no gap shorter than GAP_MS", () => {
     const rows = timelineRows(timeline([visit("1", 0, 1), visit("2", 1 + (GAP_MS - 1) / 60_000, 9)]), place);
     expect(rows.every((row) => row.kind === "visit")).toBe(true);
+  });
+  it("has the times away and the highlights without a visit", () => {
+    const highlight = { id: "h", text: "Marked", color: "#FFFF00", url: "https://b.example/", created_at: at(6) };
+    const away = [
+      { reason: "idle" as const, started_at: at(5), ended_at: at(19) },
+      { reason: "other_window" as const, started_at: at(23), ended_at: at(23.2) },
+    ];
+    const rows = timelineRows(
+      { ...timeline([visit("1", 0, 4), visit("2", 20, 22)]), highlights: [highlight], away },
+      place,
+    );
+    expect(rows.map((row) => row.kind)).toEqual(["visit", "away", "highlight", "visit"]);
+    expect(filterRows(rows, new Set(["n-page-0-2"]), null).map((row) => row.kind)).toEqual(["visit"]);
   });
   it("filters by topic and by time", () => {
     const rows = timelineRows(timeline([visit("1", 0, 2), visit("2", 3, 4), visit("9", 5, 6)]), place);

@@ -16,6 +16,7 @@ export type Status = Session["session_status"];
 export const STATUSES: readonly Status[] = ["recording", "paused", "processing", "completed", "failed"];
 export type Timeline = TimelineReply;
 export type Visit = TimelineVisit;
+export type Highlight = TimelineReply["highlights"][number];
 export type Mindmap = MindmapReply;
 
 const PAGE_SIZE = 24;

@@ -206,6 +206,11 @@ export const en = {
     pause: (d: string) => `Paused for ${d}`,
     pauseOpen: "Paused",
     gap: (d: string) => `${d} without a page`,
+    away: {
+      idle: (d: string | null) => (d ? `No keyboard or mouse for ${d}` : "No keyboard or mouse until the end"),
+      other_window: (d: string | null) => (d ? `In another program for ${d}` : "In another program until the end"),
+    },
+    from: (title: string) => `from ${title}`,
     allTopics: "All topics",
     topicFilter: "Topic",
     strip: "The session as coloured time. Click to jump, drag to filter.",

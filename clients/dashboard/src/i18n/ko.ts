@@ -192,6 +192,11 @@ export const ko: Messages = {
     revisit: "다시 방문",
     pause: (d) => `${d} 동안 일시정지`,
     pauseOpen: "일시정지",
+    away: {
+      idle: (d) => (d ? `${d} 동안 입력 없음` : "끝까지 입력 없음"),
+      other_window: (d) => (d ? `${d} 동안 다른 프로그램 사용` : "끝까지 다른 프로그램 사용"),
+    },
+    from: (title) => `${title}에서 옴`,
     gap: (d) => `${d} 동안 페이지 없음`,
     allTopics: "모든 주제",
     topicFilter: "주제",

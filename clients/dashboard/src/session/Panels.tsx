@@ -5,7 +5,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap, type VersionReply } from "@trailmind/api";
 import { api } from "~/api/client";
-import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session } from "~/api/queries";
+import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session, timelineQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
@@ -193,6 +193,28 @@ function ReceiptFacts({ session }: Props) {
           ))}
         </ul>
       )}
+      <StrayHighlights session={session} />
+    </>
+  );
+}
+
+/** Passages that were marked on pages without a visit: they are stored, and on no page of the map. */
+function StrayHighlights({ session }: { session: Session }) {
+  const t = useMessages();
+  const timeline = useQuery(timelineQuery(session.id, isOpen(session.session_status)));
+  const highlights = timeline.data?.highlights ?? [];
+  if (highlights.length === 0) return null;
+  return (
+    <>
+      <h3>{t.timeline.elsewhere}</h3>
+      <ul className="panel-list">
+        {highlights.map((highlight) => (
+          <li key={highlight.id}>
+            <q className="grow">{highlight.text}</q>
+            <span className="small muted">{highlight.url ? hostOf(highlight.url) : ""}</span>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }

@@ -1,9 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { duration, timeOfDay } from "@trailmind/api";
+import { duration, type Language, timeOfDay } from "@trailmind/api";
 import { Clock3, ExternalLink, Hourglass, Pause, RotateCcw } from "lucide-react";
 import { type KeyboardEvent, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import type { Timeline as TimelineData } from "~/api/queries";
-import { useLanguage, useMessages } from "~/i18n";
+import { type Messages, useLanguage, useMessages } from "~/i18n";
 import { type MapModel, subtree } from "~/map/model";
 import { EmptyState, hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { TimelineMinimap } from "./TimelineMinimap";
@@ -38,6 +38,10 @@ export function Timeline(props: {
     () => filterRows(rows, topic && model ? subtree(model, topic) : null, range),
     [rows, topic, model, range],
   );
+  const titles = useMemo(
+    () => new Map(timeline.visits.map((visit) => [visit.id, visit.title || hostOf(visit.url)])),
+    [timeline],
+  );
   const longest = useMemo(() => Math.max(60_000, ...timeline.visits.map((visit) => visit.duration_ms)), [timeline]);
   const highlighted = useMemo(
     () => (selected && model?.byId.has(selected) ? subtree(model, selected) : null),
@@ -46,7 +50,12 @@ export function Timeline(props: {
   const list = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (i) => (shown[i]?.kind === "visit" ? 62 + 58 * (shown[i].visit.highlights.length > 0 ? 1 : 0) : 40),
+    estimateSize: (i) =>
+      shown[i]?.kind === "highlight"
+        ? 84
+        : shown[i]?.kind === "visit"
+          ? 62 + 58 * (shown[i].visit.highlights.length > 0 ? 1 : 0)
+          : 40,
     getItemKey: (i) => shown[i]?.key ?? i,
     overscan: 12,
   });
@@ -69,7 +78,7 @@ export function Timeline(props: {
     if (isLive && wasAtEnd.current && count > 0) scrollTo(count - 1);
   }, [count, isLive]);
 
-  if (timeline.visits.length === 0)
+  if (timeline.visits.length === 0 && timeline.highlights.length === 0)
     return (
       <EmptyState icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />} title={t.timeline.empty}>
         {isLive ? t.timeline.emptyHint : t.timeline.emptyDone}
@@ -87,7 +96,8 @@ export function Timeline(props: {
     // A key that is held down is faster than the rows are rendered.
     const start = nextRow.current ?? Number(focused.closest<HTMLElement>("[data-index]")?.dataset.index ?? -1);
     let index = start + by;
-    while (shown[index] && shown[index]?.kind !== "visit") index += by;
+    const isStop = (row: Row) => row.kind === "visit" || row.kind === "highlight";
+    for (let row = shown[index]; row && !isStop(row); row = shown[index]) index += by;
     if (!shown[index]) return;
     nextRow.current = index;
     list.scrollToIndex(index);
@@ -186,19 +196,22 @@ export function Timeline(props: {
                       hasMap={model !== null}
                       isHighlighted={Boolean(row.nodeId && highlighted?.has(row.nodeId))}
                       isDim={highlighted !== null && !(row.nodeId && highlighted.has(row.nodeId))}
+                      origin={titles.get(row.visit.opened_from ?? "") ?? null}
+                      onOrigin={() => {
+                        const at = shown.findIndex((each) => each.key === row.visit.opened_from);
+                        if (at >= 0) list.scrollToIndex(at, { align: "center" });
+                      }}
                       onSelect={() => {
                         isOwnChoice.current = true;
                         onSelect(row.nodeId === selected ? null : row.nodeId);
                       }}
                     />
+                  ) : row.kind === "highlight" ? (
+                    <StrayHighlight row={row} />
                   ) : (
                     <p className="timeline-pause muted small">
                       {row.kind === "pause" ? <Pause size={14} aria-hidden /> : <Hourglass size={14} aria-hidden />}
-                      {row.kind === "gap"
-                        ? t.timeline.gap(duration(row.lengthMs, language))
-                        : row.lengthMs === null
-                          ? t.timeline.pauseOpen
-                          : t.timeline.pause(duration(row.lengthMs, language))}
+                      {breakSentence(row, t, language)}
                     </p>
                   )}
                 </li>
@@ -211,12 +224,60 @@ export function Timeline(props: {
   );
 }
 
+/** What a row without a page says. */
+function breakSentence(row: Exclude<Row, { kind: "visit" | "highlight" }>, t: Messages, language: Language): string {
+  if (row.kind === "gap") return t.timeline.gap(duration(row.lengthMs, language));
+  const length = row.lengthMs === null ? null : duration(row.lengthMs, language);
+  if (row.kind === "pause") return length === null ? t.timeline.pauseOpen : t.timeline.pause(length);
+  return t.timeline.away[row.reason](length);
+}
+
+/** A passage that was marked on a page without a visit, for example in a tab that is not recorded. */
+function StrayHighlight({ row }: { row: Extract<Row, { kind: "highlight" }> }) {
+  const t = useMessages();
+  const language = useLanguage();
+  const { highlight } = row;
+  const href = highlight.url ? safeHref(highlight.url) : null;
+  const host = highlight.url ? hostOf(highlight.url) : "";
+  return (
+    <article className="visit stray">
+      <time className="visit-time tnum" dateTime={highlight.created_at}>
+        {timeOfDay(new Date(row.atMs), language)}
+      </time>
+      <div className="grow">
+        <p className="visit-meta small muted">
+          {t.timeline.elsewhere}
+          {href && (
+            <>
+              {" · "}
+              <a href={href} target="_blank" rel="noreferrer noopener">
+                {host}
+              </a>
+            </>
+          )}
+        </p>
+        <blockquote className="quote">
+          {highlight.text}
+          {highlight.note && (
+            <footer className="small muted">
+              {t.timeline.note}: {highlight.note}
+            </footer>
+          )}
+        </blockquote>
+      </div>
+    </article>
+  );
+}
+
 function VisitRow(props: {
   row: Extract<Row, { kind: "visit" }>;
   longest: number;
   hasMap: boolean;
   isHighlighted: boolean;
   isDim: boolean;
+  /** The title of the visit that led to this one. */
+  origin: string | null;
+  onOrigin: () => void;
   onSelect: () => void;
 }) {
   const { row, longest, hasMap, isHighlighted, isDim, onSelect } = props;
@@ -278,6 +339,13 @@ function VisitRow(props: {
               </span>
             )}
             {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
+            {props.origin !== null ? (
+              <button type="button" tabIndex={-1} className="link ellipsis visit-origin" onClick={props.onOrigin}>
+                {t.timeline.from(props.origin)}
+              </button>
+            ) : (
+              visit.referrer && <span className="ellipsis">{t.timeline.from(hostOf(visit.referrer))}</span>
+            )}
           </span>
           <span className="visit-bar" aria-hidden="true">
             <i style={{ width: `${Math.max(2, (visit.duration_ms / longest) * 100)}%` }} />
