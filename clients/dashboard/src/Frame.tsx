@@ -5,6 +5,7 @@ import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalSto
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { useToldTimeZone } from "./account/told-time-zone";
 import { currentLogin, onLogin } from "./api/login";
+import { AccountNotices } from "./billing/AccountNotices";
 import { useMessages } from "./i18n";
 import { sessionsWithAbandonedEdits } from "./session/stored-edits";
 import { useEffectiveTheme } from "./theme";
@@ -99,6 +100,7 @@ export function Frame() {
       </nav>
       <main id="content" tabIndex={-1}>
         <ConnectionNotice />
+        <AccountNotices />
         <Outlet />
       </main>
       {!isInSession && (

@@ -132,6 +132,9 @@ const threads = createRoute({
 const account = createRoute({
   getParentRoute: () => frame,
   path: "/account",
+  validateSearch: (s: Record<string, unknown>): { checkout?: string | undefined } => ({
+    checkout: optionalText(s.checkout),
+  }),
   component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
 });
 

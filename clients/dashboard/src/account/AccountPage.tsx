@@ -1,10 +1,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { unwrap } from "@trailmind/api";
 import { useState, useSyncExternalStore } from "react";
 import { api, download } from "~/api/client";
 import { currentLogin, endLogin, markSignedOut, onLogin } from "~/api/login";
-import { optionalQuery, serverQuery } from "~/api/queries";
+import { serverQuery } from "~/api/queries";
+import { CheckoutReturn } from "~/billing/CheckoutReturn";
+import { Invoices } from "~/billing/Invoices";
+import { PlanSection } from "~/billing/PlanSection";
+import { usageQuery } from "~/billing/queries";
+import { TokenPacks } from "~/billing/TokenPacks";
 import { useMessages } from "~/i18n";
 import { forgetStoredEdits } from "~/session/stored-edits";
 import { errorMessage } from "~/ui/error-message";
@@ -13,7 +18,6 @@ import { ApiKeys } from "./ApiKeys";
 import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
 import { Logins } from "./Logins";
-import { Plans } from "./Plans";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
 import { SignOutEverywhere } from "./SignOutEverywhere";
@@ -25,7 +29,8 @@ export function AccountPage() {
   const navigate = useNavigate();
   const client = useQueryClient();
   const login = useSyncExternalStore(onLogin, currentLogin);
-  const usage = useQuery(optionalQuery(["usage"], () => unwrap(api.GET("/v1/usage"))));
+  const { checkout } = useSearch({ from: "/frame/account" });
+  const usage = useQuery(usageQuery());
   const server = useQuery(serverQuery());
   const [isLeaving, setLeaving] = useState(false);
   if (login.state !== "in") return null;
@@ -69,8 +74,11 @@ export function AccountPage() {
           </button>
         </p>
       )}
-      <Plans />
+      {checkout && <CheckoutReturn id={checkout} />}
+      <PlanSection />
       {usage.data !== null && <Usage query={usage} />}
+      <TokenPacks />
+      <Invoices />
       <Settings />
       <ChangePassword key={String(account.hasPassword)} hasPassword={account.hasPassword !== false} />
       <ApiKeys />

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type ApiKeyCreate, relativeTime, shortDate, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
-import { optionalQuery } from "~/api/queries";
+import { optionalQuery, planQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { copyText } from "~/ui/clipboard";
 import { errorMessage } from "~/ui/error-message";
@@ -21,6 +21,9 @@ export function ApiKeys() {
   const [scopes, setScopes] = useState<Scopes>(["sessions:read"]);
   const [days, setDays] = useState(90);
   const keys = useQuery(optionalQuery(["api-keys"], () => unwrap(api.GET("/v1/auth/api-keys"))));
+  const plan = useQuery(planQuery()).data?.subscription.plan;
+  // A server without plans has keys for everybody.
+  const includesKeys = plan === undefined || plan.features.api_access === true;
   const refresh = () => client.invalidateQueries({ queryKey: ["api-keys"] });
   const create = useMutation({
     mutationFn: () =>
@@ -92,53 +95,56 @@ export function ApiKeys() {
             </button>
           </div>
         )}
-        <form
-          className="row wrap"
-          onSubmit={(e) => {
-            e.preventDefault();
-            if (name.trim()) create.mutate();
-          }}
-        >
-          <input
-            className="input compact key-name"
-            aria-label={t.account.keyName}
-            placeholder={t.account.keyName}
-            maxLength={100}
-            value={name}
-            onChange={(e) => setName(e.target.value)}
-          />
-          <select
-            className="input compact key-expiry"
-            aria-label={t.account.keyExpiry}
-            value={days}
-            onChange={(e) => setDays(Number(e.target.value))}
+        {plan && !includesKeys && <p className="notice">{t.account.keyNotInPlan(plan.name)}</p>}
+        {includesKeys && (
+          <form
+            className="row wrap"
+            onSubmit={(e) => {
+              e.preventDefault();
+              if (name.trim()) create.mutate();
+            }}
           >
-            {[30, 90, 365].map((each) => (
-              <option key={each} value={each}>
-                {t.account.keyDays(each)}
-              </option>
-            ))}
-            <option value={0}>{t.account.keyForever}</option>
-          </select>
-          <fieldset className="row wrap key-scopes">
-            <legend className="sr">{t.account.keyScope}</legend>
-            {SCOPES.map((scope) => (
-              <label key={scope} className="small">
-                <input
-                  type="checkbox"
-                  checked={scopes.includes(scope)}
-                  onChange={(e) =>
-                    setScopes(e.currentTarget.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
-                  }
-                />{" "}
-                {t.account.keyScopes[scope]}
-              </label>
-            ))}
-          </fieldset>
-          <button type="submit" className="button" disabled={!name.trim() || scopes.length === 0 || create.isPending}>
-            {t.account.keyCreate}
-          </button>
-        </form>
+            <input
+              className="input compact key-name"
+              aria-label={t.account.keyName}
+              placeholder={t.account.keyName}
+              maxLength={100}
+              value={name}
+              onChange={(e) => setName(e.target.value)}
+            />
+            <select
+              className="input compact key-expiry"
+              aria-label={t.account.keyExpiry}
+              value={days}
+              onChange={(e) => setDays(Number(e.target.value))}
+            >
+              {[30, 90, 365].map((each) => (
+                <option key={each} value={each}>
+                  {t.account.keyDays(each)}
+                </option>
+              ))}
+              <option value={0}>{t.account.keyForever}</option>
+            </select>
+            <fieldset className="row wrap key-scopes">
+              <legend className="sr">{t.account.keyScope}</legend>
+              {SCOPES.map((scope) => (
+                <label key={scope} className="small">
+                  <input
+                    type="checkbox"
+                    checked={scopes.includes(scope)}
+                    onChange={(e) =>
+                      setScopes(e.currentTarget.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))
+                    }
+                  />{" "}
+                  {t.account.keyScopes[scope]}
+                </label>
+              ))}
+            </fieldset>
+            <button type="submit" className="button" disabled={!name.trim() || scopes.length === 0 || create.isPending}>
+              {t.account.keyCreate}
+            </button>
+          </form>
+        )}
       </div>
     </Section>
   );

@@ -1,0 +1,238 @@
+"""From Free to Pro and back, in Chromium, beside a stateful fake of Stripe and its hosted pages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+import uvicorn
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Route, expect
+
+from cluster.settings import Settings, with_changes
+from launch.ray_environment import free_ports
+from serve.app import with_middleware
+from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.conftest import PageErrors
+from tests.dashboard.test_access import describe_violations
+from tests.support.billing import BillingWorld, billing_world
+from tests.support.client import ApiUser, sign_in
+from tests.support.completed_session import completed_session
+from tests.support.stripe_fake import FakeStripe, running_stripe
+from tests.support.stripe_fake.state import DAY
+
+pytestmark = pytest.mark.browser
+
+Db = psycopg.AsyncConnection[Any]
+
+SPEND = """
+    INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens)
+    VALUES (gen_random_uuid(), %s, %s, 'settle', 'mindmap', %s)
+"""
+
+
+@dataclass
+class Shop:
+    """A server that sells plans, and the delivery of Stripe's events to it. Clear `is_delivering` to hold them back."""
+
+    world: BillingWorld
+    origin: str
+    is_delivering: asyncio.Event
+
+    async def deliver_forever(self) -> None:
+        """Deliver events and run the jobs about them, as Stripe and a worker do."""
+        while True:
+            await self.is_delivering.wait()
+            await self.world.deliver()
+            await asyncio.sleep(0.1)
+
+    async def stripe_page(self, route: Route) -> None:
+        """A page of Stripe: Checkout pays and returns, the portal returns."""
+        session_id = route.request.url.rpartition("/")[2]
+        if "/c/" in route.request.url:
+            back = self.world.state.get("checkout.session", session_id)["success_url"]
+        else:
+            back = f"{self.origin}/account"
+        page = f'<!doctype html><title>Stripe</title><h1>Stripe</h1><a href="{back}">Pay and return</a>'
+        await route.fulfill(content_type="text/html", body=page)
+
+
+@pytest.fixture
+def stripe_account() -> Iterator[Any]:
+    with running_stripe(FakeStripe()) as server:
+        yield server
+
+
+@pytest.fixture
+async def shop(settings: Settings, stripe_account: Any) -> AsyncIterator[Shop]:
+    (port,) = free_ports(1)
+    origin = f"http://127.0.0.1:{port}"
+    async with billing_world(with_changes(settings, public_url=origin, port=port), stripe_account) as world:
+        config = uvicorn.Config(
+            with_middleware(world.app, world.settings), port=port, log_level="error", lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        shop = Shop(world, origin, asyncio.Event())
+        shop.is_delivering.set()
+        delivering = asyncio.create_task(shop.deliver_forever())
+        yield shop
+        delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
+        server.should_exit = True
+        await serving
+
+
+async def billing_is(person: ApiUser, is_expected: Callable[[dict[str, Any]], bool]) -> None:
+    """Wait until the server has learnt from Stripe what the account pays for."""
+    async with asyncio.timeout(60):
+        while not is_expected((await person.ok("GET", "/v1/billing"))["billing"]):
+            await asyncio.sleep(0.2)
+
+
+async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, page_errors: PageErrors) -> None:
+    world, stripe = shop.world, shop.world.state
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=shop.origin
+    )
+    await context.route("https://*.stripe.test/**", shop.stripe_page)
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    page_errors.watch(page)
+    user = BrowserUser(page, shop.origin)
+    await user.sign_up()
+    person = await sign_in(world.client, user.email)
+    # A session that Free would not keep.
+    session_id = await completed_session(person, db, title="An old trail")
+    await db.execute(
+        "UPDATE browsing_sessions SET created_at = now() - interval '40 days', started_at = now() - interval '40 days'"
+        " WHERE id = %s",
+        [session_id],
+    )
+
+    async def assert_accessible(where: str) -> None:
+        assert describe_violations((await Axe().run(page)).response["violations"]) == [], where
+        for width in (1440, 820, 390):
+            await page.set_viewport_size({"width": width, "height": 900})
+            overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert overflow_px <= 0, f"{where}: {overflow_px} px too wide at {width} px"
+        await page.set_viewport_size({"width": 1440, "height": 900})
+
+    async def pay() -> str:
+        """Pay on Stripe's page and return; the id of the Checkout session."""
+        await page.wait_for_url("https://checkout.stripe.test/**")
+        checkout = page.url.rpartition("/")[2]
+        stripe.complete_checkout(checkout)
+        await page.get_by_role("link", name="Pay and return").click()
+        return checkout
+
+    # Compare, and buy.
+    plan = page.get_by_role("region", name="Plan", exact=True)
+    await page.goto("/account")
+    cards = plan.locator(".plan")
+    await expect(cards).to_have_count(3)
+    await expect(cards.nth(0)).to_contain_text("current plan")
+    await expect(cards.nth(1)).to_contain_text("$12 a month")
+    await plan.get_by_role("button", name="Yearly (20% less)").click()
+    await expect(cards.nth(1)).to_contain_text("$115 a year")
+    await expect(cards.nth(1)).to_contain_text("$9.58 a month")
+    await plan.get_by_role("button", name="Monthly").click()
+    await assert_accessible("free")
+    await expect(page.get_by_role("region", name="API keys")).to_contain_text("does not include API keys")
+
+    # The address of the return says nothing: until Stripe's event has arrived, nothing is bought.
+    shop.is_delivering.clear()
+    await plan.get_by_role("button", name="Buy Pro").click()
+    await pay()
+    await page.wait_for_url("**/account?checkout=*")
+    await expect(page.get_by_text("Waiting for the payment to be confirmed")).to_be_visible()
+    assert (await person.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"] == "free"
+    shop.is_delivering.set()
+    await expect(plan).to_contain_text(re.compile(r"Pro, paid monthly\. Renews on "))
+    await expect(page).to_have_url(f"{shop.origin}/account")
+    await expect(page.get_by_role("region", name="Invoices").get_by_role("row").nth(1)).to_contain_text("$12")
+    # An address with a purchase of nobody is forgotten.
+    await page.goto(f"/account?checkout={uuid.uuid4()}")
+    await expect(page).to_have_url(f"{shop.origin}/account")
+    # The browser itself reports the 404 of that question.
+    assert len(page_errors.messages) == 1
+    page_errors.messages.clear()
+
+    # Most of the tokens are used: every page says so, until it is hidden; then packs are bought.
+    await db.execute(SPEND, [person.id, uuid.uuid4(), 410_000])
+    near = page.get_by_text("82% of this period's tokens are used")
+    for path in ("/sessions", f"/sessions/{session_id}", "/search"):
+        await page.goto(path)
+        await expect(near).to_be_visible()
+    await assert_accessible("tokens run out")
+    await page.get_by_role("button", name="Hide until next time").click()
+    await expect(near).to_have_count(0)
+    await page.goto("/account")
+    packs = page.get_by_role("region", name="More tokens")
+    await packs.get_by_label("Number of packs").select_option("2")
+    await packs.get_by_role("button", name="Buy 200K tokens").click()
+    await pay()
+    await expect(packs).to_contain_text("200K tokens left")
+
+    # A payment fails: said on every page, with the way to pay; it ends when it is paid.
+    customer = stripe.all("customer")[0]["id"]
+    stripe.declined.add(customer)
+    stripe.advance(32 * DAY)
+    await billing_is(person, lambda billing: billing["subscription"]["status"] == "past_due")
+    await page.goto("/sessions")
+    failed = page.get_by_text(re.compile(r"The last payment failed\. Your plan ends on "))
+    await expect(failed).to_be_visible()
+    await expect(page.get_by_role("link", name="Pay now")).to_have_attribute("href", re.compile("invoice.stripe.test"))
+    stripe.declined.discard(customer)
+    stripe.advance(4 * DAY)
+    # A disputed payment stops sales.
+    [intent, *_] = [c["payment_intent"] for c in stripe.all("charge") if c["paid"]]
+    dispute = stripe.open_dispute(intent)
+    await billing_is(person, lambda billing: billing["is_disputed"] and billing["subscription"]["status"] == "active")
+    await page.reload()
+    await expect(page.get_by_text("Your bank disputes a payment")).to_be_visible()
+    await expect(failed).to_have_count(0)
+    stripe.close_dispute(dispute["id"], won=True)
+    await billing_is(person, lambda billing: not billing["is_disputed"])
+
+    # The price of a change is said before it is made.
+    await page.goto("/account")
+    await expect(page.get_by_text("Your bank disputes a payment")).to_have_count(0)
+    await plan.get_by_role("button", name="Pay yearly").click()
+    dialog = page.locator(".dialog")
+    await expect(dialog).to_contain_text(re.compile(r"You pay \$1\d\d\.\d\d now"))
+    await assert_accessible("change of the interval")
+    await dialog.get_by_role("button", name=re.compile(r"^Pay \$1")).click()
+    await expect(plan).to_contain_text("Pro, paid yearly", timeout=40_000)
+
+    # Cancel: what happens to old sessions is said before; it can be undone.
+    await plan.get_by_role("button", name="Cancel Pro").click()
+    await expect(dialog).to_contain_text("Sessions older than 30 days stay for another 30 days")
+    await expect(dialog).to_contain_text("Today that concerns 1 session.")
+    await dialog.get_by_role("button", name="Cancel the plan").click()
+    await expect(plan).to_contain_text("Cancelled. Ends on", timeout=40_000)
+    await plan.get_by_role("button", name="Keep Pro").click()
+    await expect(plan).to_contain_text("Renews on", timeout=40_000)
+    await plan.get_by_role("button", name="Cancel Pro").click()
+    await dialog.get_by_role("button", name="Cancel the plan").click()
+    await expect(plan).to_contain_text("Cancelled. Ends on", timeout=40_000)
+    await plan.get_by_role("button", name="Payment method and receipts").click()
+    await page.get_by_role("link", name="Pay and return").click()
+
+    # The year is over: Free again, and the old session is still there.
+    stripe.advance(370 * DAY)
+    await billing_is(person, lambda billing: "subscription" not in billing)
+    await page.goto("/account")
+    await expect(plan.locator(".plan.current")).to_contain_text("Free")
+    await page.goto("/sessions")
+    await expect(page.get_by_text("An old trail")).to_be_visible()
+    assert page_errors.messages == []
+    await context.close()
