@@ -22,7 +22,7 @@ export function ApiKeys() {
   const [days, setDays] = useState(90);
   const keys = useQuery(optionalQuery(["api-keys"], () => unwrap(api.GET("/v1/auth/api-keys"))));
   const plan = useQuery(planQuery()).data?.subscription.plan;
-  // A server without plans has keys for everybody.
+  // A server without plans has keys for all users.
   const includesKeys = plan === undefined || plan.features.api_access === true;
   const refresh = () => client.invalidateQueries({ queryKey: ["api-keys"] });
   const create = useMutation({
