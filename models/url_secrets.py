@@ -27,8 +27,12 @@ _PATH_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 _MIN_RANDOM_CHARS = 16
+#: Addresses to which anyone can post who knows them: `/api/webhooks/1/TOKEN`, `/services/T1/B2/TOKEN`.
+_HOOK_WORDS = frozenset(("webhook", "webhooks", "hooks", "incomingwebhook"))
+_WORKSPACE = re.compile(r"T[0-9A-Z]{2,}/B[0-9A-Z]{2,}")
+_MAX_HOOK_SEGMENTS = 3
 _TOKEN_SEGMENT = re.compile(
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*$|(sk|pk|rk)_(live|test)_\w+$|gh[pousr]_\w{20,}$|xox[abprs]-[\w-]+$|AKIA[0-9A-Z]{16}$"
+    r"bot\d{5,}:[\w-]{30,}$|eyJ[\w-]+\.[\w-]+\.[\w-]*$|(sk|pk|rk)_(live|test)_\w+$|gh[pousr]_\w{20,}$|xox[abprs]-[\w-]+$|AKIA[0-9A-Z]{16}$"
 )
 _PAIR_DELIMITERS = re.compile(r"([&;?])")
 _BLANK = re.compile(r"\s")
@@ -98,15 +102,22 @@ def _redact_path(path: str) -> str:
         if ";" in segment:
             # RFC 3986, section 3.3: parameters of a segment, such as `;jsessionid=…`.
             kept = _redact_pairs(segment, "", 0, by_name=False)
-        elif _TOKEN_SEGMENT.match(segment) or (i and _is_path_word(segments[i - 1]) and looks_random(segment)):
+        elif _TOKEN_SEGMENT.match(segment) or (i and _names_a_secret(segments, i) and looks_random(segment)):
             kept = REDACTED
         if kept != segment:
             segments[i], is_changed = kept, True
     return "/".join(segments) if is_changed else path
 
 
-def _is_path_word(segment: str) -> bool:
-    return len(segment) < 32 and segment.lower().replace("-", "").replace("_", "") in _PATH_WORDS
+def _names_a_secret(segments: Sequence[str], i: int) -> bool:
+    """Whether the segments before segment `i` say that it is a one-time link or the token of a webhook."""
+    before = [
+        segment.lower().replace("-", "").replace("_", "") if len(segment) < 32 else ""
+        for segment in segments[max(0, i - _MAX_HOOK_SEGMENTS) : i]
+    ]
+    if before[-1] in _PATH_WORDS or not _HOOK_WORDS.isdisjoint(before):
+        return True
+    return before[0] == "services" and bool(_WORKSPACE.fullmatch("/".join(segments[i - 2 : i])))
 
 
 def _redact_pairs(text: str, path: str, encodings_left: int, by_name: bool) -> str:

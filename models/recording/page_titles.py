@@ -15,11 +15,19 @@ _MAX_TITLE_CHARS = 2000
 _SUBSTANTIAL_CHARS = 700
 _MAX_HEADING_CHARS = 80
 # Spinners, dots of unread messages, and signs of playing media, at the start of a title.
-_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕"
+_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕✉📩📬🎙"
 _COUNT = r"(?:\d{1,3}|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d)?[kKmM]|\d{4,6})\+?"
+# What is counted, in languages that name it: "3개", "5条消息", "3件の未読"; "3 new" and "3 unread messages".
+_COUNTED = (
+    r"(?:\s?(?:[개건통]|[条條则則封件](?:新?(?:消息|訊息|私信|通知)|の(?:未読|新着|通知))?)"
+    r"|\s(?:new|unread)(?:\s[a-z]{3,14})?)?"
+)
 # A year in parentheses or brackets is part of a title; a count of that size is not written without a separator.
-_YEAR = r"(?!(?:18|19|20)\d\d[\])])"
-_COUNTER = rf"(?:\({_YEAR}{_COUNT}\)|\[{_YEAR}{_COUNT}\]|【{_COUNT}】|\([{_SIGNS}*!]\))"
+_YEAR = r"(?!(?:18|19|20)\d\d[\])）])"
+_COUNTER = (
+    rf"(?:\({_YEAR}{_COUNT}{_COUNTED}\)|\[{_YEAR}{_COUNT}{_COUNTED}\]|【{_COUNT}{_COUNTED}】"
+    rf"|（{_YEAR}{_COUNT}{_COUNTED}）|\([{_SIGNS}*!]\))"
+)
 _LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*)")
 _TRAILING_COUNTER = re.compile(rf"\s*{_COUNTER}\s*$")
 # Notices that alternate with the title to draw attention: "New message! | …", "(1) new notification - …".
@@ -32,23 +40,48 @@ _NOTICE_KO = re.compile(
     r"^\s*(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*\d{0,4}\+?\s*[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12})"
     r"!*\s*[|\-–—·:]+\s*"
 )
-# What a page is called while it is not there yet. Each entry may be followed by the name of a site.
-_INTERIM_FORMS = (
-    r"just a moment|one moment|please wait.*|please stand by|attention required.*|checking your browser.*",
+# What a page is called while it is not there yet. Each form may be followed by the name of a site.
+#: Titles of a challenge: the site looks whether a person visits it.
+CHALLENGE_FORMS = (
+    r"just a (?:moment|second)|one moment|one more step|please stand by|hang (?:on|tight).*|attention required.*",
+    r"checking (?:if the site connection is secure|your browser(?: before.*)?)|pardon our interruption",
+    r"client challenge|request rejected|sucuri website firewall|ddos-guard|vercel security checkpoint",
     r"verif(?:y|ying) (?:that )?you are (?:a )?human.*|are you (?:a )?(?:human|robot).*|human verification|captcha",
-    r"(?:security|robot|bot) (?:check|verification)|ddos-guard|access (?:to this page has been )?denied",
-    r"vercel security checkpoint|making sure you'?re not a bot.*|performance (?:and|&) security.*",
-    r"loading|redirecting|signing (?:you )?in|untitled(?: document)?|new tab|about:blank",
-    r"(?:error\s*)?[45]\d\d(?:\s*[-:|–—]?\s*(?:error|not found|forbidden|unauthori[sz]ed|too many requests))?",
-    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:(?:page |file )?not found|bad gateway|service unavailable|gateway time-?out)",
-    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:internal server error|too many requests)",
-    r"(?:nur )?einen moment.*|bitte warten.*|un instant.*|veuillez patienter.*|un momento.*|s[óo] um momento.*",
-    r"(?:een )?ogenblik.*|een moment.*|chwileczk[ęe].*|bir dakika.*|l[üu]tfen bekleyin.*|vui lòng chờ.*",
-    r"подождите.*|(?:ещ[её] немного|один момент).*|لحظة.*|एक क्षण.*|รอสักครู่.*",
-    r"잠시만 기다(?:려|리).*|로딩 ?중?|불러오는 중|로봇이 아닙니다.*|자동 입력 방지.*|보안 ?확인",
-    r"请稍[候等].*|請稍[候等].*|安全验证|人机验证|しばらくお待ち.*|少々お待ち.*|お待ちください.*|読み込み中",
+    r"(?:security|robot|bot) (?:check(?:point)?|verification)|making sure you'?re not a bot.*",
+    r"performance (?:and|&) security.*",
+    r"(?:nur )?(?:einen|ein) moment.*|un instant.*|un momento.*|s[óo] um momento.*|(?:een )?ogenblik.*|een moment.*",
+    r"chwileczk[ęe].*|bir dakika.*|(?:ещ[её] немного|один момент).*|لحظة.*|एक क्षण.*|รอสักครู่.*",
+    r"로봇이 아닙니다.*|자동 입력 방지.*|보안 ?확인|请稍[候等].*|請稍[候等].*|安全验证|人机验证",
 )
-_INTERIM = re.compile(rf"^\s*(?:{'|'.join(_INTERIM_FORMS)})(?:\s*[|\-–—:·.…!].*)?$", re.IGNORECASE)
+#: "Loading …" as applications and browsers say it.
+LOADING_FORMS = (
+    r"loading|loading [^|\-–—:]{1,40}(?:…|\.{3})|please wait.*|redirecting|signing (?:you )?in",
+    r"wird geladen|(?:laden|lädt|chargement(?: en cours)?|загрузка|завантаження)(?=\s*(?:…|\.{3}|$))|cargando",
+    r"carregando|a carregar|caricamento(?: in corso)?|ładowanie|yükleniyor|đang tải|memuat|načítání|laddar|indlæser",
+    r"laster|ladataan|betöltés|se încarcă|φόρτωση|กำลังโหลด|لوڈ ہو رہا ہے|جار[ٍي]? التحميل|در حال بارگذاری|טוען",
+    r"लोड हो रहा है|加载中|正在加载|載入中|讀取中|読み込み中|しばらくお待ち.*|少々お待ち.*|お待ちください.*",
+    r"bitte warten.*|veuillez patienter.*|l[üu]tfen bekleyin.*|vui lòng chờ.*|подождите.*",
+    r"잠시만 기다(?:려|리).*|로딩 ?중?|불러오는 중|로그인 ?중",
+)
+#: "Page not found" as browsers' and servers' own pages say it.
+NOT_FOUND_FORMS = (
+    r"(?:die )?seite (?:wurde )?nicht gefunden|page (?:introuvable|non trouvée)|p[áa]gina no encontrada",
+    r"p[áa]gina n[ãa]o encontrada|pagina non trovata|pagina niet gevonden|sidan (?:hittades|kunde) inte.*",
+    r"nie znaleziono strony|strona nie znaleziona|страница не найдена|сторінку не знайдено|sayfa bulunamadı",
+    r"không tìm thấy trang|halaman tidak ditemukan|ไม่พบหน้า.*|הדף לא נמצא|الصفحة غير موجودة",
+    r"صفحه (?:پیدا|یافت) نشد|(?:요청하신 )?페이지를 찾을 수 없(?:습니다|어요|음)|ページが見つかりません.*",
+    r"お探しのページは.*|(?:找不到|未找到)(?:该|此)?(?:页面|網頁|頁面)|页面(?:不存在|未找到)|頁面不存在",
+)
+_ERROR_FORMS = (
+    r"access (?:to this page has been )?denied|web server is down|(?:site |website )?(?:under|down for) maintenance",
+    r"error(?=\s*$)|error: the request could not be satisfied|(?:an )?error (?:has )?occurred",
+    r"(?:error\s*)?[45]\d\d(?:\s*[-:|–—]?\s*(?:error|not found|forbidden|unauthori[sz]ed|too many requests))?",
+    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:(?:page |file )?not found|bad gateway|gateway time-?out|forbidden)",
+    r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:internal server error|too many requests|service (?:temporarily )?unavailable)",
+    r"untitled(?: document)?|new tab|about:blank",
+)
+_INTERIM_FORMS = "|".join((*CHALLENGE_FORMS, *LOADING_FORMS, *NOT_FOUND_FORMS, *_ERROR_FORMS))
+_INTERIM = re.compile(rf"^\s*(?:{_INTERIM_FORMS})(?:\s*[|\-–—:·.…!].*)?$", re.IGNORECASE)
 _ADDRESS = re.compile(r"^(?:https?://\S+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]{2,}")
 

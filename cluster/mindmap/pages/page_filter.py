@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote
 
+from models.recording.page_titles import CHALLENGE_FORMS, LOADING_FORMS, NOT_FOUND_FORMS
 from models.urls import host_of, split_url
 
 _SEARCH_HOST = re.compile(
     r"(^|\.)(google(\.[a-z]{2,3}){1,2}|bing\.com|duckduckgo\.com|search\.yahoo\.[a-z.]+|search\.naver\.com|"
     r"m\.search\.naver\.com|search\.daum\.net|ecosia\.org|startpage\.com|search\.brave\.com|yandex\.[a-z.]+|"
-    r"baidu\.com|kagi\.com|qwant\.com|search\.zum\.com|searx\.[a-z.]+|perplexity\.ai)$"
+    r"baidu\.com|kagi\.com|qwant\.com|search\.zum\.com|searx\.[a-z.]+|perplexity\.ai|"
+    r"(www|m)\.(sogou|so)\.com|coccoc\.com|seznam\.cz|mojeek\.com|you\.com)$"
 )
 _QUERY_PARAMETERS = ("q", "query", "wd", "search_query", "keyword", "keywords", "search", "s", "k", "p", "text")
 #: Also a post's number (`?p=812`), a page, a word that is looked up: on other sites these need more evidence.
@@ -49,6 +51,10 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"reset (your )?password|two-factor authentication|verify your identity",
             r"(please )?(sign|log) in to (your account|continue).*",
             r"로그인( 페이지)?|회원 ?가입|비밀번호 찾기",
+            r"anmelden|einloggen|registrieren|(se )?connecte[rz](-vous)?|connexion|iniciar sesi[óo]n|acceder|entrar",
+            r"fa[çc]a login|accedi|inloggen|zaloguj( si[ęe])?|logowanie|giriş( yap)?|đăng nhập|masuk|logga in|log ind",
+            r"logg inn|вход|войти|авторизация|увійти|σύνδεση|เข้าสู่ระบบ|تسجيل الدخول|ورود|התחברות|लॉग ?इन|साइन ?इन",
+            r"ログイン|サインイン|新規登録|会員登録|登[录錄]|登入|注册|註冊",
         ),
     ),
     (
@@ -60,10 +66,11 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(page |file |site )?not found",
             r"(access |permission )?(denied|forbidden)|(internal |server )error|bad gateway|service unavailable",
             r"problem loading page|this (page|site) can.t be (reached|displayed)",
-            r"페이지를 찾을 수 없(습니다|음)|오류|요청하신 페이지를.*",
+            r"오류|요청하신 페이지를.*",
+            *NOT_FOUND_FORMS,
         ),
     ),
-    ("loading", _title_pattern(r"loading|please wait|redirecting|one moment|로딩 ?중?|잠시만 기다려.*|불러오는 중")),
+    ("loading", _title_pattern(r"one moment", *LOADING_FORMS)),
     (
         "consent",
         _title_pattern(
@@ -74,8 +81,7 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "captcha",
         _title_pattern(
-            r"just a moment|attention required.*|are you (a )?(human|robot).*|verify(ing)? you are human|captcha",
-            r"security check|robot check|checking your browser.*|로봇이 아닙니다|자동 입력 방지.*",
+            *CHALLENGE_FORMS,
         ),
     ),
     (
@@ -83,6 +89,8 @@ _EXCLUDED_TITLES: tuple[tuple[str, re.Pattern[str]], ...] = (
         _title_pattern(
             r"(\(\d+\)\s*)?(inbox|mail|messages|notifications|받은 ?편지함|메일함?|쪽지함?|알림)\s*(\(\d[\d,+]*\))?",
             r"(네이버|다음|카카오) ?메일",
+            r"(posteingang|bo[îi]te de r[ée]ception|bandeja de entrada|caixa de entrada|posta in arrivo|входящие|"
+            r"受信トレイ|收件箱|收件匣)\s*(\(\d[\d,+]*\))?",
         ),
     ),
     ("new_tab", _title_pattern(r"new tab|about:blank|blank page|start page|speed dial|새 ?탭|빈 ?페이지|시작 ?페이지")),
