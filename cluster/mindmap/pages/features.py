@@ -171,9 +171,12 @@ def _language(text: str, words: Iterable[str]) -> str:
 
 def _body_lines(text: str) -> list[str]:
     """The lines of the head of `text` that count: cleaned, unwrapped, at most `MAX_BODY_CHARS` together."""
+    return _truncate_lines(_clean_lines(text), MAX_BODY_CHARS)
+
+
+def _clean_lines(text: str) -> list[str]:
     head = strip_invisible(text[:_MAX_CHARS_READ])
-    lines = [line for line in (" ".join(raw.split()) for raw in head.split("\n")) if line]
-    return _truncate_lines(join_wrapped_lines(lines), MAX_BODY_CHARS)
+    return join_wrapped_lines([line for line in (" ".join(raw.split()) for raw in head.split("\n")) if line])
 
 
 def _line_hash(line: str) -> int:
@@ -305,6 +308,30 @@ def without_notices(page: PageFeatures, num_pages: Mapping[int, int]) -> PageFea
         return page
     kept = tuple(p for p in page.passages if p.field == "highlight" or sentence_hash(p.text) not in notices)
     return page if len(kept) == len(page.passages) else replace(page, passages=kept)
+
+
+class NoticesOfSession:
+    """The sentences that stand on several of `pages`, for quotes that were not chosen from `PageFeatures`."""
+
+    def __init__(self, pages: Iterable[CapturedPage]) -> None:
+        self._num_pages: Counter[int] = Counter()
+        for page in pages:
+            self._num_pages.update({sentence_hash(sentence) for sentence in _page_sentences(page)})
+
+    def contain(self, quote: str, page: CapturedPage) -> bool:
+        """Whether each sentence of `quote`, which is verbatim from `page`, is one of them or a part of one."""
+        notices = [
+            sentence
+            for sentence in _page_sentences(page)
+            if self._num_pages[sentence_hash(sentence)] >= MIN_PAGES_OF_NOTICE
+        ]
+        return bool(notices) and all(
+            any(part in notice for notice in notices) for part in split_sentences(collapse_whitespace(quote))
+        )
+
+
+def _page_sentences(page: CapturedPage) -> list[str]:
+    return [sentence for line in _clean_lines(page.text) for sentence in split_sentences(line)]
 
 
 def _words(text: str, min_chars: int = 1) -> set[str]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from cluster.mindmap.outline.types import CrossLink, Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import supports_label
+from cluster.mindmap.pages.features import NoticesOfSession
 from cluster.providers.prompting.grounding import grounded_description
 from cluster.providers.prompting.prompts import PromptAliases
 from cluster.providers.prompting.responses import DraftLink, DraftTopic, OutlineDraft, clean_keywords
@@ -30,25 +31,29 @@ def apply_descriptions(
 ) -> Outline:
     """`skeleton` with the descriptions by page id, as far as the pages support them (`grounding`).
 
-    A quote becomes evidence only if the page contains it.
+    A quote becomes evidence only if the page contains it, and not if it is a notice that stands on several pages.
     """
+    notices = NoticesOfSession(pages.values() if descriptions else ())
     return replace(
         skeleton,
         annotations=tuple(
-            _with_description(annotation, descriptions.get(annotation.page_id), pages.get(annotation.page_id))
+            _with_description(annotation, descriptions.get(annotation.page_id), pages.get(annotation.page_id), notices)
             for annotation in skeleton.annotations
         ),
     )
 
 
 def _with_description(
-    annotation: PageAnnotation, description: PageDescription | None, page: CapturedPage | None
+    annotation: PageAnnotation,
+    description: PageDescription | None,
+    page: CapturedPage | None,
+    notices: NoticesOfSession,
 ) -> PageAnnotation:
     if description is None or page is None:
         return annotation
     description = grounded_description(description, page)
     evidence = annotation.evidence
-    if (quoted := _quoted_evidence(description.quote, page)) is not None:
+    if (quoted := _quoted_evidence(description.quote, page, notices)) is not None:
         evidence = (*(each for each in evidence if each.supports != "description"), quoted)
     return replace(
         annotation,
@@ -59,11 +64,13 @@ def _with_description(
     )
 
 
-def _quoted_evidence(quote: str, page: CapturedPage) -> Evidence | None:
+def _quoted_evidence(quote: str, page: CapturedPage, notices: NoticesOfSession) -> Evidence | None:
     quote = collapse_whitespace(quote)[:240]
     if len(quote) < _MIN_QUOTE_CHARS:
         return None
-    field = next((field for field in ("text", "highlight") if quote_is_in_page(page, field, quote)), None)
+    # What the user marked is evidence, also where it stands on several pages.
+    fields = ("highlight",) if notices.contain(quote, page) else ("text", "highlight")
+    field = next((field for field in fields if quote_is_in_page(page, field, quote)), None)
     if field is None:
         return None
     return Evidence.model_validate(
