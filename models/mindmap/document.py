@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from models.mindmap.notes import MapNote
+from models.mindmap.summaries import without_reading_time
 
 NodeType = Literal["core", "topic", "subtopic", "page"]
 EdgeKind = Literal["contains", "cross"]
@@ -203,7 +204,7 @@ class MindmapDocument(_FrozenModel):
     """A whole map. Node 0 is the core; a parent always comes before its children."""
 
     title: str = ""
-    summary: str = ""
+    summary: Annotated[str, AfterValidator(without_reading_time)] = ""
     language: str = "en"
     provider: str = "local"
     nodes: tuple[Node, ...] = ()

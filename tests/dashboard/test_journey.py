@@ -102,13 +102,27 @@ async def test_from_sign_up_to_deletion(
 
     # Shared read-only: a visitor without a login sees the map until the link is revoked.
     await page.get_by_role("button", name="Share", exact=True).click()
+    await page.context.grant_permissions(["clipboard-read"])
     await page.get_by_role("button", name="Create link").click()
+    await expect(page.get_by_text("The link is ready and copied.")).to_be_visible()
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
+    assert await page.evaluate("navigator.clipboard.readText()") == link, "two clicks copy a link"
+    token = await page.evaluate(
+        "async () => (await (await fetch('/v1/auth/refresh', {method: 'POST', body: '{}',"
+        " headers: {'Content-Type': 'application/json', 'X-Trailmind-Client': 'web'}})).json()).token"
+    )
+    picture_path = f"/v1/sessions/{session_id}/mindmap/picture"
+    picture = (await server.post(picture_path, headers={"Authorization": f"Bearer {token}"})).json()["url"]
+    picture = httpx2.URL(picture).path
+    assert (await server.get(picture)).status_code == 200
+    await page.get_by_role("button", name="Revoke all picture links").click()
+    await expect(page.get_by_text("No picture link of this session works any longer.")).to_be_visible()
+    assert (await server.get(picture)).status_code == 404
     visitor = await (await browser.new_context(locale="en-US")).new_page()
     await visitor.goto(link.replace(httpx2.URL(link).netloc.decode(), httpx2.URL(user.origin).netloc.decode()))
     await expect(visitor.locator(".map-canvas")).to_be_visible()
     await expect(visitor.get_by_role("button", name="Share", exact=True)).to_have_count(0)
-    await page.get_by_role("button", name="Revoke").click()
+    await page.get_by_role("button", name="Revoke", exact=True).click()
     await expect(page.get_by_text("No links yet.")).to_be_visible()
     await visitor.reload()
     await expect(visitor.get_by_role("heading", name="This link no longer works")).to_be_visible()

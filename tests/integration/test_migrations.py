@@ -7,6 +7,7 @@ import uuid
 import psycopg
 
 from models.migrations.run import migrate
+from models.mindmap.summaries import without_reading_time
 
 
 def sqlalchemy_url(database_url: str) -> str:
@@ -49,3 +50,34 @@ def test_only_a_language_that_differs_from_the_default_was_surely_chosen(fresh_d
         assert dict(chosen) == {"ko": False, "en": True}
         # The previous version writes rows without the new column.
         connection.execute("UPDATE user_settings SET theme = 'dark'")
+
+
+def test_stored_summaries_lose_their_reading_time(fresh_database: str) -> None:
+    migrate(sqlalchemy_url(fresh_database), "0025")
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        user_id = uuid.uuid4()
+        connection.execute("INSERT INTO users (id, email) VALUES (%s, 'ann@test.local')", [user_id])
+        for before in SUMMARIES:
+            connection.execute(
+                "INSERT INTO browsing_sessions (id, user_id, title, summary, started_at)"
+                " VALUES (%s, %s, 't', %s, now())",
+                [uuid.uuid4(), user_id, before],
+            )
+        migrate(sqlalchemy_url(fresh_database), "0026")
+        found = [summary for (summary,) in connection.execute("SELECT summary FROM browsing_sessions").fetchall()]
+        assert sorted(found) == sorted(SUMMARIES.values())
+        assert {before: without_reading_time(before) for before in SUMMARIES} == SUMMARIES
+
+
+#: Summaries before and after.
+SUMMARIES = {
+    "37 pages on Git and Apache, read in 52 minutes, most of it (61%) on Git.": (
+        "37 pages on Git and Apache, most of the reading time (61%) on Git."
+    ),
+    "1 page on Git, read in 1 minute.": "1 page on Git.",
+    "37 pages on Git.": "37 pages on Git.",
+    "52분 동안 Git, 아파치에 관한 37개 페이지를 읽었습니다(가장 오래 본 주제: Git, 61%).": (
+        "Git, 아파치에 관한 37개 페이지를 읽었습니다(가장 오래 본 주제: Git, 61%)."
+    ),
+    "A talk about books, read in 5 minutes.": "A talk about books, read in 5 minutes.",
+}

@@ -26,7 +26,11 @@ export function SharePanel({ session, language }: { session: Session; language: 
       unwrap(
         api.POST("/v1/sessions/{session_id}/shares", { params: { path }, body: { shows, expires_in_days: days } }),
       ),
-    onSuccess: refresh,
+    onSuccess: async ({ share }) => {
+      await refresh();
+      // A link is made to be sent: it is on the clipboard without another click.
+      toast((await copyText(share.url)) ? t.share.createdAndCopied : t.share.created);
+    },
     onError: (error) => toast(errorMessage(error, t)),
   });
   const revoke = useMutation({
@@ -38,6 +42,11 @@ export function SharePanel({ session, language }: { session: Session; language: 
       toast(t.share.revoked);
       return refresh();
     },
+    onError: (error) => toast(errorMessage(error, t)),
+  });
+  const revokePictures = useMutation({
+    mutationFn: () => unwrap(api.DELETE("/v1/sessions/{session_id}/mindmap/picture", { params: { path } })),
+    onSuccess: () => toast(t.share.picturesRevoked),
     onError: (error) => toast(errorMessage(error, t)),
   });
   if (links.isPending) return <Skeletons rows={2} height={44} />;
@@ -107,6 +116,18 @@ export function SharePanel({ session, language }: { session: Session; language: 
           </li>
         ))}
       </ul>
+      <h3>{t.share.pictures}</h3>
+      <div className="row wrap">
+        <p className="muted grow">{t.share.picturesHint}</p>
+        <button
+          type="button"
+          className="button danger"
+          disabled={revokePictures.isPending}
+          onClick={() => revokePictures.mutate()}
+        >
+          {t.share.revokePictures}
+        </button>
+      </div>
     </>
   );
 }
