@@ -53,7 +53,7 @@ def has_word_like(typo: str, texts: Iterable[str]) -> bool:
 
 
 def meant_terms(query: str, heads: Sequence[str], folded_text: Callable[[], str]) -> list[str]:
-    """The terms of a query as a page has them: as typed, else with one error mended or with a space in Korean.
+    """The terms of a query as a page has them: as typed, else with one error corrected or with a space in Korean.
 
     `heads` are the page's title, highlights and topics, in which errors are forgiven; `folded_text` returns its text
     by `fold_text`, and is called only when a term is in none of them.
