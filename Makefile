@@ -112,6 +112,9 @@ fuzz: setup ## 20,000 generated event batches and edits through HTTP, none answe
 chaos: setup ## Break a local three-node cluster in every way and print what it cost (ARGS=fault names)
 	@$(BIN)/python -m tests.chaos.cluster_faults $(ARGS)
 
+alert-drill: setup ## Kill a server and measure when its alert reaches each receiver (needs prometheus, prometheus-alertmanager)
+	@$(BIN)/python -m tests.chaos.alert_drill
+
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
 
@@ -164,4 +167,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules
