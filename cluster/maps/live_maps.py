@@ -237,6 +237,14 @@ async def cache_map(valkey: Redis, session_id: uuid.UUID, document: MindmapDocum
         log.warning("live_map_cache_write_failed", error=type(error).__name__)
 
 
+async def forget_cached_map(valkey: Redis, session_id: uuid.UUID) -> None:
+    """Delete the cached map. While Valkey is unavailable, the entry ends with its time."""
+    try:
+        await valkey.delete(_cache_key(session_id))
+    except (RedisError, OSError) as error:
+        log.warning("live_map_cache_delete_failed", error=type(error).__name__)
+
+
 async def load_cached_map(valkey: Redis, session_id: uuid.UUID) -> MindmapDocument | None:
     """The cached live map of a recording; None when there is none or Valkey is unavailable."""
     try:

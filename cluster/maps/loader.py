@@ -55,6 +55,8 @@ class MapInput:
     loading_ms: float
     #: Whether pages on private networks were not stored.
     has_private_pages: bool = False
+    #: The map for which the pages were read.
+    mindmap_id: uuid.UUID | None = None
 
     @property
     def local_digest(self) -> str:
@@ -111,6 +113,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         began_at=datetime.now(UTC),
         loading_ms=elapsed_ms(began),
         has_private_pages=has_private_pages,
+        mindmap_id=source.mindmap_id,
     )
 
 

@@ -16,6 +16,7 @@ from cluster.providers.types import LOCAL_PROVIDER
 from models.database import Connection
 from models.errors import IllegalTransition, NotFound, WeakerMap, coded_reason
 from models.jobs import enqueue_session_report
+from models.lifecycle.forget import delete_model_texts
 from models.lifecycle.state import complete_map, keep_map
 from models.mindmap.version_store import (
     describe_session,
@@ -54,12 +55,18 @@ async def save_version(
 
     Without `generated`, the current version is confirmed. A map made without a model does not replace a model's: it is
     saved as a version that the user can choose. Two workers may save the same request: the row locks order
-    them, and the second finds the version of the first. Returns None when the session is deleted. Raises NotFound when
-    it has no map.
+    them, and the second finds the version of the first. Returns None when the session is deleted, or a part of it was
+    forgotten since the input was read. Raises NotFound when it has no map.
     """
     async with pool.connection() as connection, connection.transaction():
         # The session before its map: one order of locks in all transactions prevents deadlocks.
         if not await lock_session(connection, request.session_id):
+            return None
+        locked = await lock_map(connection, request.session_id)
+        if source.mindmap_id is not None and locked is not None and locked[0] != source.mindmap_id:
+            # A part of the session was forgotten since its pages were read. Another job generates the map without it;
+            # what this one has stored of it must go.
+            await delete_model_texts(connection, request.session_id)
             return None
         edited = None
         if generated is not None:

@@ -19,7 +19,7 @@ from models.database import Connection
 READ_GENERATION_SOURCE: Final = """
     SELECT s.user_id, CASE WHEN s.title_source = 'user' THEN s.title END,
         CASE WHEN u.is_language_chosen THEN u.language END,
-        v.input_digest, coalesce(v.generated, v.data), coalesce(m.current_version, 0)
+        v.input_digest, coalesce(v.generated, v.data), coalesce(m.current_version, 0), m.id
     FROM browsing_sessions s
     LEFT JOIN mindmaps m ON m.session_id = s.id
     LEFT JOIN user_settings u ON u.user_id = s.user_id
@@ -130,6 +130,8 @@ class GenerationSource:
     input_digest: str | None
     document: dict[str, Any] | None
     version: int
+    #: None before a map was requested. Another one, once a part of the session was forgotten.
+    mindmap_id: uuid.UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,8 @@ async def load_generation_source(connection: Connection, session_id: uuid.UUID) 
     row = await cursor.fetchone()
     if row is None:
         return None
-    user_id, title, language, input_digest, document, version = row
-    return GenerationSource(user_id, title or None, language, input_digest, document, version)
+    user_id, title, language, input_digest, document, version, mindmap_id = row
+    return GenerationSource(user_id, title or None, language, input_digest, document, version, mindmap_id)
 
 
 async def lock_session(connection: Connection, session_id: uuid.UUID) -> bool:

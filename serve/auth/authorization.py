@@ -122,7 +122,8 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     # The signed token in the link names the account; a mail program posts without a login.
     ("GET", "/v1/mail/unsubscribe"): _LINK,
     ("POST", "/v1/mail/unsubscribe"): _LINK,
-    # Receipts of deletions
+    # Deleting parts of recordings, and receipts of deletions
+    ("POST", "/v1/forget"): _WRITE,
     ("GET", "/v1/receipts"): _READ,
     ("GET", "/v1/receipts/{receipt_id}"): _READ,
     # Search, sharing, exports

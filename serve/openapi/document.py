@@ -102,7 +102,7 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
 _EVERYWHERE = (413, 429, 431, 500, 503)
 _MAY_CONFLICT = {
     "signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user", "edit_mindmap",
-    "undo_edit", "redo_edit", "create_map", "start",
+    "undo_edit", "redo_edit", "create_map", "start", "forget_recorded", "delete_session",
 }  # fmt: skip
 _MAY_COST = {"export_session", "generate", "quote"}
 _MAY_SELL = {

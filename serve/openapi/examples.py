@@ -233,6 +233,7 @@ BODY_EXAMPLES: dict[str, Any] = {
         "code_verifier": _VERIFIER,
     },
     "JointMapBody": {"title": "November", "session_ids": [_SESSION_ID]},
+    "ForgetBody": {"page_id": _PAGE_ID, "session_id": _SESSION_ID},
     "LinkBody": {"topic": _TOPIC, "other": {"session_id": _OTHER_ID, "topic_id": "topic-3"}},
     "LoginBody": {"email": "ann@example.com", "password": "correct horse battery staple"},
     "LogoutAllBody": {"keep_api_keys": False},
@@ -248,6 +249,7 @@ BODY_EXAMPLES: dict[str, Any] = {
 
 REPLY_EXAMPLES: dict[str, Any] = {
     "ErasureReceiptEnvelope": {"receipt": _RECEIPT},
+    "ForgetReply": {"receipt": _RECEIPT, "open_recordings": 0},
     "ReceiptList": {"receipts": [_RECEIPT]},
     "AdminSessionList": {
         "sessions": [

@@ -22,6 +22,7 @@ from models.billing.policy import TooManySessions, load_policy
 from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
 from models.jobs import enqueue_purge
+from models.lifecycle.forget import RESTORE_S
 from models.lifecycle.interrupted_maps import resume_restored_session
 from models.lifecycle.state import pause_session, resume_session, start_session
 from models.recording.browsing_sessions import (
@@ -45,8 +46,6 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 MAX_LIMIT = 100
 #: Concurrent recordings of programs that do not name themselves: a bound for runaway programs.
 MAX_UNNAMED_RECORDINGS = 10
-#: A deleted session can be restored within this time; then all its rows are deleted.
-UNDO_S = 15 * 60
 #: In the reply to a deletion: the id of its receipt.
 RECEIPT_HEADER = "X-Trailmind-Receipt"
 
@@ -310,7 +309,7 @@ async def delete_session(
     session.deleted_at = datetime.now(UTC)
     await db.flush()
     receipt_id = await add_receipt(connection, user_id, "session", [session.id], None)
-    await enqueue_purge(connection, str(session.id), delay_s=UNDO_S)
+    await enqueue_purge(connection, str(session.id), delay_s=RESTORE_S)
     await db.commit()
     await notify(state.valkey, session.id, "session", {"session_status": DELETED})
     return Response(status_code=204, headers={RECEIPT_HEADER: str(receipt_id)})

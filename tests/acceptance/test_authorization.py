@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "create_api_key": {"name": "key", "scopes": ["sessions:read"]},
     "edit_mindmap": {"operations": [{"op": "undo"}]},
     "create_map": {"session_ids": [str(uuid.uuid4())]},
+    "forget_recorded": {"domain": "nothing.test"},
     "link_topics": {
         "topic": {"session_id": str(uuid.uuid4()), "topic_id": "t"},
         "other": {"session_id": str(uuid.uuid4()), "topic_id": "t"},

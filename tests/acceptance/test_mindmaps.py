@@ -45,7 +45,8 @@ async def test_only_a_processing_session_is_completed(ann: ApiUser, worker: InPr
     }
     assert (await ann.ok("GET", f"/v1/sessions/{done}/mindmap"))["mindmap"]["version"] == 1
     cursor = await db.execute(
-        "SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'session_id' = ANY(%s) AND status NOT IN ('succeeded')",
+        "SELECT count(*) FROM procrastinate_jobs WHERE args ->> 'session_id' = ANY(%s) AND status <> 'succeeded'"
+        " AND queue_name = 'maps'",
         [[done, recording]],
     )
     assert await cursor.fetchone() == (0,)

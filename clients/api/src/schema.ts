@@ -1862,6 +1862,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget Recorded
+         * @description Delete what was recorded of a page, a site or a time, and everything derived from the sessions it was in.
+         *
+         *     The versions and edits of their maps, their share links, the texts that models received and returned, and their
+         *     search entries are deleted; the maps are generated again from what is left. A session of which nothing is left is
+         *     deleted. This cannot be undone. Open recordings must be stopped first.
+         */
+        post: operations["forget_recorded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -3380,6 +3404,70 @@ export interface components {
             code: string;
             /** Code Verifier */
             code_verifier: string;
+        };
+        /**
+         * ForgetBody
+         * @description What to forget: a page, a site, or a time of at most a day; in one session, or in all without `session_id`.
+         * @example {
+         *       "page_id": "p-4f0c9a",
+         *       "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *     }
+         */
+        ForgetBody: {
+            /** Page Id */
+            page_id?: string | null;
+            /**
+             * Domain
+             * @description Covers its subdomains
+             * @example example.com
+             */
+            domain?: string | null;
+            /**
+             * Since
+             * @description Start of a time; needs `until`
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description End of the time, not included
+             */
+            until?: string | null;
+            /**
+             * Session Id
+             * @description Only in this session
+             */
+            session_id?: string | null;
+        };
+        /**
+         * ForgetReply
+         * @description The receipt. Maps of the sessions in it are generated again without what was forgotten.
+         * @example {
+         *       "receipt": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "scope": "page",
+         *         "session_ids": [
+         *           "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *         ],
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "erased_at": "2026-11-20T09:42:10.000Z",
+         *         "counts": {
+         *           "events": 4,
+         *           "page_contents": 1,
+         *           "mindmap_versions": 2,
+         *           "search_pages": 1
+         *         },
+         *         "total": 8
+         *       },
+         *       "open_recordings": 0
+         *     }
+         */
+        ForgetReply: {
+            receipt: components["schemas"]["ErasureReceiptReply"];
+            /**
+             * Open Recordings
+             * @description Recordings of the caller that are open and were not looked at
+             */
+            open_recordings: number;
         };
         /**
          * ForgotBody
@@ -6221,6 +6309,8 @@ export type ExpectedSeqBody = components['schemas']['ExpectedSeqBody'];
 export type ExtensionChallenge = components['schemas']['ExtensionChallenge'];
 export type ExtensionCode = components['schemas']['ExtensionCode'];
 export type ExtensionExchange = components['schemas']['ExtensionExchange'];
+export type ForgetBody = components['schemas']['ForgetBody'];
+export type ForgetReply = components['schemas']['ForgetReply'];
 export type ForgotBody = components['schemas']['ForgotBody'];
 export type Gap = components['schemas']['Gap'];
 export type GenerateBody = components['schemas']['GenerateBody'];
@@ -7316,6 +7406,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
@@ -9596,6 +9687,40 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    forget_recorded: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgetReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

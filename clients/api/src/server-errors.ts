@@ -116,6 +116,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     en: "Too many requests. The server asked us to wait a little.",
     ko: "요청이 너무 많아요. 서버가 잠시 기다려 달라고 했어요.",
   },
+  RECORDING_IS_OPEN: {
+    en: "Stop the recording first. Then parts of it can be forgotten.",
+    ko: "먼저 기록을 종료하세요. 그다음에 일부를 지울 수 있어요.",
+  },
   REFUND_PERIOD_OVER: {
     en: "A payment can be returned within seven days. You can cancel the plan instead.",
     ko: "결제는 7일 안에만 환불할 수 있어요. 대신 요금제를 해지할 수 있어요.",
