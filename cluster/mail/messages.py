@@ -124,6 +124,16 @@ def verification_mail(language: Language, link: str) -> Mail:
     return _render("verify", "verification", language, link=link)
 
 
+def sign_up_mail(language: Language, link: str) -> Mail:
+    """The link with which the owner of an address finishes the sign-up by choosing a password."""
+    return _render("sign_up", "sign_up", language, link=link)
+
+
+def account_exists_mail(language: Language, link: str) -> Mail:
+    """Tells the owner of an account that its address was used to sign up again; `link` sets a new password."""
+    return _render("account_exists", "account_exists", language, link=link)
+
+
 def choose_password_mail(language: Language, link: str) -> Mail:
     """The link with which the owner of an address gets an account that another person may have made with it."""
     return _render("choose_password", "choose_password", language, link=link)

@@ -62,6 +62,8 @@ def sample_mails(language: Language, map_png: bytes | None = None) -> list[Mail]
         messages.usage_mail(language, 100, 50_000, 50_000, _AT, f"{_ORIGIN}/account", _UNSUBSCRIBE),
         messages.verification_mail(language, f"{_ORIGIN}/verify-email#token=AAAA"),
         messages.password_reset_mail(language, f"{_ORIGIN}/reset-password#token=AAAA"),
+        messages.sign_up_mail(language, f"{_ORIGIN}/reset-password#token=AAAA"),
+        messages.account_exists_mail(language, f"{_ORIGIN}/reset-password#token=AAAA"),
         messages.choose_password_mail(language, f"{_ORIGIN}/reset-password#token=AAAA"),
         messages.password_changed_mail(language),
         messages.retention_mail(language, 3, _AT, f"{_ORIGIN}/sessions"),

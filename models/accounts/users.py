@@ -39,6 +39,11 @@ class User(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
+    @property
+    def can_log_in(self) -> bool:
+        """Whether the account has a way to log in; a sign-up by mail has none before its owner chooses a password."""
+        return self.password_hash is not None or self.google_id is not None
+
 
 class UserSettings(Base):
     """The settings of a user; a missing row means the defaults."""

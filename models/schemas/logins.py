@@ -34,13 +34,16 @@ EMAIL_EXAMPLE, PASSWORD_EXAMPLE = "ann@example.com", "correct horse battery"
 
 
 class Credentials(Body):
-    """Sign-up: an address and a password of at least 8 characters."""
+    """Sign-up: an address and a password of at least 8 characters.
+
+    A server that sends mail ignores the password: the owner of the address chooses one with the link of the mail.
+    """
 
     model_config = ConfigDict(
         extra="ignore", json_schema_extra={"examples": [{"email": EMAIL_EXAMPLE, "password": PASSWORD_EXAMPLE}]}
     )
     email: Email
-    password: Password
+    password: Password | None = None
 
 
 class LoginBody(Body):

@@ -6,19 +6,21 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from cluster.mail.messages import preferred_language
 from models.accounts.logins import LoginFamily, end_all_access, revoke_families
 from models.accounts.users import User, require_active_user, user_by_email
-from models.errors import Conflict, NotFound, Unauthorized
+from models.errors import Conflict, NotFound, Unauthorized, ValidationFailed
 from models.schemas.accounts import UserEnvelope
 from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from models.schemas.passwords import LogoutAllBody
 from serve.auth.known_devices import check_login_attempt
 from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
+from serve.auth.sign_up_mail import enqueue_sign_up_mail
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.identity.passwords import hash_password, verify_password
@@ -26,11 +28,29 @@ from serve.identity.passwords import hash_password, verify_password
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
 
-@router.post("/signup", status_code=201, response_model_exclude_none=True, dependencies=[RateLimitedByAddress])
+@router.post(
+    "/signup",
+    status_code=201,
+    response_model=AuthReply,
+    response_model_exclude_none=True,
+    responses={202: {"model": MessageReply, "description": "The server sends mail: the next step is in the mail"}},
+    dependencies=[RateLimitedByAddress],
+)
 async def signup(
     body: Credentials, state: State, db: DbSession, connection: DbConnection, request: Request, response: Response
-) -> AuthReply:
-    """Create an account and log in. A mail asks to verify the address; the account works without that."""
+) -> AuthReply | Response:
+    """Create an account.
+
+    On a server that sends mail, the answer is 202, the same for each address: the mail has the link with which the
+    owner of a new account chooses a password, or says that there is an account already. On a server without mail, the
+    account works at once with the password sent: the answer is 201 with a login, or 409 if the address has an account.
+    """
+    if state.settings.mail.server_url is not None:
+        await enqueue_sign_up_mail(state, db, connection, body.email, request)
+        reply = MessageReply(message="The next step is in the mail that is on its way to this address.")
+        return JSONResponse(reply.model_dump(), status_code=202)
+    if body.password is None:
+        raise ValidationFailed("password: field required", [("password", "field required")])
     if await user_by_email(db, body.email) is not None:
         raise Conflict("email already exists")
     user = User(id=uuid.uuid4(), email=body.email, password_hash=await hash_password(body.password))

@@ -39,9 +39,9 @@ class _SignInRequest(msgspec.Struct):
 async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
     """The account of this Google user: the linked one, an existing one to link, or a new one. The caller commits.
 
-    An existing account is linked only if its address was verified: otherwise an attacker could sign up with the address
-    of a victim and share the account once the victim signs in with Google. Raises Unauthorized for a closed account,
-    Conflict or NotLinked.
+    An existing account is linked only if its address was verified or no one can log in to it yet: otherwise an attacker
+    could sign up with the address of a victim and share the account once the victim signs in with Google. Raises
+    Unauthorized for a closed account, Conflict or NotLinked.
     """
     user = await db.scalar(select(User).where(User.google_id == profile.subject))
     if user is None:
@@ -67,12 +67,13 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
             raise Unauthorized("Invalid Google credentials")
         if user.google_id is not None:
             raise Conflict("this address belongs to another Google account")
-        if user.email_verified_at is None:
+        if user.email_verified_at is None and user.can_log_in:
             raise NotLinked(
                 "an account with this e-mail exists; log in with its password and confirm the address first,"
                 " or reset the password"
             )
         user.google_id = profile.subject
+        user.email_verified_at = user.email_verified_at or datetime.now(UTC)
     if user.status != "active":
         raise Unauthorized("Invalid Google credentials")
     if profile.avatar_url:

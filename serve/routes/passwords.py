@@ -93,12 +93,13 @@ async def reset_password(
     user = await active_user(db, token.user_id)
     if user is None:
         raise BadRequest("user account is inactive")
+    is_first_password, was_verified = not user.can_log_in, user.email_verified_at is not None
     user.password_hash = password_hash
-    was_verified = user.email_verified_at is not None
     # Opening the mail proves ownership of the address.
     user.email_verified_at = user.email_verified_at or datetime.now(UTC)
     revoked_ids = await end_all_access(db, user, "reset", keep_api_keys=body.keep_api_keys and was_verified)
-    await _mail_password_changed(state, db, connection, user, request)
+    if not is_first_password:
+        await _mail_password_changed(state, db, connection, user, request)
     await db.commit()
     await state.login_cache.revoke(revoked_ids)
     remember_device(state, response, user.email)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from email.message import EmailMessage
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.app import JobResources, create_job_app
@@ -59,6 +62,11 @@ async def send_due_mails(settings: Settings) -> None:
             )
 
 
+def api_with_direct_sign_up(settings: Settings) -> AbstractAsyncContextManager[tuple[FastAPI, httpx2.AsyncClient]]:
+    """The API without the mail server, which only the worker connects to; sign-up then needs no mail."""
+    return running_api(with_changes(settings, smtp_url=None))
+
+
 async def jobs_of(db: psycopg.AsyncConnection[Any], person: ApiUser) -> list[tuple[Any, ...]]:
     return await (await db.execute(JOB, [person.id])).fetchall()
 
@@ -67,7 +75,7 @@ async def test_an_unavailable_mail_server_delays_a_mail_and_loses_none(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
     server = MailServer()
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         person = await sign_up(client)
         await send_due_mails(settings)
         [(job_id, status, attempts, _)] = await jobs_of(db, person)
@@ -87,7 +95,7 @@ async def test_a_queued_mail_reveals_neither_its_link_nor_its_address(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
     server = MailServer()
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         person = await sign_up(client)
         [(_, _, _, args)] = await jobs_of(db, person)
         async with server.listening(port):
@@ -102,7 +110,7 @@ async def test_a_queued_mail_reveals_neither_its_link_nor_its_address(
 async def test_a_permanent_rejection_ends_in_a_dead_job_and_a_temporary_one_is_retried(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any], answer: str, status: str
 ) -> None:
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         person = await sign_up(client)
         async with MailServer(rejection=answer).listening(port):
             await send_due_mails(settings)
@@ -114,7 +122,7 @@ async def test_a_mail_is_in_the_browsers_language_until_the_user_chooses_one(
 ) -> None:
     server = MailServer()
     english = {"Accept-Language": "fr-FR;q=0.9, en-GB, ko;q=0.5"}
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         client.headers.update(english)
         person = await sign_up(client)
         await person.ok("PATCH", "/v1/users/me/settings", json={"language": "ko"})
@@ -125,7 +133,7 @@ async def test_a_mail_is_in_the_browsers_language_until_the_user_chooses_one(
 
 
 async def test_a_dead_mail_job_is_deleted_after_a_month(settings: Settings, db: psycopg.AsyncConnection[Any]) -> None:
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         person = await sign_up(client)
     await db.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE args ->> 'user_id' = %s", [person.id])
     assert await delete_failed_mails(db) == 0
@@ -141,7 +149,7 @@ async def test_a_mail_with_an_expired_link_is_not_sent(
     settings: Settings, port: int, db: psycopg.AsyncConnection[Any]
 ) -> None:
     server = MailServer()
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         person = await sign_up(client)
         await db.execute(
             "UPDATE procrastinate_jobs SET args = jsonb_set(args, '{useful_until}', '1') WHERE args ->> 'user_id' = %s",
@@ -164,7 +172,7 @@ async def test_a_token_is_stored_only_together_with_its_mail(
     async def fail(*_: Any, **__: Any) -> None:
         raise Conflict("after the mail was enqueued")
 
-    async with running_api(settings) as (_, client):
+    async with api_with_direct_sign_up(settings) as (_, client):
         monkeypatch.setattr("serve.routes.auth.log_in", fail)
         answer = await client.post("/v1/auth/signup", json={"email": "lost@test.local", "password": "a good password"})
         assert answer.status_code == 409

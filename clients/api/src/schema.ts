@@ -95,7 +95,11 @@ export interface paths {
         put?: never;
         /**
          * Signup
-         * @description Create an account and log in. A mail asks to verify the address; the account works without that.
+         * @description Create an account.
+         *
+         *     On a server that sends mail, the answer is 202, the same for each address: the mail has the link with which the
+         *     owner of a new account chooses a password, or says that there is an account already. On a server without mail, the
+         *     account works at once with the password sent: the answer is 201 with a login, or 409 if the address has an account.
          */
         post: operations["signup"];
         delete?: never;
@@ -2867,6 +2871,8 @@ export interface components {
         /**
          * Credentials
          * @description Sign-up: an address and a password of at least 8 characters.
+         *
+         *     A server that sends mail ignores the password: the owner of the address chooses one with the link of the mail.
          * @example {
          *       "email": "ann@example.com",
          *       "password": "correct horse battery staple"
@@ -2876,7 +2882,7 @@ export interface components {
             /** Email */
             email: string;
             /** Password */
-            password: string;
+            password?: string | null;
         };
         /**
          * CreditBody
@@ -6553,6 +6559,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuthReply"];
+                };
+            };
+            /** @description The server sends mail: the next step is in the mail */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -126,11 +126,12 @@ export interface Commands {
   decide: { args: { id: string; choice: "continue" | "finish" | "delete" }; result: null };
   dismiss: { args: { id: string }; result: null };
   retry: { args: Record<string, never>; result: null };
-  signIn: { args: { email: string; password: string; isNew: boolean }; result: null };
+  signIn: { args: { email: string; password: string; isNew: boolean }; result: { isMailSent: boolean } };
   signInWithGoogle: { args: Record<string, never>; result: null };
   /** Null for a server that is unreachable or too old to say. */
   modelVendors: { args: Record<string, never>; result: string[] | null };
   hasGoogle: { args: Record<string, never>; result: boolean };
+  sendsMail: { args: Record<string, never>; result: boolean };
   signInOnTheWeb: { args: Record<string, never>; result: null };
   signOut: { args: Record<string, never>; result: null };
   recent: { args: Record<string, never>; result: RecentSession[] };

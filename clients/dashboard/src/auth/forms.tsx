@@ -1,4 +1,5 @@
 import { valibotResolver } from "@hookform/resolvers/valibot";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
 import { useState } from "react";
@@ -6,6 +7,7 @@ import { useForm } from "react-hook-form";
 import * as v from "valibot";
 import { anonymousApi } from "~/api/client";
 import { currentLogin } from "~/api/login";
+import { serverQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
@@ -82,16 +84,21 @@ export function SignupForm() {
   const t = useMessages();
   const { next } = useSearch({ from: "/auth/signup" });
   const navigate = useNavigate();
+  const [isMailSent, setMailSent] = useState(false);
+  // A server that sends mail lets the owner of the address choose the password with the link of the mail.
+  const isByMail = useQuery(serverQuery()).data?.sends_mail === true;
+  const password = isByMail ? v.string() : v.pipe(v.string(), v.minLength(8, t.auth.passwordShort));
   const form = useForm({
     defaultValues: { email: "", password: "" },
-    resolver: valibotResolver(
-      v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(8, t.auth.passwordShort)) }),
-    ),
+    resolver: valibotResolver(v.object({ email: emailField(t), password })),
   });
   const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
-      completeSignUp(await unwrap(anonymousApi.POST("/v1/auth/signup", { body: values })), t);
+      const body = values.password ? values : { email: values.email };
+      const reply = await unwrap(anonymousApi.POST("/v1/auth/signup", { body }));
+      if (!("token" in reply)) return setMailSent(true);
+      completeSignUp(reply, t);
       await navigate({ href: next ?? "/sessions", replace: true });
     } catch (error) {
       const problem = toApiError(error);
@@ -102,25 +109,37 @@ export function SignupForm() {
   return (
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signUp}</h1>
-      <FormError message={errors.root?.message} />
-      <Field
-        label={t.auth.email}
-        type="email"
-        autoComplete="username"
-        error={errors.email?.message}
-        {...form.register("email")}
-      />
-      <Field
-        label={t.auth.password}
-        type="password"
-        autoComplete="new-password"
-        hint={t.auth.passwordHint}
-        error={errors.password?.message}
-        {...form.register("password")}
-      />
-      <button type="submit" className="button primary wide" disabled={isSubmitting}>
-        {isSubmitting ? t.auth.signingUp : t.auth.signUp}
-      </button>
+      {isMailSent ? (
+        <p className="notice ok" role="status">
+          {t.auth.signUpMailSent}
+        </p>
+      ) : (
+        <>
+          <FormError message={errors.root?.message} />
+          <Field
+            label={t.auth.email}
+            type="email"
+            autoComplete="username"
+            error={errors.email?.message}
+            {...form.register("email")}
+          />
+          {isByMail ? (
+            <p className="muted">{t.auth.passwordByMail}</p>
+          ) : (
+            <Field
+              label={t.auth.password}
+              type="password"
+              autoComplete="new-password"
+              hint={t.auth.passwordHint}
+              error={errors.password?.message}
+              {...form.register("password")}
+            />
+          )}
+          <button type="submit" className="button primary wide" disabled={isSubmitting}>
+            {isSubmitting ? t.auth.signingUp : t.auth.signUp}
+          </button>
+        </>
+      )}
       <GoogleButton next={next} />
       <p className="row wrap">
         <span className="muted">{t.auth.haveAccount}</span>

@@ -94,6 +94,8 @@ export const en = {
     showPassword: "Show password",
     hidePassword: "Hide password",
     passwordHint: "At least 8 characters",
+    passwordByMail: "You choose the password with a link that we send to this address.",
+    signUpMailSent: "Look into your mailbox: the mail that we have sent says how to continue.",
     points: [
       "Records only when you say so",
       "Every label shows the sentence it came from",

@@ -94,6 +94,8 @@ export const ko: Messages = {
     showPassword: "비밀번호 보기",
     hidePassword: "비밀번호 숨기기",
     passwordHint: "8자 이상",
+    passwordByMail: "비밀번호는 이 주소로 보내는 링크에서 정해요.",
+    signUpMailSent: "메일함을 확인하세요. 다음 단계를 메일로 보냈어요.",
     points: ["시작을 누를 때만 기록해요", "모든 이름표에 근거 문장이 있어요", "페이지는 내 서버에만 남아요"],
   },
   status: { recording: "기록 중", paused: "일시정지", processing: "지도 그리는 중", completed: "완료", failed: "실패" },

@@ -4,7 +4,7 @@ import { fakeBrowser } from "wxt/testing/fake-browser";
 import { createFixture } from "../testing/fixtures";
 import { ORIGIN } from "../testing/memory-server";
 import { challengeOf, randomSecret } from "./pkce";
-import { linkUrl, onDashboardMessage, withGoogle } from "./sign-in";
+import { linkUrl, onDashboardMessage, withGoogle, withPassword } from "./sign-in";
 
 let b: Awaited<ReturnType<typeof createFixture>>;
 beforeEach(async () => {
@@ -22,6 +22,14 @@ test("PKCE: the vector of RFC 7636, appendix B", async () => {
   );
   expect(randomSecret()).toMatch(/^[\w-]{43}$/);
   expect(randomSecret()).not.toBe(randomSecret());
+});
+
+test("a sign-up that is answered by mail stores no login, and sends no empty password", async () => {
+  b.server.sendsMail = true;
+  const credentials = { email: "a@example.com", password: "", isNew: true };
+  expect(await withPassword(b.api, b.account, ORIGIN, credentials)).toBe(false);
+  expect(await b.account.user()).toBeNull();
+  expect(b.server.signedUp).toEqual({ email: "a@example.com" });
 });
 
 test("a code for a pending challenge signs in", async () => {

@@ -10,15 +10,17 @@ import { parseOrigin } from "../settings";
 import type { Account } from "./account";
 import { challengeOf, randomSecret } from "./pkce";
 
+/** False when the server sent a mail instead of a login: the user signs in after choosing a password with its link. */
 export async function withPassword(
   api: TrailmindApi,
   account: Account,
   origin: string,
   credentials: { email: string; password: string; isNew: boolean },
-): Promise<void> {
+): Promise<boolean> {
   const { email, password, isNew } = credentials;
   const signIn = isNew ? await api.signUp(origin, email, password) : await api.logIn(origin, email, password);
-  await account.storeSignIn(origin, signIn);
+  if (signIn !== null) await account.storeSignIn(origin, signIn);
+  return signIn !== null;
 }
 
 /**

@@ -22,6 +22,9 @@ export const SignIn = schemaFor<contract.AuthReply>()(
   }),
 );
 
+/** A server that sends mail answers with a message. */
+export const SignUpReply = v.union([SignIn, v.object({ message: v.string() })]);
+
 export const Renewal = schemaFor<contract.TokenReply>()(
   v.object({
     token: v.string(),
@@ -91,7 +94,9 @@ export const ReceiptResponse = schemaFor<contract.ReceiptEnvelope>()(
 );
 
 /** `model_vendors`: the companies that page text can be sent to after the user agreed. */
-export const ServerInfoResponse = v.object({ server: v.object({ model_vendors: v.array(v.string()) }) });
+export const ServerInfoResponse = v.object({
+  server: v.object({ model_vendors: v.array(v.string()), sends_mail: v.optional(v.boolean(), false) }),
+});
 
 export const LinkCodeResponse = v.object({ code: v.string() });
 

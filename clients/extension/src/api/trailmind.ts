@@ -22,6 +22,7 @@ import {
   SessionResponse,
   SettingsResponse,
   SignIn,
+  SignUpReply,
 } from "./schemas";
 import { type Fetch, transport } from "./transport";
 
@@ -38,8 +39,17 @@ const siteListsOf = ({ settings }: v.InferOutput<typeof SettingsResponse>) => ({
 export class TrailmindApi {
   constructor(private readonly fetch: Fetch = (request) => globalThis.fetch(request)) {}
 
-  signUp(origin: string, email: string, password: string): Promise<SignIn> {
-    return parsed(SignIn, this.client(origin).POST("/v1/auth/signup", { body: { email, password } }));
+  /** Null when the server answers by mail, which has a link to choose a password. */
+  async signUp(origin: string, email: string, password: string): Promise<SignIn | null> {
+    const body = password ? { email, password } : { email };
+    const reply = await parsed(SignUpReply, this.client(origin).POST("/v1/auth/signup", { body }));
+    return "token" in reply ? reply : null;
+  }
+
+  /** Whether the server sends mail, so that a sign-up needs no password. */
+  async sendsMail(origin: string): Promise<boolean> {
+    const client = this.client(origin, null, PROBE_TIMEOUT_MS);
+    return (await parsed(ServerInfoResponse, client.GET("/v1/server"))).server.sends_mail;
   }
 
   logIn(origin: string, email: string, password: string): Promise<SignIn> {

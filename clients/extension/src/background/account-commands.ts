@@ -11,6 +11,7 @@ type Names =
   | "signIn"
   | "signInWithGoogle"
   | "hasGoogle"
+  | "sendsMail"
   | "modelVendors"
   | "signInOnTheWeb"
   | "signOut"
@@ -25,11 +26,12 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
   return {
     async signIn(credentials) {
       if (!isServerChosen(await settings())) throw new CommandError("no_server");
-      await signIn.withPassword(api, account, (await settings()).serverUrl, credentials);
+      const isSignedIn = await signIn.withPassword(api, account, (await settings()).serverUrl, credentials);
+      if (!isSignedIn) return { isMailSent: true };
       await syncSites(deps);
       await sendNow();
       await publish();
-      return null;
+      return { isMailSent: false };
     },
 
     async signInWithGoogle() {
@@ -43,6 +45,11 @@ export function accountCommands(deps: CommandDeps): Handlers<Names> {
     /** False also for a server that is unreachable. */
     async hasGoogle() {
       return api.hasGoogle((await settings()).serverUrl).catch(() => false);
+    },
+
+    /** False also for a server that is unreachable. */
+    async sendsMail() {
+      return api.sendsMail((await settings()).serverUrl).catch(() => false);
     },
 
     async modelVendors() {

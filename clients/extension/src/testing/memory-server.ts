@@ -32,6 +32,10 @@ export class MemoryServer {
   /** The number of concurrent sessions that the plan allows. */
   maxConcurrent = Infinity;
   returnsVerdicts = true;
+  /** A server that sends mail answers a sign-up without a login. */
+  sendsMail = false;
+  /** The body of the last sign-up. */
+  signedUp: unknown = null;
   /** The next response omits the verdicts of this many events. */
   omittedVerdicts = 0;
   /** The fault of a request, undefined for none. */
@@ -82,10 +86,7 @@ export class MemoryServer {
       this.refresh = `refresh-${this.renewals + 1}`;
       return [200, { token: this.access, refresh_token: this.refresh, expires_in: 900 }];
     }
-    if (call.startsWith("POST /auth/")) {
-      const user = { id: "u1", email: "a@example.com" };
-      return [200, { user, token: this.access, refresh_token: this.refresh, expires_in: 900 }];
-    }
+    if (call.startsWith("POST /auth/")) return this.signIn(call, body);
     if (bearer !== this.access) return this.error(401, "invalid or expired access token");
     const [method, path = ""] = call.split(" ");
     const [, , id = "", action = ""] = path.split("/");
@@ -113,6 +114,15 @@ export class MemoryServer {
       session.status = { pause: "paused", resume: "recording", stop: "processing" }[action] as string;
     }
     return [200, { session: this.sessionReply(session) }];
+  }
+
+  private signIn(call: string, body: string): [number, unknown] {
+    if (call === "POST /auth/signup") {
+      this.signedUp = JSON.parse(body);
+      if (this.sendsMail) return [202, { message: "The next step is in the mail." }];
+    }
+    const user = { id: "u1", email: "a@example.com" };
+    return [200, { user, token: this.access, refresh_token: this.refresh, expires_in: 900 }];
   }
 
   private begin(body: Record<string, string>): FakeSession {

@@ -82,14 +82,23 @@ function CredentialsForm({ onChangeServer }: { onChangeServer: () => void }) {
   const { run, isBusy, error } = useCommand();
   const id = useId();
   const [hasGoogle, setHasGoogle] = useState(false);
+  const [sendsMail, setSendsMail] = useState(false);
+  const [isMailSent, setMailSent] = useState(false);
   useEffect(() => {
+    void command("sendsMail", {}).then((response) => setSendsMail(response.ok && response.value));
     void command("hasGoogle", {}).then((response) => setHasGoogle(response.ok && response.value));
   }, [settings.serverUrl]);
 
   const submit = (event: Event) => {
     event.preventDefault();
-    void run(command("signIn", { email: email.trim(), password, isNew }));
+    void run(command("signIn", { email: email.trim(), password, isNew })).then((response) => {
+      if (!response.ok || !response.value.isMailSent) return;
+      setMailSent(true);
+      setNew(false);
+      setPassword("");
+    });
   };
+  const needsPassword = !(isNew && sendsMail);
   const google = async () => {
     // Chrome accepts the request only in the handler of the click.
     if (await browser.permissions.request({ permissions: ["identity"] })) await run(command("signInWithGoogle", {}));
@@ -115,20 +124,29 @@ function CredentialsForm({ onChangeServer }: { onChangeServer: () => void }) {
           onInput={(event) => setEmail(event.currentTarget.value)}
         />
       </div>
-      <div class="field">
-        <label for={`${id}p`}>{text.password}</label>
-        <input
-          id={`${id}p`}
-          type="password"
-          name="password"
-          autocomplete={isNew ? "new-password" : "current-password"}
-          required
-          minLength={isNew ? 8 : 1}
-          placeholder={isNew ? text.passwordHint : ""}
-          value={password}
-          onInput={(event) => setPassword(event.currentTarget.value)}
-        />
-      </div>
+      {needsPassword ? (
+        <div class="field">
+          <label for={`${id}p`}>{text.password}</label>
+          <input
+            id={`${id}p`}
+            type="password"
+            name="password"
+            autocomplete={isNew ? "new-password" : "current-password"}
+            required
+            minLength={isNew ? 8 : 1}
+            placeholder={isNew ? text.passwordHint : ""}
+            value={password}
+            onInput={(event) => setPassword(event.currentTarget.value)}
+          />
+        </div>
+      ) : (
+        <p class="muted">{text.passwordByMail}</p>
+      )}
+      {isMailSent && (
+        <p class="muted" role="status" data-name="mail-sent">
+          {text.mailSent}
+        </p>
+      )}
       <ErrorNote text={error} />
       <button type="submit" class="button primary" disabled={isBusy}>
         {isBusy ? text.working : isNew ? text.signUp : text.signIn}
