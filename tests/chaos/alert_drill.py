@@ -2,7 +2,7 @@
 
 A server is started, scraped by Prometheus with the rules of `kuberay/components/monitoring`, and killed. Alertmanager
 uses our configuration; only the addresses of the receivers are replaced by a local HTTP server and a local mail server.
-Prints JSON: when which receiver got the alert, in seconds after the kill, and when it got the news of the end.
+Prints JSON: the seconds from the kill to each receiver, and from the restart to the message that the alert has ended.
 """
 
 from __future__ import annotations
