@@ -16,6 +16,9 @@ describe("wholeWords", () => {
   });
   it("uses the words of a language without spaces", () => {
     expect(widened("東京都に住んでいます。", "京都に住", "ja")).not.toBe("京都に住");
+    expect(widened("量子计算机的未来", "子计算机的未", "zh")).toBe("量子计算机的未来");
+    expect(widened("ประวัติศาสตร์ของเมืองเชียงใหม่", "วัติศาสตร์ของเมื", "th")).toBe("ประวัติศาสตร์ของเมือง");
+    expect(widened("ພາສາລາວແລະພາສາໄທ", "ສາລາວ", "lo")).toBe("ພາສາລາວ");
   });
   it("does not leave the line", () => {
     expect(widened("first line\nsecond line", "line\nsecond")).toBe("line\nsecond");

@@ -6,6 +6,7 @@ import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap } from "~/map/model";
 import { nextPress } from "~/map/presses";
 import { FONT_SIZE, LINE_HEIGHT, radialScene, treeScene, wrapLabel } from "~/map/scene";
+import { directionOf } from "~/map/text-direction";
 import { mapData } from "./support";
 
 const all = { collapsed: new Set<string>(), focus: null };
@@ -73,6 +74,24 @@ it("wraps at spaces, and cuts text without spaces", () => {
   expect(wrapLabel("x".repeat(60)).map((line) => line.length)).toEqual([24, 24, 12]);
   expect(wrapLabel("가".repeat(30)).map((line) => line.length)).toEqual([12, 12, 6]);
   expect(wrapLabel("👩‍💻".repeat(40)).join("")).toBe("👩‍💻".repeat(40));
+});
+
+it("breaks labels of scripts without spaces between words", () => {
+  expect(wrapLabel("量子计算机的发展历史和未来应用")).toEqual(["量子计算机的发展历史和", "未来应用"]);
+  expect(wrapLabel("ประวัติศาสตร์ของเมืองเชียงใหม่ในอดีต")).toEqual(["ประวัติศาสตร์ของเมืองเชียงใหม่", "ในอดีต"]);
+  expect(wrapLabel("京都のお茶は美味しい。東京の夜")).toEqual(["京都のお茶は美味しい。", "東京の夜"]);
+  const devanagari = "अंतरराष्ट्रीयकरणविश्वविद्यालयपुस्तकालय";
+  expect(wrapLabel(devanagari).join("")).toBe(devanagari);
+  for (const line of wrapLabel(devanagari)) expect(line).not.toMatch(/^\p{M}/u);
+});
+
+it("writes a label in the direction of its first letter", () => {
+  expect(directionOf("الشعاب المرجانية (coral reefs)")).toBe("rtl");
+  expect(directionOf("12. שוניות אלמוגים")).toBe("rtl");
+  expect(directionOf("«آبسنگ» مرجانی")).toBe("rtl");
+  expect(directionOf("Coral reefs الشعاب")).toBe("ltr");
+  expect(directionOf("산호초")).toBe("ltr");
+  expect(directionOf("2026")).toBe("ltr");
 });
 
 describe("placeLabels", () => {

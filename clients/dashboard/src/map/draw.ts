@@ -10,6 +10,7 @@ import {
 import { labelFont, labelWidth } from "./measure";
 import { hueColour, labelColour, type Palette } from "./palette";
 import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneNode } from "./scene";
+import { directionOf } from "./text-direction";
 
 const DIMMED_ALPHA = 0.25;
 /** A map narrower than this has no space for the labels of pages until it is enlarged. */
@@ -242,6 +243,8 @@ function isInside({ n, fold, width, height, x, y }: PlacedLabel, area: Area): bo
 
 function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y, isEnlarged }: PlacedLabel): void {
   let offset = 0;
+  // The whole label decides: a second line that begins with a Latin name continues an Arabic one.
+  context.direction = directionOf(n.node.label);
   context.textAlign = "center";
   if (n.side === "left") {
     context.textAlign = "right";
@@ -294,6 +297,7 @@ function drawFold(
   if (!isCollapsed) return;
   context.font = `600 ${height * 0.66}px ${palette.font}`;
   context.fillStyle = labelColour(n, palette);
+  context.direction = "ltr";
   context.textAlign = "center";
   context.fillText(String(n.numCollapsed), x - away * height * 0.2, y + 0.5);
 }
@@ -309,6 +313,7 @@ function drawLinkLabels(context: CanvasRenderingContext2D, plan: DrawPlan, area:
     const [x, y] = [((x0 + 3 * x1 + 3 * x1 + x3) / 8) * k, ((y0 + 3 * y1 + 3 * y1 + y3) / 8) * k];
     if (x < area.x - 160 || x > area.x + area.width + 160 || y < area.y - 20 || y > area.y + area.height + 20) continue;
     context.globalAlpha = isLinkBright(link, plan) ? 1 : DIMMED_ALPHA;
+    context.direction = directionOf(link.label);
     context.lineWidth = 4;
     context.strokeStyle = palette.bg;
     context.strokeText(link.label, x, y);

@@ -4,6 +4,7 @@ import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelFont, labelWidth } from "./measure";
 import { labelColour, type Palette } from "./palette";
 import type { SceneNode } from "./scene";
+import { directionOf } from "./text-direction";
 
 export interface GalaxyMarks {
   selected: string | null;
@@ -212,6 +213,7 @@ function renderLabel(n: SceneNode, fontSize: number, palette: Palette, ratio: nu
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) return bitmap;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.direction = directionOf(n.node.label);
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineJoin = "round";

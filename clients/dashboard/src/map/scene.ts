@@ -71,7 +71,24 @@ const COLUMN_ROW = FONT_SIZE.page * LINE_HEIGHT + 5;
 const MAX_WRAPPED = 20_000;
 const wrapped = new Map<string, string[]>();
 
-/** Lines of at most `max` characters (a full-width character counts twice), broken at spaces where possible. */
+const words = new Intl.Segmenter(undefined, { granularity: "word" });
+const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** The width of a text in Latin letters: a full-width character counts twice, a mark on a letter not at all. */
+function weigh(text: string): number {
+  let width = 0;
+  for (const char of text) {
+    const code = char.codePointAt(0) ?? 0;
+    if (code < 0x300) width++;
+    else if (!/\p{M}/u.test(char)) width += code > 0x2e7f ? 2 : 1;
+  }
+  return width;
+}
+
+/**
+ * Lines of at most `max` characters (a full-width character counts twice), broken at spaces where possible, else
+ * between words of a script without spaces, else between characters.
+ */
 export function wrapLabel(label: string, max = 24): string[] {
   const key = `${max} ${label}`;
   let lines = wrapped.get(key);
@@ -84,7 +101,6 @@ export function wrapLabel(label: string, max = 24): string[] {
 }
 
 function wrapNewLabel(label: string, max: number): string[] {
-  const weigh = (s: string) => [...s].reduce((n, c) => n + ((c.codePointAt(0) ?? 0) > 0x2e7f ? 2 : 1), 0);
   const lines: string[] = [];
   let line = "";
   for (const word of label.trim().split(/\s+/)) {
@@ -94,19 +110,32 @@ function wrapNewLabel(label: string, max: number): string[] {
     }
     line = line ? `${line} ${word}` : word;
     while (weigh(line) > max) {
-      let cut = 0;
-      let width = 0;
-      for (const char of line) {
-        width += weigh(char);
-        if (width > max) break;
-        cut += char.length;
-      }
-      lines.push(line.slice(0, cut));
-      line = line.slice(cut);
+      const cut = lineEnd(line, max);
+      lines.push(line.slice(0, cut).trimEnd());
+      line = line.slice(cut).trimStart();
     }
   }
   if (line || lines.length === 0) lines.push(line);
   return lines;
+}
+
+/** Where a text that is wider than `max` is broken: before a word, at most `max` wide, else inside the first word. */
+function lineEnd(text: string, max: number): number {
+  let border = 0;
+  let width = 0;
+  for (const { index, segment, isWordLike } of words.segment(text)) {
+    // A comma or a full stop stays with the word before it.
+    if (isWordLike) border = index;
+    width += weigh(segment);
+    if (width > max) break;
+  }
+  if (border > 0) return border;
+  width = 0;
+  for (const { index, segment } of characters.segment(text)) {
+    width += weigh(segment);
+    if (width > max && index > 0) return index;
+  }
+  return text.length;
 }
 
 /** The first line with an ellipsis; hovering shows the full label. */
