@@ -136,7 +136,7 @@ export function Evidence(props: {
             return (
               // biome-ignore lint/suspicious/noArrayIndexKey: one page may be quoted twice with the same words
               <figure key={`${each.page_id}-${i}`} className="evidence-quote">
-                <blockquote>“{each.quote}”</blockquote>
+                <blockquote dir="auto">“{each.quote}”</blockquote>
                 <figcaption className="small muted">
                   <SiteMark host={page?.data.host ?? hostOf(url)} hue={model.hueOf(node.id)} />
                   <span className="grow">
@@ -183,7 +183,7 @@ export function Evidence(props: {
           <section>
             <h3>{t.evidence.highlights}</h3>
             {highlights.map((text) => (
-              <blockquote key={text} className="quote">
+              <blockquote key={text} className="quote" dir="auto">
                 {text}
               </blockquote>
             ))}

@@ -256,7 +256,7 @@ function StrayHighlight({ row }: { row: Extract<Row, { kind: "highlight" }> }) {
             </>
           )}
         </p>
-        <blockquote className="quote">
+        <blockquote className="quote" dir="auto">
           {highlight.text}
           {highlight.note && (
             <footer className="small muted">
@@ -357,7 +357,7 @@ function VisitRow(props: {
           </span>
         </div>
         {visit.highlights.map((highlight) => (
-          <blockquote key={highlight.id} className="quote">
+          <blockquote key={highlight.id} className="quote" dir="auto">
             {highlight.text}
             {highlight.note && (
               <footer className="small muted">
