@@ -159,7 +159,7 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     await expect(plan).to_contain_text(re.compile(r"Pro, paid monthly\. Renews on "))
     await expect(page).to_have_url(f"{shop.origin}/account")
     await expect(page.get_by_role("region", name="Invoices").get_by_role("row").nth(1)).to_contain_text("$12")
-    # An address with a purchase of nobody is forgotten.
+    # An address with a purchase of no user is forgotten.
     await page.goto(f"/account?checkout={uuid.uuid4()}")
     await expect(page).to_have_url(f"{shop.origin}/account")
     # The browser itself reports the 404 of that question.
@@ -227,7 +227,7 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     await plan.get_by_role("button", name="Payment method and receipts").click()
     await page.get_by_role("link", name="Pay and return").click()
 
-    # The year is over: Free again, and the old session is still there.
+    # The year has ended: Free again, and the old session is still there.
     stripe.advance(370 * DAY)
     await billing_is(person, lambda billing: "subscription" not in billing)
     await page.goto("/account")
