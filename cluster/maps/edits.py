@@ -154,23 +154,52 @@ async def append_edits(
     """
     version, generated, shown = await _lock_version(connection, session_id)
     log = await read_edit_log(connection, version.mindmap_id)
+    check_expectations(log, entries, version.number, expected_seq, expected_version)
+    extension = await asyncio.to_thread(extend_log, generated, shown, log, entries)
+    if extension.added:
+        await append_edit_log(connection, version.mindmap_id, extension.added, num_before=len(log))
+        await _save_shown_version(connection, session_id, version.mindmap_id, version.number, extension.edited)
+    return EditOutcome(version.number, extension.edited, extension.reports)
+
+
+def check_expectations(
+    log: Sequence[LogEntry],
+    entries: Sequence[LogEntry],
+    version: int,
+    expected_seq: int | None,
+    expected_version: int | None,
+) -> None:
+    """Raise Conflict when the map is not the one the client shows, BadRequest when the log is full.
+
+    A request whose operations are all in the log is a repeat, and passes.
+    """
     logged_ids = {entry.op_id for entry in log if not isinstance(entry, Undo | Redo)}
-    is_repeat = bool(entries) and all(
-        not isinstance(entry, Undo | Redo) and entry.op_id in logged_ids for entry in entries
-    )
-    if not is_repeat:
-        if expected_seq is not None and expected_seq != len(log):
-            raise Conflict("the map was edited meanwhile; load it again")
-        if expected_version is not None and expected_version != version.number:
-            raise Conflict("there is a new version of the map; load it again")
-        if len(log) + len(entries) > MAX_LOG_ENTRIES:
-            raise BadRequest(f"a map takes at most {MAX_LOG_ENTRIES} edits")
-    extended, rejections = await asyncio.to_thread(_extend_log, generated, shown, log, entries)
-    edited = await asyncio.to_thread(replay, generated, extended)
-    if len(extended) > len(log):
-        await append_edit_log(connection, version.mindmap_id, extended[len(log) :], num_before=len(log))
-        await _save_shown_version(connection, session_id, version.mindmap_id, version.number, edited)
-    return EditOutcome(version.number, edited, _request_reports(entries, edited, rejections))
+    if entries and all(not isinstance(entry, Undo | Redo) and entry.op_id in logged_ids for entry in entries):
+        return
+    if expected_seq is not None and expected_seq != len(log):
+        raise Conflict("the map was edited meanwhile; load it again")
+    if expected_version is not None and expected_version != version:
+        raise Conflict("there is a new version of the map; load it again")
+    if len(log) + len(entries) > MAX_LOG_ENTRIES:
+        raise BadRequest(f"a map takes at most {MAX_LOG_ENTRIES} edits")
+
+
+@dataclass(frozen=True, slots=True)
+class LogExtension:
+    """The entries that a request adds to the log, the document after them, and a report for each of the request."""
+
+    added: list[LogEntry]
+    edited: EditedDocument
+    reports: tuple[EditReport, ...]
+
+
+def extend_log(
+    generated: MindmapDocument, shown: MindmapDocument, log: Sequence[LogEntry], entries: Sequence[LogEntry]
+) -> LogExtension:
+    """Apply `entries` after `log`. A pure function; it may take seconds for a large map, so call it in a thread."""
+    extended, rejections = _extend_log(generated, shown, log, entries)
+    edited = replay(generated, extended)
+    return LogExtension(extended[len(log) :], edited, _request_reports(entries, edited, rejections))
 
 
 _UNREPLAYED_SENTENCES = {"undo": "The last edit was undone.", "redo": "The edit is back."}

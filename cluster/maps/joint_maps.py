@@ -1,7 +1,7 @@
 """Generates maps over several sessions, with the rules and steps of session maps and the local provider.
 
-A job may run any number of times for the same map: the document is replaced as a whole, and unchanged input is not
-generated again.
+A job may run any number of times for the same map: a version is written under the lock of its row, and unchanged input
+is not generated again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.maps.joint_edits import save_joint_version
 from cluster.maps.loader import input_digest
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.session_merging import merge_sessions
@@ -20,7 +21,7 @@ from cluster.providers.types import LOCAL_PROVIDER
 from models.errors import IllegalTransition, JobFailed, NotFound, TooManyPages
 from models.lifecycle.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.document import MindmapDocument
-from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source, save_joint_map_document
+from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
@@ -102,9 +103,7 @@ class JointMapGenerator:
                 # A session of the map, or the map, was erased after its pages were read: they must not be saved.
                 log.info("joint_map_discarded", map_id=str(map_id))
                 return
-            await save_joint_map_document(
-                connection, map_id, document.to_json(), input_digest=digest, provider=document.provider
-            )
+            await save_joint_version(connection, map_id, document, digest)
 
     async def fail(self, map_id: uuid.UUID, reason: str) -> None:
         """Mark the map as failed; the user reads `reason` and may request the map again."""

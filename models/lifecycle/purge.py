@@ -11,6 +11,7 @@ from models.billing.storage import ROW_BYTES, add_stored_bytes
 from models.database import Connection
 from models.jobs import delete_jobs_of_session
 from models.lifecycle.state import invalidate_joint_maps
+from models.mindmap.joint_version_store import delete_joint_versions_of_session
 
 # The lock waits for flushes and for a restore of the session. A restored session is not deleted any more.
 LOCK_DELETED_SESSION: Final = """
@@ -59,6 +60,7 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     count = await counted.fetchone()
     num_bytes += int(count[0]) if count else 0
     await connection.execute(DELETE_EVENTS, {"session_id": session_id})
+    counts["joint_map_versions"] = await delete_joint_versions_of_session(connection, session_id)
     counts |= {"page_contents": contents.rowcount, "joint_maps": await invalidate_joint_maps(connection, session_id)}
     counts["jobs"] = await delete_jobs_of_session(connection, session_id)
     await connection.execute(DELETE_SESSION, {"session_id": session_id})

@@ -109,6 +109,7 @@ JOINT_MAP_TRANSITIONS: Final[Mapping[MapAction, Transition[MapStatus]]] = Mappin
         MapAction.COMPLETE: Transition((MapStatus.GENERATING, MapStatus.COMPLETED), MapStatus.COMPLETED),
         MapAction.FAIL: Transition(_UNFINISHED, MapStatus.FAILED),
         MapAction.KEEP: Transition(_UNFINISHED, MapStatus.COMPLETED),
+        MapAction.SETTLE: Transition((MapStatus.COMPLETED,), MapStatus.COMPLETED),
         MapAction.INVALIDATE: Transition(_ANY, MapStatus.FAILED),
     }
 )
@@ -375,6 +376,11 @@ async def fail_joint_map(connection: Connection, map_id: uuid.UUID, reason: str)
         await _require_joint_map(connection, map_id, MapAction.KEEP, percent=100, error=reason)
     else:
         await _require_joint_map(connection, map_id, MapAction.FAIL, error=reason)
+
+
+async def settle_joint_map(connection: Connection, map_id: uuid.UUID) -> None:
+    """Clear the failure of the last generation. No effect on a map that is being generated."""
+    await _move_map(MOVE_JOINT_MAP, connection, map_id, JOINT_MAP_TRANSITIONS[MapAction.SETTLE], percent=100)
 
 
 async def invalidate_joint_maps(connection: Connection, session_id: uuid.UUID) -> int:

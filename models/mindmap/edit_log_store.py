@@ -16,6 +16,11 @@ INSERT_EDIT: Final = """
     INSERT INTO mindmap_edits (mindmap_id, seq, op_id, entry)
     VALUES (%(mindmap_id)s, %(seq)s, %(op_id)s, %(entry)s)
 """
+READ_JOINT_EDIT_LOG: Final = "SELECT entry FROM joint_map_edits WHERE map_id = %(map_id)s ORDER BY seq"
+INSERT_JOINT_EDIT: Final = """
+    INSERT INTO joint_map_edits (map_id, seq, op_id, entry)
+    VALUES (%(mindmap_id)s, %(seq)s, %(op_id)s, %(entry)s)
+"""
 
 
 async def read_edit_log(connection: Connection, mindmap_id: uuid.UUID) -> list[LogEntry]:
@@ -24,10 +29,23 @@ async def read_edit_log(connection: Connection, mindmap_id: uuid.UUID) -> list[L
     return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
 
 
+async def read_joint_edit_log(connection: Connection, map_id: uuid.UUID) -> list[LogEntry]:
+    """The whole log of a joint map, oldest entry first."""
+    cursor = await connection.execute(READ_JOINT_EDIT_LOG, {"map_id": map_id})
+    return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
+
+
 async def append_edit_log(
-    connection: Connection, mindmap_id: uuid.UUID, entries: Sequence[LogEntry], *, num_before: int
+    connection: Connection,
+    mindmap_id: uuid.UUID,
+    entries: Sequence[LogEntry],
+    *,
+    num_before: int,
+    is_joint: bool = False,
 ) -> None:
-    """Append `entries` to a log that has `num_before` entries. The caller holds the lock of the map's row.
+    """Append `entries` to a log that has `num_before` entries; `is_joint`: the log of a joint map.
+
+    The caller holds the lock of the map's row.
 
     Raises psycopg.errors.UniqueViolation when an entry with the same number or operation id exists.
     """
@@ -41,4 +59,4 @@ async def append_edit_log(
         for seq, entry in enumerate(entries, start=num_before + 1)
     ]
     async with connection.cursor() as cursor:
-        await cursor.executemany(INSERT_EDIT, rows)
+        await cursor.executemany(INSERT_JOINT_EDIT if is_joint else INSERT_EDIT, rows)

@@ -17,7 +17,7 @@ MAX_SESSIONS = 50
 
 
 class JointMap(Base):
-    """A map over several sessions of one user. It can be generated again; it has no edits and no versions."""
+    """A map over several sessions of one user. It can be generated again, and has versions and edits."""
 
     __tablename__ = "joint_maps"
     __table_args__ = (
@@ -37,12 +37,51 @@ class JointMap(Base):
     stage: Mapped[str | None]
     percent: Mapped[int] = mapped_column(server_default="0", default=0)
     error_message: Mapped[str | None]
-    #: `models.mindmap.document` as JSON; null before the first generation and after a session was erased.
+    #: The number of the version shown. Null before the first, and where a worker of the previous version wrote `data`.
+    current_version: Mapped[int | None]
+    #: The document shown, with the edits, as JSON; null before the first generation and after a session was erased.
     data: Mapped[dict[str, Any] | None]
     input_digest: Mapped[str | None]
     provider: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+class JointMapVersion(Base):
+    """One generated joint map. The generated document never changes; the user's edits are replayed on it."""
+
+    __tablename__ = "joint_map_versions"
+
+    map_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("joint_maps.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    #: The document shown, with the edits.
+    data: Mapped[dict[str, Any]]
+    #: The document without the edits.
+    generated: Mapped[dict[str, Any]]
+    #: The number of the last log entry that is replayed in `data`.
+    edits_seq: Mapped[int] = mapped_column(server_default="0", default=0)
+    #: The result of each edit on this version: `models.mindmap.edits.EditReport` as JSON.
+    edit_reports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"), default=list)
+    #: The version that this one restored.
+    restored_from: Mapped[int | None]
+    input_digest: Mapped[str]
+    provider: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class JointMapEdit(Base):
+    """An append-only entry of a joint map's edit log: an operation, an undo or a redo."""
+
+    __tablename__ = "joint_map_edits"
+    __table_args__ = (Index("uq_joint_map_edits_op_id", "map_id", "op_id", unique=True),)
+
+    map_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("joint_maps.id", ondelete="CASCADE"), primary_key=True)
+    #: 1, 2, 3 … without gaps.
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    #: The client's id of the operation, which makes a repeated request safe; null for undo and redo.
+    op_id: Mapped[str | None]
+    entry: Mapped[dict[str, Any]]
+    created_at: Mapped[CreatedAt]
 
 
 class JointMapSession(Base):

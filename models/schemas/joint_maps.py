@@ -10,6 +10,7 @@ from pydantic import Field
 
 from models.mindmap.joint_maps import MAX_SESSIONS
 from models.schemas.base import Body, Reply, Time, Title
+from models.schemas.mindmaps import EditReportReply, EditsState
 
 
 class JointMapBody(Body):
@@ -35,6 +36,8 @@ class JointMapReply(Reply):
     since: Time | None = None
     until: Time | None = None
     provider: str | None = None
+    version: int | None = None
+    edits: EditsState | None = None
     data: dict[str, Any] | None = None
     created_at: Time
     updated_at: Time
@@ -44,6 +47,43 @@ class JointMapEnvelope(Reply):
     """`{"map": …}`"""
 
     map: JointMapReply
+
+
+class JointEditsReply(Reply):
+    """The map after the edits, and one report for each of them, in order."""
+
+    map: JointMapReply
+    reports: list[EditReportReply]
+
+
+class JointVersionReply(Reply):
+    """One version of a map over several sessions; `data` only when one version is read."""
+
+    number: int
+    is_current: bool
+    provider: str
+    input_digest: str
+    title: str
+    num_topics: int
+    num_pages: int
+    edits_seq: int
+    edits_not_applied: list[EditReportReply]
+    restored_from: int | None = None
+    created_at: Time
+    data: dict[str, Any] | None = None
+
+
+class JointVersionEnvelope(Reply):
+    """`{"version": …}`"""
+
+    version: JointVersionReply
+
+
+class JointVersionList(Reply):
+    """The versions of a map over several sessions, newest first."""
+
+    versions: list[JointVersionReply]
+    total: int
 
 
 class JointMapList(Reply):

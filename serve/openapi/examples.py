@@ -117,6 +117,18 @@ _VERSION = {
     "edits_not_applied": [],
     "created_at": _ENDED,
 }
+_JOINT_VERSION = {
+    "number": 1,
+    "is_current": True,
+    "provider": "local",
+    "input_digest": "9f86d081884c7d65",
+    "title": "November",
+    "num_topics": 4,
+    "num_pages": 16,
+    "edits_seq": 0,
+    "edits_not_applied": [],
+    "created_at": _ENDED,
+}
 _REPORT = {"op_id": "op-1", "op": "rename", "status": "applied", "sentence": "Renamed the topic.", "node_id": "topic-1"}
 _PLAN = {
     "id": "free",
@@ -357,6 +369,9 @@ REPLY_EXAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "JointEditsReply": {"map": _JOINT_MAP, "reports": [_REPORT]},
+    "JointVersionEnvelope": {"version": _JOINT_VERSION},
+    "JointVersionList": {"versions": [_JOINT_VERSION], "total": 1},
     "JointMapEnvelope": {"map": _JOINT_MAP},
     "JointMapList": {"maps": [_JOINT_MAP], "total": 1},
     "LoginList": {

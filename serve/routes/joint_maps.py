@@ -11,22 +11,35 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
+from cluster.maps.edits import log_state
 from models.billing.policy import map_priority
+from models.database import Connection
 from models.errors import BadRequest, Conflict, NotFound, SourceDeleted, split_reason
 from models.jobs import enqueue_joint_map
 from models.lifecycle.state import begin_joint_map
-from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession
+from models.mindmap.edit_log_store import read_joint_edit_log
+from models.mindmap.joint_maps import MAX_SESSIONS, JointMap, JointMapSession, JointMapVersion
+from models.mindmap.joint_version_store import delete_joint_versions
 from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
+from models.schemas.mindmaps import EditsState
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
+from serve.routes.mindmaps import edits_state
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
 #: Maximum number of maps per user: each has up to some megabytes.
 MAX_MAPS = 200
 
 
-def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_whole: bool = True) -> JointMapReply:
+def _reply(
+    joint_map: JointMap,
+    session_ids: list[uuid.UUID],
+    *,
+    data: bool,
+    is_whole: bool = True,
+    edits: EditsState | None = None,
+) -> JointMapReply:
     is_done = joint_map.status == MapStatus.COMPLETED and is_whole
     code, message = split_reason(joint_map.error_message)
     return JointMapReply(
@@ -42,6 +55,8 @@ def _reply(joint_map: JointMap, session_ids: list[uuid.UUID], *, data: bool, is_
         since=joint_map.since,
         until=joint_map.until,
         provider=joint_map.provider if is_done else None,
+        version=joint_map.current_version if is_whole else None,
+        edits=edits if is_whole else None,
         # The document stays while a new one is generated, and when that fails.
         data=joint_map.data if data and is_whole else None,
         created_at=joint_map.created_at,
@@ -63,7 +78,8 @@ async def _members(db: AsyncSession, map_ids: list[uuid.UUID]) -> dict[uuid.UUID
     return members
 
 
-async def _owned(db: AsyncSession, map_id: str, user_id: uuid.UUID) -> JointMap:
+async def owned_joint_map(db: AsyncSession, map_id: str, user_id: uuid.UUID) -> JointMap:
+    """The caller's map over several sessions. Raises NotFound."""
     try:
         parsed_id = uuid.UUID(map_id)
     except ValueError:
@@ -180,12 +196,31 @@ async def list_maps(
 
 
 @router.get("/{map_id}", response_model_exclude_none=True)
-async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> JointMapEnvelope:
+async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> JointMapEnvelope:
     """One map over several sessions, or its progress."""
-    joint_map = await _owned(db, map_id, user_id)
+    return JointMapEnvelope(map=await joint_map_reply(db, connection, map_id, user_id))
+
+
+async def joint_map_reply(db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID) -> JointMapReply:
+    """The caller's map over several sessions as it is in the database now, with its edits. Raises NotFound."""
+    joint_map = await owned_joint_map(db, map_id, user_id)
+    # Statements on the psycopg connection change the row without SQLAlchemy's knowledge.
+    await db.refresh(joint_map)
     members = (await _members(db, [joint_map.id]))[joint_map.id]
     session_ids = [session_id for session_id, exists in members if exists]
-    return JointMapEnvelope(map=_reply(joint_map, session_ids, data=True, is_whole=len(session_ids) == len(members)))
+    is_whole = len(session_ids) == len(members)
+    edits = await _edits_state(db, connection, joint_map) if joint_map.data is not None else None
+    return _reply(joint_map, session_ids, data=True, is_whole=is_whole, edits=edits)
+
+
+async def _edits_state(db: AsyncSession, connection: Connection, joint_map: JointMap) -> EditsState:
+    log = log_state(await read_joint_edit_log(connection, joint_map.id))
+    reports = await db.scalar(
+        select(JointMapVersion.edit_reports).where(
+            JointMapVersion.map_id == joint_map.id, JointMapVersion.number == joint_map.current_version
+        )
+    )
+    return edits_state(log, reports or [])
 
 
 @router.post("/{map_id}/generate", status_code=202, response_model_exclude_none=True)
@@ -193,7 +228,7 @@ async def regenerate_map(
     map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
 ) -> JointMapEnvelope:
     """Generate the map again from the current content of its sessions, without deleted ones."""
-    joint_map = await _owned(db, map_id, user_id)
+    joint_map = await owned_joint_map(db, map_id, user_id)
     members = (await _members(db, [joint_map.id]))[joint_map.id]
     deleted_ids = [session_id for session_id, exists in members if not exists]
     if deleted_ids:
@@ -203,7 +238,8 @@ async def regenerate_map(
             )
         )
         # The previous map shows deleted sessions: it must neither be shown nor be the base of the next.
-        joint_map.data, joint_map.input_digest = None, None
+        joint_map.data, joint_map.input_digest, joint_map.current_version = None, None, None
+        await delete_joint_versions(connection, joint_map.id)
     await db.flush()
     await begin_joint_map(connection, joint_map.id)
     await enqueue_joint_map(connection, str(joint_map.id), priority=await map_priority(connection, user_id))
@@ -216,6 +252,6 @@ async def regenerate_map(
 @router.delete("/{map_id}", status_code=204)
 async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Delete a map over several sessions; the sessions are kept."""
-    await db.delete(await _owned(db, map_id, user_id))
+    await db.delete(await owned_joint_map(db, map_id, user_id))
     await db.commit()
     return Response(status_code=204)

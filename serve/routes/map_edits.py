@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap", tags=["mindmaps"]
 _SEQ = ExpectedSeqBody()
 
 
-def _entries(operations: list[OperationBody]) -> list[LogEntry]:
+def log_entries(operations: list[OperationBody]) -> list[LogEntry]:
     """The operations as log entries. Raises ValidationFailed if a field is missing or not allowed."""
     entries: list[dict[str, Any]] = []
     for operation in operations:
@@ -106,7 +106,7 @@ async def edit_mindmap(
     Operations that cannot be applied are reported and change nothing; the others are applied. Sending a known `op_id`
     again changes nothing. 409 if `expected_seq` or `version` is not the current edit.
     """
-    entries = _entries(body.operations)
+    entries = log_entries(body.operations)
     return await _apply_entries(
         state,
         db,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -75,7 +76,7 @@ def mindmap_reply(
         offered_version=offered,
         provider=version.provider if version else None,
         data=version.data if version else None,
-        edits=_edits_state(version, log) if version and log else None,
+        edits=edits_state(log, version.edit_reports) if version and log else None,
         error_message=message,
         error_code=code,
         created_at=mindmap.created_at,
@@ -83,13 +84,14 @@ def mindmap_reply(
     )
 
 
-def _edits_state(version: MindmapVersion, log: LogState) -> EditsState:
+def edits_state(log: LogState, reports: Sequence[dict[str, Any]]) -> EditsState:
+    """The edits of a map: the state of its log, and those of `reports` (of the version shown) that do not fit it."""
     return EditsState(
         seq=log.seq,
         num_in_effect=log.num_in_effect,
         can_undo=log.num_in_effect > 0,
         can_redo=log.can_redo,
-        not_applied=[report_reply(r) for r in version.edit_reports if r["status"] == "not_applied"],
+        not_applied=[report_reply(r) for r in reports if r["status"] == "not_applied"],
     )
 
 

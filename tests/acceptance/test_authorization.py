@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "extension_code": {"code_challenge": "c" * 43},
     "create_api_key": {"name": "key", "scopes": ["sessions:read"]},
     "edit_mindmap": {"operations": [{"op": "undo"}]},
+    "edit_map": {"operations": [{"op": "undo"}]},
     "create_map": {"session_ids": [str(uuid.uuid4())]},
     "forget_recorded": {"domain": "nothing.test"},
     "link_topics": {

@@ -205,3 +205,106 @@ async def test_only_topics_can_be_linked(ann: ApiUser, worker: InProcessWorker, 
     assert (await ann.call("POST", "/v1/threads/unlink", json=body)).status_code == 404
     answer = await ann.call("POST", "/v1/threads/link", json={"topic": body, "other": body})
     assert answer.status_code == 400, "a thread joins different sessions"
+
+
+async def test_a_joint_map_has_versions_and_edits_like_any_other(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker, settings: Settings, db: Db
+) -> None:
+    one, two = await session_about(ann, worker, "bread", "chess"), await session_about(ann, worker, "tides")
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [one, two]}))["map"]["id"]
+    path = f"/v1/maps/{made}"
+    for call in (("PATCH", "", {"json": {"operations": [{"op": "undo"}]}}), ("POST", "/versions/1/restore", {})):
+        assert (await ann.call(call[0], path + call[1], **call[2])).status_code == 404, "no version yet"
+    await worker.run()
+    first = (await ann.ok("GET", path))["map"]
+    assert (first["version"], first["edits"]["seq"]) == (1, 0)
+    topic = next(node for node in first["data"]["nodes"] if node["type"] == "topic")["id"]
+    rename = {"op": "rename", "op_id": "r1", "node_id": topic, "label": "Mine"}
+    for _ in range(2):  # A repeated request changes nothing.
+        edited = await ann.ok("PATCH", path, json={"operations": [rename], "expected_seq": 0})
+        assert edited["reports"][0]["status"] == "applied"
+        assert edited["map"]["edits"] == {"seq": 1, "num_in_effect": 1, "can_undo": True, "can_redo": False,
+                                          "not_applied": []}  # fmt: skip
+        assert label_of(edited["map"], topic) == "Mine"
+    assert (await ann.call("PATCH", path, json={"operations": [{"op": "hide", "node_id": topic}], "expected_seq": 0})
+            ).status_code == 409  # fmt: skip
+    assert label_of((await ann.ok("POST", f"{path}/undo"))["map"], topic) != "Mine"
+    assert label_of((await ann.ok("POST", f"{path}/redo"))["map"], topic) == "Mine"
+    assert (await ann.call("POST", f"{path}/redo")).status_code == 409
+
+    # The map is the same while its input is: another version comes with another input, and keeps the edits.
+    await ann.ok("POST", f"{path}/generate")
+    await worker.run()
+    assert (await ann.ok("GET", path))["map"]["version"] == 1
+    await db.execute("UPDATE joint_maps SET title = 'All of it' WHERE id = %s", [made])
+    await ann.ok("POST", f"{path}/generate")
+    await worker.run()
+    second = (await ann.ok("GET", path))["map"]
+    assert (second["version"], second["status"], label_of(second, topic)) == (2, "completed", "Mine")
+    listed = await ann.ok("GET", f"{path}/versions")
+    assert [(v["number"], v["is_current"], v["edits_seq"]) for v in listed["versions"]] == [(2, True, 3), (1, False, 3)]
+    assert "data" not in listed["versions"][0]
+    assert (await ann.ok("GET", f"{path}/versions/1"))["version"]["data"]["nodes"]
+    assert (await ann.ok("GET", f"{path}/versions/1/diff"))["new"] == 2
+    for _ in range(2):
+        restored = (await ann.ok("POST", f"{path}/versions/1/restore"))["map"]
+        assert (restored["version"], label_of(restored, topic)) == (3, "Mine")
+    assert (await ann.ok("GET", f"{path}/versions"))["versions"][0]["restored_from"] == 1
+    for bad in ("9", "0"):
+        assert (await ann.call("GET", f"{path}/versions/{bad}")).status_code in {400, 404}
+    for method, tail in (("GET", "/versions"), ("GET", "/versions/1"), ("GET", "/versions/1/diff"),
+                         ("POST", "/versions/1/restore"), ("POST", "/undo")):  # fmt: skip
+        assert (await bob.call(method, path + tail)).status_code == 404
+
+    # An erased session leaves no version with its pages.
+    await ann.call("DELETE", f"/v1/sessions/{two}")
+    assert (await ann.ok("GET", f"{path}/versions")) == {"versions": [], "total": 0}
+    assert (await ann.call("GET", f"{path}/versions/1")).status_code == 404
+    async with AsyncConnectionPool(settings.database.postgres_dsn, open=False, kwargs={"autocommit": True}) as pool:
+        await purge_session(pool, uuid.UUID(two))
+    count = await (await db.execute("SELECT count(*) FROM joint_map_versions WHERE map_id = %s", [made])).fetchone()
+    assert count == (0,)
+    await ann.ok("POST", f"{path}/generate")
+    await worker.run()
+    last = (await ann.ok("GET", path))["map"]
+    assert (last["status"], last["version"]) == ("completed", 1)
+    assert not any("tides" in url for n in last["data"]["nodes"] for url in n["data"]["urls"])
+
+
+def label_of(joint_map: dict[str, Any], node_id: str) -> str | None:
+    return next((node["label"] for node in joint_map["data"]["nodes"] if node["id"] == node_id), None)
+
+
+async def test_twenty_maps_over_sessions_and_dates(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:
+    days = 5
+    sessions = []
+    for day in range(days):
+        subjects = [*SUBJECTS][day % 3 : day % 3 + 2] or ["bread"]
+        sessions.append(await session_about(ann, worker, *subjects, part=day))
+        await db.execute(
+            "UPDATE browsing_sessions SET started_at = make_timestamptz(2026, 11, %s, 12, 0, 0, 'UTC') WHERE id = %s",
+            [10 + day, sessions[-1]],
+        )
+    ranges = [(first, last) for first in range(days) for last in range(first, days)]
+    requests: list[tuple[dict[str, Any], int, int]]
+    requests = [({"session_ids": sessions[first : last + 1]}, first, last) for first, last in ranges[::3]]
+    requests += [
+        ({"since": f"2026-11-{10 + first}T00:00:00Z", "until": f"2026-11-{11 + last}T00:00:00Z"}, first, last)
+        for first, last in ranges
+    ]
+    assert len(requests) == 20
+    for body, first, last in requests:
+        ordered = (await ann.ok("POST", "/v1/maps", json=body))["map"]
+        assert ordered["session_ids"] == sessions[first : last + 1]
+    await worker.run()
+    listed = await ann.ok("GET", "/v1/maps?limit=50")
+    assert (listed["total"], {m["status"] for m in listed["maps"]}) == (20, {"completed"})
+    for summary in listed["maps"]:
+        made = (await ann.ok("GET", f"/v1/maps/{summary['id']}"))["map"]
+        loaded = [await load_pages(db, uuid.UUID(s), uuid.UUID(ann.id)) for s in made["session_ids"]]
+        assert validate_document(MindmapDocument.from_json(made["data"]), merge_sessions([p for _, p in loaded])) == []
+        topic = next(node for node in made["data"]["nodes"] if node["type"] == "topic")["id"]
+        edit = {"op": "rename", "node_id": topic, "label": "Renamed"}
+        edited = await ann.ok("PATCH", f"/v1/maps/{summary['id']}", json={"operations": [edit]})
+        assert label_of(edited["map"], topic) == "Renamed"
+        assert (await ann.ok("GET", f"/v1/maps/{summary['id']}/versions"))["total"] == 1

@@ -1099,7 +1099,11 @@ export interface paths {
         delete: operations["delete_map"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Edit Map
+         * @description Edit the map. See `PATCH /v1/sessions/{session_id}/mindmap`.
+         */
+        patch: operations["edit_map"];
         trace?: never;
     };
     "/v1/maps/{map_id}/generate": {
@@ -1116,6 +1120,126 @@ export interface paths {
          * @description Generate the map again from the current content of its sessions, without deleted ones.
          */
         post: operations["regenerate_map"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Map Edit
+         * @description Undo the last edit in effect. 409 if there is none.
+         */
+        post: operations["undo_map_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo Map Edit
+         * @description Redo the last undone edit. 409 if there is none, or if the map was edited since.
+         */
+        post: operations["redo_map_edit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Map Versions
+         * @description All versions of the map, newest first. A map that shows a deleted session has none.
+         */
+        get: operations["list_map_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map Version
+         * @description One version with its map, in its last state.
+         */
+        get: operations["get_map_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/versions/{number}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff Map Versions
+         * @description The differences from version `number` to version `to`, as sentences with their known reasons.
+         */
+        get: operations["diff_map_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Version Of Map
+         * @description Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes.
+         */
+        post: operations["restore_version_of_map"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3783,6 +3907,38 @@ export interface components {
             scheduled_at?: string;
         };
         /**
+         * JointEditsReply
+         * @description The map after the edits, and one report for each of them, in order.
+         * @example {
+         *       "map": {
+         *         "id": "c0a8f5d2-61b7-4a07-8a0e-2b6d9b1c7e55",
+         *         "title": "November",
+         *         "status": "generating",
+         *         "stage": "queued",
+         *         "percent": 0,
+         *         "session_ids": [
+         *           "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10"
+         *         ],
+         *         "created_at": "2026-11-20T09:42:10.000Z",
+         *         "updated_at": "2026-11-20T09:42:10.000Z"
+         *       },
+         *       "reports": [
+         *         {
+         *           "op_id": "op-1",
+         *           "op": "rename",
+         *           "status": "applied",
+         *           "sentence": "Renamed the topic.",
+         *           "node_id": "topic-1"
+         *         }
+         *       ]
+         *     }
+         */
+        JointEditsReply: {
+            map: components["schemas"]["JointMapReply"];
+            /** Reports */
+            reports: components["schemas"]["EditReportReply"][];
+        };
+        /**
          * JointMapBody
          * @description Either `session_ids`, or a range of dates (sessions started in `since` ≤ t < `until`), not both.
          * @example {
@@ -3883,6 +4039,9 @@ export interface components {
             until?: string;
             /** Provider */
             provider?: string;
+            /** Version */
+            version?: number;
+            edits?: components["schemas"]["EditsState"];
             /** Data */
             data?: {
                 [key: string]: unknown;
@@ -3891,6 +4050,86 @@ export interface components {
             created_at: string;
             /** Updated At */
             updated_at: string;
+        };
+        /**
+         * JointVersionEnvelope
+         * @description `{"version": …}`
+         * @example {
+         *       "version": {
+         *         "number": 1,
+         *         "is_current": true,
+         *         "provider": "local",
+         *         "input_digest": "9f86d081884c7d65",
+         *         "title": "November",
+         *         "num_topics": 4,
+         *         "num_pages": 16,
+         *         "edits_seq": 0,
+         *         "edits_not_applied": [],
+         *         "created_at": "2026-11-20T09:42:10.000Z"
+         *       }
+         *     }
+         */
+        JointVersionEnvelope: {
+            version: components["schemas"]["JointVersionReply"];
+        };
+        /**
+         * JointVersionList
+         * @description The versions of a map over several sessions, newest first.
+         * @example {
+         *       "versions": [
+         *         {
+         *           "number": 1,
+         *           "is_current": true,
+         *           "provider": "local",
+         *           "input_digest": "9f86d081884c7d65",
+         *           "title": "November",
+         *           "num_topics": 4,
+         *           "num_pages": 16,
+         *           "edits_seq": 0,
+         *           "edits_not_applied": [],
+         *           "created_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
+         */
+        JointVersionList: {
+            /** Versions */
+            versions: components["schemas"]["JointVersionReply"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * JointVersionReply
+         * @description One version of a map over several sessions; `data` only when one version is read.
+         */
+        JointVersionReply: {
+            /** Number */
+            number: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Provider */
+            provider: string;
+            /** Input Digest */
+            input_digest: string;
+            /** Title */
+            title: string;
+            /** Num Topics */
+            num_topics: number;
+            /** Num Pages */
+            num_pages: number;
+            /** Edits Seq */
+            edits_seq: number;
+            /** Edits Not Applied */
+            edits_not_applied: components["schemas"]["EditReportReply"][];
+            /** Restored From */
+            restored_from?: number;
+            /** Created At */
+            created_at: string;
+            /** Data */
+            data?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * LinkBody
@@ -6334,10 +6573,14 @@ export type InvoiceList = components['schemas']['InvoiceList'];
 export type InvoiceReply = components['schemas']['InvoiceReply'];
 export type JobList = components['schemas']['JobList'];
 export type JobReply = components['schemas']['JobReply'];
+export type JointEditsReply = components['schemas']['JointEditsReply'];
 export type JointMapBody = components['schemas']['JointMapBody'];
 export type JointMapEnvelope = components['schemas']['JointMapEnvelope'];
 export type JointMapList = components['schemas']['JointMapList'];
 export type JointMapReply = components['schemas']['JointMapReply'];
+export type JointVersionEnvelope = components['schemas']['JointVersionEnvelope'];
+export type JointVersionList = components['schemas']['JointVersionList'];
+export type JointVersionReply = components['schemas']['JointVersionReply'];
 export type LinkBody = components['schemas']['LinkBody'];
 export type LogEntryReply = components['schemas']['LogEntryReply'];
 export type LoginBody = components['schemas']['LoginBody'];
@@ -8430,6 +8673,42 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    edit_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointEditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     regenerate_map: {
         parameters: {
             query?: never;
@@ -8449,6 +8728,220 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JointMapEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    undo_map_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedSeqBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointEditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    redo_map_edit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExpectedSeqBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointEditsReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_map_versions: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of results */
+                limit?: number;
+                /** @description Number of results to skip */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointVersionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_map_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+                /** @description The version */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointVersionEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    diff_map_versions: {
+        parameters: {
+            query?: {
+                /** @description The current version, when absent */
+                to?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+                /** @description The version */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    restore_version_of_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+                /** @description The version */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JointEditsReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

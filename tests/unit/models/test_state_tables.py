@@ -72,6 +72,7 @@ FUNCTIONS: dict[Callable[..., Awaitable[Any]], tuple[list[Any], list[Transition[
     state.advance_joint_map: (["reading", 5], [JOINT[MapAction.ADVANCE]]),
     state.complete_joint_map: ([], [JOINT[MapAction.COMPLETE]]),
     state.fail_joint_map: (["why"], [JOINT[MapAction.FAIL]]),
+    state.settle_joint_map: ([], [JOINT[MapAction.SETTLE]]),
     state.invalidate_joint_maps: ([], [JOINT[MapAction.INVALIDATE]]),
 }
 

@@ -1,0 +1,215 @@
+"""The edits and versions of a map over several sessions, by the same rules as those of a session's map."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Query
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cluster.maps.edits import EditOutcome
+from cluster.maps.joint_edits import append_joint_edits, restore_joint_version
+from models.database import Connection
+from models.errors import Conflict, NotFound
+from models.mindmap.diff import Change, diff_documents
+from models.mindmap.document import MindmapDocument
+from models.mindmap.joint_maps import JointMapVersion
+from models.mindmap.operations import LogEntry, Redo, Undo
+from models.schemas.joint_maps import JointEditsReply, JointVersionEnvelope, JointVersionList, JointVersionReply
+from models.schemas.map_edits import EditsBody, ExpectedSeqBody
+from models.schemas.versions import ChangeReply, DiffReply
+from serve.dependencies import CurrentUserId, DbConnection, DbSession
+from serve.routes.joint_maps import joint_map_reply
+from serve.routes.map_edits import log_entries
+from serve.routes.mindmaps import report_reply
+
+router = APIRouter(prefix="/v1/maps/{map_id}", tags=["mindmaps"])
+Number = Annotated[int, Path(ge=1, le=1_000_000)]
+_SEQ = ExpectedSeqBody()
+# The columns of the list, without the documents.
+_LIST_COLUMNS = (
+    JointMapVersion.number,
+    JointMapVersion.provider,
+    JointMapVersion.input_digest,
+    JointMapVersion.edits_seq,
+    JointMapVersion.edit_reports,
+    JointMapVersion.restored_from,
+    JointMapVersion.created_at,
+    JointMapVersion.data["coverage"].label("coverage"),
+    JointMapVersion.data["title"].astext.label("title"),
+    func.jsonb_array_length(
+        func.jsonb_path_query_array(JointMapVersion.data, cast('$.nodes[*] ? (@.type == "topic")', JSONPATH))
+    ).label("num_topics"),
+)
+
+
+async def _whole_map(db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID) -> uuid.UUID:
+    """The id of the caller's map. Raises NotFound unless it has a document and all its sessions."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    if reply.data is None:
+        raise NotFound("this map has no version yet")
+    return uuid.UUID(reply.id)
+
+
+async def _edits_reply(
+    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID, outcome: EditOutcome
+) -> JointEditsReply:
+    reply = JointEditsReply(
+        map=await joint_map_reply(db, connection, map_id, user_id),
+        reports=[report_reply(report) for report in outcome.reports],
+    )
+    await db.commit()
+    return reply
+
+
+@router.patch("", response_model_exclude_none=True)
+async def edit_map(
+    map_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> JointEditsReply:
+    """Edit the map. See `PATCH /v1/sessions/{session_id}/mindmap`."""
+    owned = await _whole_map(db, connection, map_id, user_id)
+    outcome = await append_joint_edits(
+        connection,
+        owned,
+        log_entries(body.operations),
+        expected_seq=body.expected_seq,
+        expected_version=body.version,
+    )
+    return await _edits_reply(db, connection, map_id, user_id, outcome)
+
+
+async def _step(
+    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID, entry: LogEntry, expected_seq: int | None
+) -> JointEditsReply:
+    owned = await _whole_map(db, connection, map_id, user_id)
+    outcome = await append_joint_edits(connection, owned, [entry], expected_seq=expected_seq)
+    if outcome.reports[0].status == "not_applied":
+        raise Conflict(outcome.reports[0].sentence)
+    return await _edits_reply(db, connection, map_id, user_id, outcome)
+
+
+@router.post("/undo", response_model_exclude_none=True)
+async def undo_map_edit(
+    map_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    connection: DbConnection,
+    body: Annotated[ExpectedSeqBody | None, Body()] = None,
+) -> JointEditsReply:
+    """Undo the last edit in effect. 409 if there is none."""
+    return await _step(db, connection, map_id, user_id, Undo(), (body or _SEQ).expected_seq)
+
+
+@router.post("/redo", response_model_exclude_none=True)
+async def redo_map_edit(
+    map_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    connection: DbConnection,
+    body: Annotated[ExpectedSeqBody | None, Body()] = None,
+) -> JointEditsReply:
+    """Redo the last undone edit. 409 if there is none, or if the map was edited since."""
+    return await _step(db, connection, map_id, user_id, Redo(), (body or _SEQ).expected_seq)
+
+
+def _version_reply(row: Any, current: int | None, data: dict[str, Any] | None = None) -> JointVersionReply:
+    return JointVersionReply(
+        number=row.number,
+        is_current=row.number == current,
+        provider=row.provider,
+        input_digest=row.input_digest,
+        title=row.title or "",
+        num_topics=row.num_topics or 0,
+        num_pages=(row.coverage or {}).get("on_map", 0),
+        edits_seq=row.edits_seq,
+        edits_not_applied=[report_reply(r) for r in row.edit_reports if r["status"] == "not_applied"],
+        restored_from=row.restored_from,
+        created_at=row.created_at,
+        data=data,
+    )
+
+
+async def _document(db: AsyncSession, map_id: uuid.UUID, number: int) -> dict[str, Any]:
+    data = await db.scalar(
+        select(JointMapVersion.data).where(JointMapVersion.map_id == map_id, JointMapVersion.number == number)
+    )
+    if data is None:
+        raise NotFound("there is no such version")
+    return dict(data)
+
+
+@router.get("/versions", response_model_exclude_none=True)
+async def list_map_versions(
+    map_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    connection: DbConnection,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> JointVersionList:
+    """All versions of the map, newest first. A map that shows a deleted session has none."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    if reply.data is None:
+        return JointVersionList(versions=[], total=0)
+    of_map = JointMapVersion.map_id == uuid.UUID(reply.id)
+    total = await db.scalar(select(func.count()).select_from(JointMapVersion).where(of_map)) or 0
+    rows = await db.execute(
+        select(*_LIST_COLUMNS).where(of_map).order_by(JointMapVersion.number.desc()).limit(limit).offset(offset)
+    )
+    return JointVersionList(versions=[_version_reply(row, reply.version) for row in rows], total=total)
+
+
+@router.get("/versions/{number}", response_model_exclude_none=True)
+async def get_map_version(
+    map_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> JointVersionEnvelope:
+    """One version with its map, in its last state."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    owned = await _whole_map(db, connection, map_id, user_id)
+    data = await _document(db, owned, number)
+    row = (
+        await db.execute(
+            select(*_LIST_COLUMNS).where(JointMapVersion.map_id == owned, JointMapVersion.number == number)
+        )
+    ).one()
+    return JointVersionEnvelope(version=_version_reply(row, reply.version, data))
+
+
+@router.get("/versions/{number}/diff", response_model_exclude_none=True)
+async def diff_map_versions(
+    map_id: str,
+    number: Number,
+    user_id: CurrentUserId,
+    db: DbSession,
+    connection: DbConnection,
+    to: Annotated[int | None, Query(ge=1, le=1_000_000, description="The current version, when absent")] = None,
+) -> DiffReply:
+    """The differences from version `number` to version `to`, as sentences with their known reasons."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    owned = await _whole_map(db, connection, map_id, user_id)
+    new = to if to is not None else reply.version or number
+    before, after = await _document(db, owned, number), await _document(db, owned, new)
+
+    def compare() -> list[Change]:
+        return diff_documents(MindmapDocument.from_json(before), MindmapDocument.from_json(after))
+
+    changes = await asyncio.to_thread(compare)
+    return DiffReply(
+        old=number,
+        new=new,
+        changes=[ChangeReply(kind=c.kind, sentence=c.sentence, why=c.why, node_ids=list(c.node_ids)) for c in changes],
+    )
+
+
+@router.post("/versions/{number}/restore", response_model_exclude_none=True)
+async def restore_version_of_map(
+    map_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> JointEditsReply:
+    """Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes."""
+    owned = await _whole_map(db, connection, map_id, user_id)
+    outcome = await restore_joint_version(connection, owned, number)
+    return await _edits_reply(db, connection, map_id, user_id, outcome)
