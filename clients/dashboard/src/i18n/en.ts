@@ -291,6 +291,16 @@ export const en = {
     notFound: "The quoted sentence is not in the stored text.",
     truncated: "The page was longer; the rest is not stored.",
   },
+  forget: {
+    open: "Forget…",
+    title: "What should be forgotten?",
+    page: "This page",
+    site: (host: string) => `Every page on ${host}, in all sessions`,
+    hour: (hour: string) => `Everything from ${hour}`,
+    what: "Events, texts, highlights and search entries are deleted, together with the map's versions, your edits of it and its share links. The map is drawn again from what is left. This cannot be undone.",
+    confirm: "Forget permanently",
+    done: (total: number) => `Forgotten. ${total} rows were deleted or rewritten.`,
+  },
   evidence: {
     title: "Evidence",
     from: "Where it comes from",

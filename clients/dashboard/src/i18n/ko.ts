@@ -278,6 +278,16 @@ export const ko: Messages = {
     notFound: "인용한 문장이 저장한 본문에 없어요.",
     truncated: "페이지가 더 길지만 나머지는 저장하지 않았어요.",
   },
+  forget: {
+    open: "기록 지우기…",
+    title: "무엇을 지울까요?",
+    page: "이 페이지",
+    site: (host: string) => `모든 세션에서 ${host}의 모든 페이지`,
+    hour: (hour: string) => `${hour}의 모든 기록`,
+    what: "이벤트, 본문, 표시한 문장, 검색 항목을 지우고, 지도의 모든 버전과 편집, 공유 링크도 함께 지워요. 남은 기록으로 지도를 다시 그려요. 되돌릴 수 없어요.",
+    confirm: "영구히 지우기",
+    done: (total: number) => `지웠어요. ${total}개 항목을 지우거나 고쳐 썼어요.`,
+  },
   evidence: {
     title: "근거",
     from: "어디에서 왔나요",

@@ -4,6 +4,7 @@ import { duration, shortDate } from "@trailmind/api";
 import { Search, SearchX } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
+import { ForgetPage } from "~/session/ForgetPage";
 import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { MarkedText } from "./MarkedText";
@@ -102,6 +103,15 @@ export function SearchPage() {
                         .join(" · ")}
                     </p>
                   </Link>
+                  <ForgetPage
+                    page={{
+                      sessionId: null,
+                      pageId: hit.page_id,
+                      url: hit.url,
+                      visitedMs: Date.parse(hit.last_visited_at),
+                    }}
+                    onForgotten={() => void results.refetch()}
+                  />
                   {others.length > 0 && (
                     <p className="small muted hit-others">
                       {t.search.alsoIn}{" "}

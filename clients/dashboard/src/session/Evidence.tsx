@@ -10,6 +10,7 @@ import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics
 import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
 import { distinctQuotes } from "./evidence-quotes";
+import { ForgetPage } from "./ForgetPage";
 import "./Evidence.css";
 
 const Reader = lazy(() => import("./Reader"));
@@ -108,6 +109,17 @@ export function Evidence(props: {
                 <BookOpenText size={15} />
                 {t.reader.open}
               </button>
+            )}
+            {sessionId && edits && data.page_id && data.urls[0] && (
+              <ForgetPage
+                page={{
+                  sessionId,
+                  pageId: data.page_id,
+                  url: data.urls[0],
+                  visitedMs: data.last_visited_at_ms ?? null,
+                }}
+                onForgotten={() => onSelect(null)}
+              />
             )}
           </p>
         )}
