@@ -17,6 +17,7 @@ from models.mindmap.version_store import load_generation_source
 from models.recording.exclusions import PRIVATE_NETWORK
 from models.recording.ingest_report import has_excluded_events
 from models.recording.pages import CapturedPage
+from models.recording.timeline import count_pages
 from models.recording.timeline_store import load_pages, refresh_timeline
 
 #: Increase it whenever the same input may give another map.
@@ -55,6 +56,9 @@ class MapInput:
     loading_ms: float
     #: Whether pages on private networks were not stored.
     has_private_pages: bool = False
+    num_error_pages: int = 0
+    #: Pages without text because the client could not read it.
+    num_unreadable_texts: int = 0
     #: The map for which the pages were read.
     mindmap_id: uuid.UUID | None = None
 
@@ -100,6 +104,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         timeline, pages = await load_pages(connection, session_id, source.user_id)
         # The visits of an old session get the pages that its new map will have.
         await refresh_timeline(connection, session_id, timeline)
+        num_error_pages, num_unreadable_texts = count_pages(timeline)
         has_private_pages = await has_excluded_events(connection, session_id, f"default: {PRIVATE_NETWORK}")
     return MapInput(
         user_id=source.user_id,
@@ -113,6 +118,8 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         began_at=datetime.now(UTC),
         loading_ms=elapsed_ms(began),
         has_private_pages=has_private_pages,
+        num_error_pages=num_error_pages,
+        num_unreadable_texts=num_unreadable_texts,
         mindmap_id=source.mindmap_id,
     )
 

@@ -78,6 +78,10 @@ class MapPipeline:
         if source.has_private_pages:
             # Not every client shows the server's verdicts: without this sentence, such pages would just be missing.
             notes.append(map_note("private_pages_excluded"))
+        if source.num_error_pages:
+            notes.append(map_note("error_pages", count=source.num_error_pages))
+        if source.num_unreadable_texts:
+            notes.append(map_note("texts_unreadable", count=source.num_unreadable_texts))
         if notes:
             document = document.with_notes(notes)
         # A local map where models are configured is a fallback: its digest is that of a local map, so that the next

@@ -17,6 +17,8 @@ SENTENCES: Final = {
     "provider_replaced": "{expected} could not be used; {provider} made this map.",
     "map_invalid": "The map {provider} made broke the rules of maps.",
     "private_pages_excluded": "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
+    "error_pages": "{count} pages were error pages of their sites.",
+    "texts_unreadable": "The text of {count} pages could not be read, for example of scanned PDF files.",
     "unknown_pages": "{count} page ids were not of this session and were dropped.",
     "repeated_pages": "{count} pages had more than one place; the first was kept.",
 }

@@ -95,6 +95,10 @@ class VisitRecord:
     canonical: str | None = None
     #: The visit it was opened from, or the address of the page outside the session.
     origin: VisitOrigin | None = None
+    #: The status with which the server answered an error page (400 to 599).
+    http_status: int | None = None
+    #: Why the client could not read the text, as it says: `pdf_unreadable`. None where there is a text.
+    text_missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +290,8 @@ def _begun_visits(events: Sequence[TimelineEvent]) -> list[VisitRecord]:
                 tab_id=_tab_key(event.get("tab_id", "tabId")),
                 via=_text(event.get("via"), 32),
                 canonical=_canonical(event, url),
+                http_status=_error_status(event),
+                text_missing=_text(event.get("text_missing"), 64) if event.content_key is None else None,
             )
         )
         visited_pages.add(page)
@@ -296,6 +302,11 @@ def _title(event: TimelineEvent) -> str | None:
     title = _text(event.fields.get("title"), 2000)
     # A PDF or a text file without a title of its own is called by its file name.
     return clean_title(title) if title else file_name(str(event.get("url") or ""))
+
+
+def _error_status(event: TimelineEvent) -> int | None:
+    status = _number(event.get("http_status"))
+    return int(status) if status is not None and 400 <= status < 600 else None
 
 
 def _canonical(event: TimelineEvent, url: str) -> str | None:
@@ -555,6 +566,17 @@ def _quote_context(anchor: Any) -> dict[str, str]:
         if isinstance(selector, Mapping) and selector.get("type") == "TextQuoteSelector":
             return {name: _text(selector.get(name), 200) or "" for name in ("prefix", "suffix")}
     return {}
+
+
+def count_pages(timeline: Timeline) -> tuple[int, int]:
+    """How many pages were error pages at each visit, and how many have no text because it could not be read."""
+    pages: dict[str, list[VisitRecord]] = {}
+    for visit in timeline.visits:
+        pages.setdefault(visit.page_id, []).append(visit)
+    return (
+        sum(all(visit.http_status is not None for visit in visits) for visits in pages.values()),
+        sum(all(visit.text_missing is not None for visit in visits) for visits in pages.values()),
+    )
 
 
 def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[CapturedPage]:

@@ -23,6 +23,10 @@ class PageVisitReply(Reply):
     is_revisit: bool
     opened_from: str | None = Field(default=None, description="Id of the earlier visit that led to this one")
     referrer: str | None = Field(default=None, description="Address of the page outside the session that led to it")
+    http_status: int | None = Field(default=None, description="Of an error page: 400 to 599")
+    text_missing: str | None = Field(
+        default=None, description="Why its text could not be read, as the client says, for example `pdf_unreadable`"
+    )
 
 
 class QuoteSelector(Reply):

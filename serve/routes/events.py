@@ -79,14 +79,19 @@ def visit_fields(visit: VisitRecord) -> dict[str, Any]:
         "max_scroll_depth": visit.max_scroll_depth,
         "page_id": visit.page_id,
         "is_revisit": visit.is_revisit,
-    } | _origin_fields(visit)
+    } | _rare_fields(visit)
 
 
-def _origin_fields(visit: VisitRecord) -> dict[str, str]:
-    origin = visit.origin
-    if origin is None:
-        return {}
-    return {"opened_from": origin.visit_key} if origin.visit_key else {"referrer": origin.referrer or ""}
+def _rare_fields(visit: VisitRecord) -> dict[str, Any]:
+    """What few visits have: absent, not null, in exports too."""
+    fields: dict[str, Any] = {}
+    if (origin := visit.origin) is not None:
+        fields |= {"opened_from": origin.visit_key} if origin.visit_key else {"referrer": origin.referrer or ""}
+    if visit.http_status is not None:
+        fields["http_status"] = visit.http_status
+    if visit.text_missing is not None:
+        fields["text_missing"] = visit.text_missing
+    return fields
 
 
 def highlight_reply(highlight: HighlightRecord) -> HighlightReply:

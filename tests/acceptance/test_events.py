@@ -130,6 +130,24 @@ async def test_a_changed_title_is_another_visit_of_the_same_page(ann: ApiUser, b
     assert [p["title"] for p in theirs] == ["Bob's"]
 
 
+async def test_a_visit_says_that_it_was_an_error_page_or_that_its_text_could_not_be_read(ann: ApiUser) -> None:
+    session = await ann.start()
+    scan, gone = "https://example.com/scan.pdf", "https://example.com/gone"
+    await ann.send(
+        session,
+        [
+            visit(scan, title="scan.pdf", metadata={"text_missing": "pdf_unreadable"}),
+            visit(gone, title="Gone", metadata={"http_status": 404}),
+            visit("https://example.com/odd", metadata={"http_status": 200, "text_missing": 7}),
+        ],
+    )
+    visits = {v["url"]: v for v in (await ann.ok("GET", f"/v1/sessions/{session}/timeline"))["visits"]}
+    assert visits[scan]["text_missing"] == "pdf_unreadable"
+    assert visits[gone]["http_status"] == 404
+    assert not {"http_status", "text_missing"} & visits["https://example.com/odd"].keys()
+    assert "http_status" not in visits[scan]
+
+
 async def test_unknown_event_types_and_fields_are_stored(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     events = [

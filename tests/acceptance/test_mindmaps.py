@@ -73,6 +73,19 @@ async def test_a_map_says_that_private_pages_were_not_recorded(
     assert any("private networks" in note for note in data["notes"]) == (url is not None)
 
 
+async def test_a_map_says_which_pages_are_errors_or_have_no_text(ann: ApiUser, worker: InProcessWorker) -> None:
+    session = await record(ann)
+    unread = visit("https://example.com/scan.pdf", title="scan.pdf", metadata={"text_missing": "pdf_unreadable"})
+    error = visit("https://example.com/gone", title="Gone", metadata={"http_status": 404})
+    await ann.send(session, [unread, error])
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    data = (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["data"]
+    values = {note["code"]: note["values"] for note in data["note_details"]}
+    assert values["texts_unreadable"] == {"count": "1"}
+    assert values["error_pages"] == {"count": "1"}
+
+
 async def test_stop_leads_to_a_valid_map(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await record(ann)
     stopped = (await ann.ok("POST", f"/v1/sessions/{session}/stop"))["session"]

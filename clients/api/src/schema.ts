@@ -4557,6 +4557,16 @@ export interface components {
              * @description Address of the page outside the session that led to it
              */
             referrer?: string;
+            /**
+             * Http Status
+             * @description Of an error page: 400 to 599
+             */
+            http_status?: number;
+            /**
+             * Text Missing
+             * @description Why its text could not be read, as the client says, for example `pdf_unreadable`
+             */
+            text_missing?: string;
         };
         /**
          * PaidPlanReply
@@ -5815,6 +5825,16 @@ export interface components {
              * @description Address of the page outside the session that led to it
              */
             referrer?: string;
+            /**
+             * Http Status
+             * @description Of an error page: 400 to 599
+             */
+            http_status?: number;
+            /**
+             * Text Missing
+             * @description Why its text could not be read, as the client says, for example `pdf_unreadable`
+             */
+            text_missing?: string;
             /** Ended At */
             ended_at: string;
             /** Highlights */

@@ -213,6 +213,11 @@ export const en = {
       other_window: (d: string | null) => (d ? `In another program for ${d}` : "In another program until the end"),
     },
     from: (title: string) => `from ${title}`,
+    errorPage: (status: number) => `error page (${status})`,
+    textMissing: (reason: string): string =>
+      reason === "pdf_unreadable"
+        ? "text could not be read: a PDF of scanned pictures, locked or damaged"
+        : "text could not be read",
     allTopics: "All topics",
     topicFilter: "Topic",
     strip: "The session as coloured time. Click to jump, drag to filter.",
@@ -506,6 +511,8 @@ export const en = {
     provider_replaced: (n) => `${n.expected} could not be used; ${n.provider} drew this map.`,
     map_invalid: (n) => `Drawn without a model: the answer of ${n.provider} was not a valid map.`,
     private_pages_excluded: () => "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
+    error_pages: (n) => `Error pages of their sites: ${n.count}.`,
+    texts_unreadable: (n) => `Pages whose text could not be read, for example scanned PDF files: ${n.count}.`,
     unknown_pages: (n) => `The model named ${n.count} pages that are not in this session; they were ignored.`,
     repeated_pages: (n) => `The model placed ${n.count} pages twice; the first place was kept.`,
   } as Record<string, (values: Record<string, string>) => string>,

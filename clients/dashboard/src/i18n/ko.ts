@@ -199,6 +199,11 @@ export const ko: Messages = {
       other_window: (d) => (d ? `${d} 동안 다른 프로그램 사용` : "끝까지 다른 프로그램 사용"),
     },
     from: (title) => `${title}에서 옴`,
+    errorPage: (status) => `오류 페이지 (${status})`,
+    textMissing: (reason) =>
+      reason === "pdf_unreadable"
+        ? "본문을 읽지 못했어요: 스캔 이미지이거나, 잠겼거나, 손상된 PDF"
+        : "본문을 읽지 못했어요",
     gap: (d) => `${d} 동안 페이지 없음`,
     allTopics: "모든 주제",
     topicFilter: "주제",
@@ -513,6 +518,8 @@ export const ko: Messages = {
     provider_replaced: (n) => `${n.expected} 대신 ${n.provider} 모델로 그렸어요.`,
     map_invalid: (n) => `모델 없이 그렸어요. ${n.provider}의 답이 올바른 지도가 아니었어요.`,
     private_pages_excluded: () => "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
+    error_pages: (n) => `사이트의 오류 페이지: ${n.count}개.`,
+    texts_unreadable: (n) => `스캔한 PDF처럼 본문을 읽지 못한 페이지: ${n.count}개.`,
     unknown_pages: (n) => `모델이 이 세션에 없는 페이지 ${n.count}개를 말해서 무시했어요.`,
     repeated_pages: (n) => `모델이 페이지 ${n.count}개를 두 번 놓아서 첫 자리만 남겼어요.`,
   },

@@ -338,6 +338,8 @@ function VisitRow(props: {
                 {t.timeline.revisit}
               </span>
             )}
+            {visit.http_status && <span className="ellipsis">{t.timeline.errorPage(visit.http_status)}</span>}
+            {visit.text_missing && <span className="ellipsis">{t.timeline.textMissing(visit.text_missing)}</span>}
             {hasMap && !row.nodeId && <span>{t.timeline.offMap}</span>}
             {props.origin !== null ? (
               <button type="button" tabIndex={-1} className="link ellipsis visit-origin" onClick={props.onOrigin}>
