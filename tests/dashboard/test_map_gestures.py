@@ -230,6 +230,44 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     await expect(page.get_by_text("Undone")).to_be_visible()
     assert first in await stored.labels("topic")
 
+    # A finger that rests on the node drags it too; one that moves at once pans the map.
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    # Whether the device has a touch screen is asked when the map is created.
+    await page.reload()
+    await page.locator(".map-tiles canvas").first.wait_for()
+
+    async def touch(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        await devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    await put_cursor_on(page, second_id)
+    target = await centre_of(page)
+    await put_cursor_on(page, first_id)
+    start = await centre_of(page)
+    await touch("touchStart", start)
+    await expect(ghost).to_contain_text(first)
+    await touch("touchMove", ((start[0] + target[0]) / 2, (start[1] + target[1]) / 2))
+    await touch("touchMove", target)
+    await expect(ghost).to_contain_text(f"Move “{first}” to “{second}”")
+    assert await centre_of(page) == start, "the map did not pan"
+    await touch("touchEnd")
+    await expect(page.get_by_text(f"“{first}” moved to “{second}”")).to_be_visible()
+    assert first not in await stored.labels("topic")
+    await page.locator(".map-bar").get_by_role("button", name="Undo").click()
+    await expect(page.get_by_text("Undone").last).to_be_visible()
+    assert first in await stored.labels("topic")
+    await put_cursor_on(page, first_id)
+    start = await centre_of(page)
+    await touch("touchStart", start)
+    for step in range(1, 5):
+        await touch("touchMove", (start[0] + 15 * step, start[1]))
+        await page.evaluate("() => new Promise(requestAnimationFrame)")
+    await touch("touchEnd")
+    moved = await centre_of(page)
+    assert moved[0] > start[0] + 20
+    await expect(ghost).to_have_count(0)
+
 
 async def test_an_edit_is_visible_at_once_however_slow_the_server(map_page: Page, stored: StoredMap) -> None:
     page = map_page

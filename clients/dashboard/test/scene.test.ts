@@ -212,3 +212,23 @@ describe("nextPress", () => {
     expect(nextPress(first, 120, 101, 1300, "other")).toMatchObject({ hit: "other", isSecond: false });
   });
 });
+
+describe("a session with one topic", () => {
+  it("shows the name of the topic once, in the core", () => {
+    const data = mapData(1, 3);
+    const named = {
+      ...data,
+      nodes: data.nodes.map((node) => (node.id === "t0" ? { ...node, label: "Everything" } : node)),
+    };
+    const one = parseMap(named) as MapModel;
+    for (const layout of [treeScene, radialScene]) {
+      const scene = layout(one, { collapsed: new Set(), focus: null });
+      expect(scene.byId.get("core")?.lines).toEqual(["Everything"]);
+      expect(scene.byId.get("t0")?.lines).toEqual([]);
+      const plan = placeSceneLabels(scene.nodes, 1, marks, "all", false);
+      expect(plan.every(({ width, height }) => Number.isFinite(width) && Number.isFinite(height))).toBe(true);
+    }
+    const other = parseMap(data) as MapModel;
+    expect(treeScene(other, { collapsed: new Set(), focus: null }).byId.get("t0")?.lines).toEqual(["Topic 0"]);
+  });
+});

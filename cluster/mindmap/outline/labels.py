@@ -296,14 +296,15 @@ def clean_site_name(name: str) -> str:
 
 
 def title_label(title: str) -> str:
-    """The first words of a page title as a label: at most four, without trailing "of", "and" …"""
+    """The first words of a page title as a label: at most four, without trailing "of", "and", "-" …"""
     text = strip_markup(title)
     if unspaced_length(text):
         text = _first_words(text)
     words = text.split()[:MAX_TOPIC_WORDS]
-    while words and words[-1].lower() in _TRAILING_FUNCTION_WORDS:
+    # "Virtual hosts - Apache" ends before the dash when only its first words fit.
+    while words and (words[-1].lower() in _TRAILING_FUNCTION_WORDS or not any(map(str.isalnum, words[-1]))):
         words.pop()
-    return shorten(" ".join(words), MAX_TOPIC_CHARS)
+    return shorten(" ".join(words).rstrip(" ,;:-–—·|/("), MAX_TOPIC_CHARS)
 
 
 def _first_words(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.mindmap.outline.labels import title_label
 from cluster.mindmap.pages.reading_order import in_reading_order
 from cluster.mindmap.pages.titles import segment_title
 from cluster.mindmap.text.korean import learn_stems
@@ -71,3 +72,17 @@ def test_the_topic_of_a_page_is_found_through_its_sub_topic() -> None:
     )  # fmt: skip
     assert document.topic_of_pages() == {"direct": "t", "nested": "t", "note": CORE_ID}
     assert document.to_json()["left_out"] == []
+
+
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        ("Virtual host examples - Apache HTTP Server", "Virtual host examples"),
+        ("Git – the stupid content tracker", "Git – the stupid"),
+        ("Release notes: all changes", "Release notes: all changes"),
+        ("One two three four: five", "One two three four"),
+        ("C++", "C++"),
+    ],
+)
+def test_a_label_from_a_title_does_not_end_in_a_separator(title: str, label: str) -> None:
+    assert title_label(title) == label

@@ -163,6 +163,13 @@ function radiusOf(node: MapNode): number {
   return Math.max(3, node.size * factor);
 }
 
+function labelLines(model: MapModel, node: MapNode, wrap: number): string[] {
+  // The title of a session with one topic is its topic; the map does not say the same twice.
+  if (node.type === "topic" && model.topics.length === 1 && node.label === model.root.label) return [];
+  const lines = wrapLabel(node.label, wrap);
+  return node.type === "page" && wrap <= 28 ? firstLine(lines) : lines;
+}
+
 function sceneNodeBase(
   model: MapModel,
   node: MapNode,
@@ -176,7 +183,7 @@ function sceneNodeBase(
     hue: model.hueOf(node.id),
     rank: RANK[node.type],
     importance: node.data.importance.score ?? 0,
-    lines: node.type === "page" && wrap <= 28 ? firstLine(wrapLabel(node.label, wrap)) : wrapLabel(node.label, wrap),
+    lines: labelLines(model, node, wrap),
     fade: 1,
     numCollapsed: options.collapsed.has(node.id) ? subtree(model, node.id).size - 1 : 0,
     canFold: node.id !== model.root.id && (model.children.get(node.id)?.length ?? 0) > 0,

@@ -1,5 +1,5 @@
-/** Hover, click, double click, and moving a node by drag and drop. */
-import { type PointerEvent, type RefObject, useRef } from "react";
+/** Hover, click, double click, and moving a node by drag and drop; a finger holds the node first. */
+import { type PointerEvent, type RefObject, useEffect, useRef } from "react";
 import type { DrawPlan } from "./draw";
 import type { Hit, PlacedLabel } from "./flat-labels";
 import type { Drag, FindHit, FlatMapProps } from "./flat-map-props";
@@ -10,6 +10,11 @@ import type { Zoom } from "./useZoom";
 
 /** How far above or below a topic's label a drop still merges with it. */
 const MERGE_REACH_PX = 16;
+
+/** How long a finger rests on a node before it drags it: a finger that moves at once pans the map. */
+const HOLD_MS = 450;
+/** A resting finger trembles. */
+const HOLD_SLACK_PX = 10;
 
 export function usePointer(
   props: FlatMapProps,
@@ -24,6 +29,26 @@ export function usePointer(
   const { model, hovered, onSelect, onHover, editing } = props;
   const press = useRef<Press<Hit | null> | null>(null);
   const hasDragged = useRef(false);
+  const hold = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const isTouchDrag = useRef(false);
+  const endTouch = () => {
+    clearTimeout(hold.current);
+    isTouchDrag.current = false;
+  };
+  useEffect(() => {
+    const element = canvas.current;
+    // d3-zoom has begun to pan with the same touch.
+    const keepFromPanning = (event: TouchEvent) => {
+      if (!isTouchDrag.current) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    };
+    element?.addEventListener("touchmove", keepFromPanning, { capture: true, passive: false });
+    return () => {
+      element?.removeEventListener("touchmove", keepFromPanning, { capture: true });
+      clearTimeout(hold.current);
+    };
+  }, [canvas]);
   const isMovable = (hit: Hit | null) => hit !== null && !hit.isFold && hit.n.node.type !== "core";
   const pressAt = (event: { clientX: number; clientY: number }, isTouch: boolean) => {
     press.current = nextPress(press.current, event.clientX, event.clientY, performance.now(), findHit(event, isTouch));
@@ -67,7 +92,17 @@ export function usePointer(
   const handlers = {
     onPointerDown: (event: PointerEvent) => {
       hasDragged.current = false;
-      if (event.button === 0) pressAt(event, event.pointerType !== "mouse");
+      const isTouch = event.pointerType !== "mouse";
+      if (event.button === 0) pressAt(event, isTouch);
+      clearTimeout(hold.current);
+      const box = canvas.current?.getBoundingClientRect();
+      const hit = press.current?.hit;
+      if (!isTouch || !event.isPrimary || !box || !hit || !startsNodeDrag()) return;
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      hold.current = setTimeout(() => {
+        isTouchDrag.current = hasDragged.current = true;
+        setDrag({ id: hit.n.id, target: null, x, y });
+      }, HOLD_MS);
     },
     onPointerMove: (event: PointerEvent) => {
       const box = canvas.current?.getBoundingClientRect();
@@ -75,7 +110,11 @@ export function usePointer(
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
       if (drag) return setDrag({ ...drag, x, y, target: targetAt(drag.id, event) });
       const from = press.current;
-      if (event.pointerType !== "mouse") return;
+      if (event.pointerType !== "mouse") {
+        if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > HOLD_SLACK_PX)
+          clearTimeout(hold.current);
+        return;
+      }
       if (event.buttons === 0) {
         const id = findHit(event, false)?.n.id ?? null;
         if (id !== hovered) onHover(id);
@@ -91,10 +130,18 @@ export function usePointer(
       }
     },
     onPointerUp: () => {
+      endTouch();
       if (drag?.target) editing?.drop(drag.id, drag.target);
       if (drag) setDrag(null);
     },
-    onPointerCancel: () => setDrag(null),
+    onPointerCancel: () => {
+      endTouch();
+      setDrag(null);
+    },
+    onContextMenu: (event: React.MouseEvent) => {
+      // Browsers open it for a finger that rests.
+      if (isTouchDrag.current) event.preventDefault();
+    },
     onPointerLeave: () => onHover(null),
     onClick: (event: React.MouseEvent) => {
       // After a drag the browser reports a click on whatever is below the pointer.

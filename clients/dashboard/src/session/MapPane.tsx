@@ -181,7 +181,7 @@ function EmptyMap({ numLeftOut, onPanel }: { numLeftOut: number; onPanel: (panel
         )
       }
     >
-      {numLeftOut > 0 ? t.map.emptyHint : t.timeline.emptyDone}
+      {numLeftOut > 0 ? t.map.emptyHint : t.map.emptyNoPages}
     </EmptyState>
   );
 }

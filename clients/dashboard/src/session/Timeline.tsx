@@ -80,7 +80,10 @@ export function Timeline(props: {
 
   if (timeline.visits.length === 0 && timeline.highlights.length === 0)
     return (
-      <EmptyState icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />} title={t.timeline.empty}>
+      <EmptyState
+        icon={<Clock3 className="figure" size={32} strokeWidth={1.5} />}
+        title={isLive ? t.timeline.empty : t.timeline.emptyDoneTitle}
+      >
         {isLive ? t.timeline.emptyHint : t.timeline.emptyDone}
       </EmptyState>
     );

@@ -21,6 +21,8 @@ export function SessionCard({
   onCheck: (isChecked: boolean) => void;
   onDelete: () => void;
 }) {
+  // A session with one topic has it as its title.
+  const keywords = (session.keywords ?? []).slice(0, 5).filter((word) => word !== session.title);
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
@@ -64,9 +66,9 @@ export function SessionCard({
           </p>
         )}
         {session.session_status === "failed" && <p className="field-error">{t.sessions.failed}</p>}
-        {Boolean(session.keywords?.length) && (
+        {keywords.length > 0 && (
           <div className="tags">
-            {session.keywords?.slice(0, 5).map((word) => (
+            {keywords.map((word) => (
               <span key={word}>{word}</span>
             ))}
           </div>
