@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from actors.session_shard import SHARD_MAP_POLL_S
 from cluster.logging_setup import configure_logs
+from cluster.mail.sender import WITHOUT_MAIL
 from cluster.ray_internals import disable_serve_request_ids
 from cluster.scheduling.shards import connect_shard
 from cluster.settings import Settings, load_settings
@@ -62,6 +64,8 @@ from serve.routes import (
 from serve.state import open_state
 from telemetry.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, REGISTRY
 from telemetry.ray_export import export_to_ray
+
+log = structlog.get_logger("serve")
 
 __all__ = ["create_api", "create_app", "with_middleware"]
 
@@ -155,6 +159,8 @@ def create_app() -> ASGIApp:
     """The app of a replica, configured by the environment."""
     settings = load_settings()
     configure_logs(settings)
+    if settings.environment == "production" and settings.mail.server_url is None:
+        log.warning("mail_server_missing", effect=WITHOUT_MAIL)
     export_to_ray()
     disable_serve_request_ids()
     return with_middleware(create_api(settings, partial(connect_shard, settings)), settings)

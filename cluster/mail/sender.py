@@ -23,6 +23,11 @@ from cluster.settings import Settings, is_this_machine
 log = structlog.get_logger("mail")
 
 SMTP_TIMEOUT_S = 10.0
+#: What a server without mail cannot do.
+WITHOUT_MAIL = (
+    "passwords cannot be reset, addresses not confirmed by mail, no notices are sent, and sessions are not deleted "
+    "after the time of their plan; `trailmind mail links` prints pending links"
+)
 
 
 class MailUndeliverable(Exception):

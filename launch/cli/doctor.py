@@ -17,7 +17,7 @@ import redis
 from aiosmtplib import SMTPException
 from sqlalchemy import create_engine
 
-from cluster.mail.sender import Mailer
+from cluster.mail.sender import WITHOUT_MAIL, Mailer
 from cluster.settings import Settings
 from launch.local_server import with_running_stores
 from launch.ray_environment import haproxy_is_available
@@ -116,13 +116,6 @@ def _server(settings: Settings) -> CheckResult:
     return CheckResult(
         "Server", "bad" if failures else "ok", "; ".join(failures) or f"ready at {settings.server.origin}"
     )
-
-
-#: What a server without mail cannot do.
-WITHOUT_MAIL = (
-    "passwords cannot be reset, addresses not confirmed, and sessions are not deleted after the time of their plan; "
-    "`trailmind mail links` prints pending links"
-)
 
 
 def check_mail(settings: Settings) -> CheckResult:

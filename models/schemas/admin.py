@@ -51,6 +51,13 @@ class AdminUserEnvelope(Reply):
     user: AdminUser
 
 
+class VerificationLinkReply(Reply):
+    """A link that confirms an address, for the operator to pass on."""
+
+    link: str
+    expires_at: Time
+
+
 #: Why an operator acts; kept in the audit log.
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 

@@ -262,6 +262,7 @@ BODY_EXAMPLES: dict[str, Any] = {
 REPLY_EXAMPLES: dict[str, Any] = {
     "ErasureReceiptEnvelope": {"receipt": _RECEIPT},
     "ForgetReply": {"receipt": _RECEIPT, "open_recordings": 0},
+    "VerificationLinkReply": {"link": "https://trailmind.example/verify-email#token=9f86d0", "expires_at": _ENDED},
     "ReceiptList": {"receipts": [_RECEIPT]},
     "AdminSessionList": {
         "sessions": [

@@ -1,4 +1,6 @@
-"""Turning optional mails off with the link in a mail (RFC 8058): GET shows a page, only POST acts.
+"""Turning optional mails off with the link in a mail (RFC 8058), and links for servers that send no mail.
+
+Of the link in a mail, GET shows a page and only POST acts.
 
 Mail scanners open every link, so that a GET must change nothing. A mail program posts without cookies or login; the
 signed token in the URL is the permission.
@@ -7,16 +9,22 @@ signed token in the URL is the permission.
 from __future__ import annotations
 
 import html
+import uuid
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from cluster.mail.messages import preferred_language
+from cluster.mail.pending_links import VERIFY_TTL, verification_link
 from cluster.mail.unsubscribe import UNSUBSCRIBE_PATH, unsubscribing_user
+from models.accounts.audit import record_audit
 from models.accounts.mail_records import opt_out
-from models.errors import NotFound
-from serve.dependencies import DbConnection, DbSession, RateLimitedByAddress, State
+from models.accounts.users import active_user
+from models.errors import Conflict, NotFound
+from models.schemas.admin import VerificationLinkReply
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 
 router = APIRouter(tags=["mail"])
 
@@ -86,3 +94,24 @@ async def unsubscribe(
     await opt_out(connection, user_id)
     await db.commit()
     return _page(request, "done", has_button=False)
+
+
+@router.post("/v1/admin/users/{user_id}/verification-link")
+async def verification_link_for_operator(
+    user_id: uuid.UUID, admin_id: CurrentUserId, state: State, db: DbSession
+) -> VerificationLinkReply:
+    """A new link that confirms the address of an account, to be passed on where no mail server sends it; audited.
+
+    It works only in a browser that is logged in to the account. 409 where mail is sent, or if the address is confirmed.
+    """
+    if state.mail_queue.mailer.has_server:
+        raise Conflict("this server sends the link by mail")
+    user = await active_user(db, user_id)
+    if user is None:
+        raise NotFound("there is no such account")
+    if user.email_verified_at is not None:
+        raise Conflict("the address is confirmed")
+    link = await verification_link(db, user_id, state.settings.server.origin)
+    record_audit(db, admin_id, "user.verification_link", user_id)
+    await db.commit()
+    return VerificationLinkReply(link=link, expires_at=datetime.now(UTC) + VERIFY_TTL)

@@ -1950,6 +1950,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/users/{user_id}/verification-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verification Link For Operator
+         * @description A new link that confirms the address of an account, to be passed on where no mail server sends it; audited.
+         *
+         *     It works only in a browser that is logged in to the account. 409 where mail is sent, or if the address is confirmed.
+         *
+         *     For operators.
+         */
+        post: operations["verification_link_for_operator"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/receipts": {
         parameters: {
             query?: never;
@@ -6065,6 +6089,20 @@ export interface components {
             reason?: string;
         };
         /**
+         * VerificationLinkReply
+         * @description A link that confirms an address, for the operator to pass on.
+         * @example {
+         *       "link": "https://trailmind.example/verify-email#token=9f86d0",
+         *       "expires_at": "2026-11-20T09:42:10.000Z"
+         *     }
+         */
+        VerificationLinkReply: {
+            /** Link */
+            link: string;
+            /** Expires At */
+            expires_at: string;
+        };
+        /**
          * VerificationReply
          * @description Whether the address is confirmed now; if not, the mail that is on its way has the link for a new password.
          * @example {
@@ -6672,6 +6710,7 @@ export type UsageReply = components['schemas']['UsageReply'];
 export type UserEnvelope = components['schemas']['UserEnvelope'];
 export type UserReply = components['schemas']['UserReply'];
 export type Verdict = components['schemas']['Verdict'];
+export type VerificationLinkReply = components['schemas']['VerificationLinkReply'];
 export type VerificationReply = components['schemas']['VerificationReply'];
 export type VersionEnvelope = components['schemas']['VersionEnvelope'];
 export type VersionList = components['schemas']['VersionList'];
@@ -10155,6 +10194,38 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    verification_link_for_operator: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationLinkReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];
