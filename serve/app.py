@@ -31,6 +31,7 @@ from serve.routes import (
     account,
     admin,
     admin_billing,
+    admin_holds,
     ai,
     api_keys,
     auth,
@@ -128,6 +129,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         receipts,
         admin,
         admin_billing,
+        admin_holds,
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.picture_router)

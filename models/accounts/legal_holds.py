@@ -41,6 +41,7 @@ PLACE_HOLD: Final = """
     ON CONFLICT (user_id) DO UPDATE SET reason = excluded.reason
 """
 END_HOLD: Final = "DELETE FROM legal_holds WHERE user_id = %(user_id)s"
+FIND_HOLD_REASON: Final = "SELECT reason FROM legal_holds WHERE user_id = %(user_id)s"
 HAS_HOLD: Final = "SELECT FROM legal_holds WHERE user_id = %(user_id)s"
 
 
@@ -53,6 +54,12 @@ async def place_hold(connection: Connection, user_id: uuid.UUID, reason: str) ->
 async def end_hold(connection: Connection, user_id: uuid.UUID) -> bool:
     """End the hold; returns whether there was one."""
     return (await connection.execute(END_HOLD, {"user_id": user_id})).rowcount == 1
+
+
+async def find_hold_reason(connection: Connection, user_id: uuid.UUID) -> str | None:
+    """Why the data of an account is held; None without a hold."""
+    row = await (await connection.execute(FIND_HOLD_REASON, {"user_id": user_id})).fetchone()
+    return None if row is None else str(row[0])
 
 
 async def require_no_hold(connection: Connection, user_id: uuid.UUID) -> None:

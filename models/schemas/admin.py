@@ -79,6 +79,20 @@ class PlanOverrideReply(Reply):
     created_at: Time
 
 
+class HoldBody(Body):
+    """A legal hold to place, or to end."""
+
+    is_held: bool
+    reason: Reason
+
+
+class HoldReply(Reply):
+    """Whether the data of an account is held, and why."""
+
+    is_held: bool
+    reason: str | None = None
+
+
 class CreditBody(Body):
     """Tokens for an account; `credit_id` is chosen by the caller and makes repeats harmless."""
 

@@ -194,6 +194,8 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("POST", "/v1/admin/users/{user_id}/credits"): _ADMIN,
     ("POST", "/v1/admin/invoices/{invoice_id}/refund"): _ADMIN,
     ("POST", "/v1/admin/users/{user_id}/verification-link"): _ADMIN,
+    ("GET", "/v1/admin/users/{user_id}/hold"): _ADMIN,
+    ("PUT", "/v1/admin/users/{user_id}/hold"): _ADMIN,
     ("GET", "/v1/admin/sessions"): _ADMIN,
     ("GET", "/v1/admin/jobs"): _ADMIN,
     ("POST", "/v1/admin/jobs/{job_id}/retry"): _ADMIN,

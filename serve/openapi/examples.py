@@ -204,6 +204,7 @@ BODY_EXAMPLES: dict[str, Any] = {
     "IntervalBody": {"interval": "yearly"},
     "AdminUserPatch": {"role": "admin"},
     "PlanOverrideBody": {"plan": "enterprise", "reason": "Pilot of two weeks", "until": _LATER},
+    "HoldBody": {"is_held": True, "reason": "Court order 12/2026"},
     "CreditBody": {"credit_id": _OTHER_ID, "tokens": 100_000, "reason": "Maps failed on Tuesday"},
     "RefundBody": {"amount_cents": 600, "reason": "Half of the month was unusable"},
     "AiConfigBody": _AI,
@@ -499,6 +500,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
             "invoices": [],
         }
     },
+    "HoldReply": {"is_held": True, "reason": "Court order 12/2026"},
     "CheckoutReply": {"checkout_id": _OTHER_ID, "url": "https://checkout.stripe.com/c/pay/cs_live_a1"},
     "CheckoutState": {"checkout_id": _OTHER_ID, "status": "complete"},
     "PageTextReply": {

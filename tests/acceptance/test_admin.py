@@ -156,3 +156,26 @@ async def test_ai_configuration(operator: ApiUser, db: psycopg.AsyncConnection[A
         assert (await operator.call("PUT", path, json=body)).status_code == 400
     assert (await operator.call("PUT", "/v1/admin/ai/configs/other", json={"chain": chain})).status_code == 400
     assert await _acts(operator) == [("ai_config.deleted", "outline"), ("ai_config.set", "outline")]
+
+
+async def test_a_legal_hold_keeps_the_data_of_an_account(operator: ApiUser, ann: ApiUser) -> None:
+    path = f"/v1/admin/users/{ann.id}/hold"
+    assert await operator.ok("GET", path) == {"is_held": False}
+    end = {"is_held": False, "reason": "The case is closed"}
+    assert (await operator.call("PUT", path, json=end)).status_code == 409
+    assert (await operator.call("PUT", path, json={"is_held": True})).status_code == 400
+    held = await operator.ok("PUT", path, json={"is_held": True, "reason": "Court order 12"})
+    assert held == {"is_held": True, "reason": "Court order 12"} == await operator.ok("GET", path)
+    session_id = await ann.start()
+    refused = await ann.call("DELETE", f"/v1/sessions/{session_id}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "ACCOUNT_HELD")
+    assert await operator.ok("PUT", path, json=end) == {"is_held": False}
+    assert (await ann.call("DELETE", f"/v1/sessions/{session_id}")).status_code == 204
+    unknown = f"/v1/admin/users/{uuid.uuid4()}/hold"
+    assert (await operator.call("PUT", unknown, json={"is_held": True, "reason": "which"})).status_code == 404
+    entries = (await operator.ok("GET", "/v1/admin/audit"))["entries"]
+    acts = [(e["action"], e["facts"]) for e in entries if e["subject"] == ann.id]
+    assert acts == [
+        ("hold.ended", {"reason": "The case is closed"}),
+        ("hold.placed", {"reason": "Court order 12"}),
+    ]

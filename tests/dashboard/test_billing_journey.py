@@ -1,4 +1,4 @@
-"""From Free to Pro and back, in Chromium, beside a stateful fake of Stripe and its hosted pages."""
+"""From Free to Pro and back, and the operators' page, in Chromium, beside a stateful fake of Stripe."""
 
 from __future__ import annotations
 
@@ -158,8 +158,10 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     shop.is_delivering.set()
     await expect(plan).to_contain_text(re.compile(r"Pro, paid monthly\. Renews on "))
     await expect(page).to_have_url(f"{shop.origin}/account")
-    await expect(page.get_by_role("region", name="Invoices").get_by_role("row").nth(1)).to_contain_text("$12")
-    # An address with a purchase of no user is forgotten.
+    await expect(page.get_by_role("region", name="Invoices", exact=True).get_by_role("row").nth(1)).to_contain_text(
+        "$12"
+    )
+    # An address with an unknown purchase is forgotten.
     await page.goto(f"/account?checkout={uuid.uuid4()}")
     await expect(page).to_have_url(f"{shop.origin}/account")
     # The browser itself reports the 404 of that question.
@@ -181,6 +183,7 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     await packs.get_by_role("button", name="Buy 200K tokens").click()
     await pay()
     await expect(packs).to_contain_text("200K tokens left")
+    await assert_accessible("paid")
 
     # A payment fails: said on every page, with the way to pay; it ends when it is paid.
     customer = stripe.all("customer")[0]["id"]
@@ -235,4 +238,108 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     await page.goto("/sessions")
     await expect(page.get_by_text("An old trail")).to_be_visible()
     assert page_errors.messages == []
+    await context.close()
+
+
+ADD_DEAD_JOB = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status, attempts)
+    VALUES ('maintenance', 'a.test', 10, '{}', 'failed', 5) RETURNING id
+"""
+
+
+async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_errors: PageErrors) -> None:
+    world = shop.world
+    person, operator = await world.user(), await world.user()
+    await db.execute("UPDATE users SET role = 'admin', email_verified_at = now() WHERE id = %s", [operator.id])
+    job = await (await db.execute(ADD_DEAD_JOB)).fetchone()
+    assert job is not None
+    await world.buy(person)
+    await completed_session(person, db)
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=shop.origin
+    )
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    page_errors.watch(page)
+
+    async def sign_in_as(who: ApiUser) -> None:
+        user = BrowserUser(page, shop.origin)
+        user.email = who.email
+        await page.goto("/login?next=/admin")
+        await user.sign_in()
+        await page.wait_for_url("**/admin")
+
+    # For other users the page is a sentence, and the way to it is not shown.
+    await sign_in_as(person)
+    await expect(page.get_by_role("heading", name="This page is for operators")).to_be_visible()
+    await expect(page.get_by_role("link", name="Operation")).to_have_count(0)
+    await context.clear_cookies()
+    await page.evaluate("localStorage.clear()")
+    await sign_in_as(operator)
+
+    async def assert_accessible(where: str) -> None:
+        assert describe_violations((await Axe().run(page)).response["violations"]) == [], where
+        for width in (390, 820, 1440):
+            await page.set_viewport_size({"width": width, "height": 900})
+            overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert overflow_px <= 0, f"{where}: {overflow_px} px too wide at {width} px"
+
+    # Accounts: find one, and see what it is and pays for.
+    await page.get_by_label("Part of an e-mail address").fill(person.email[:10])
+    rows = page.get_by_role("region", name="Accounts").locator("tbody tr")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("pro")
+    await page.get_by_role("link", name=person.email).click()
+    plan = page.get_by_role("region", name="Plan", exact=True)
+    await expect(plan).to_contain_text(re.compile(r"Now on pro\. Paid, active, until "))
+    # Give a plan, then tokens: neither without a reason.
+    await expect(plan.get_by_role("button", name="Give a plan")).to_be_disabled()
+    await plan.get_by_label("Reason").first.fill("Pilot of two weeks")
+    await plan.get_by_role("button", name="Give a plan").click()
+    await expect(plan).to_contain_text("Now on enterprise. Given by an operator: Pilot of two weeks")
+    await plan.get_by_label("Tokens").fill("25000")
+    await plan.get_by_label("Reason").nth(1).fill("Maps failed on Tuesday")
+    await plan.get_by_role("button", name="Give tokens").click()
+    await expect(plan).to_contain_text("25K tokens left")
+    # Return a part of a payment.
+    invoices = page.get_by_role("region", name="Invoices", exact=True)
+    await invoices.get_by_role("button", name="Refund").click()
+    dialog = page.locator(".dialog")
+    await dialog.get_by_label("Amount in cents").fill("500")
+    await dialog.get_by_label("Reason").fill("Half of the week was unusable")
+    await dialog.get_by_role("button", name="Refund").click()
+    await expect(dialog).to_have_count(0)
+    hold = page.get_by_role("region", name="Legal hold")
+    await hold.get_by_label("Reason").fill("Court order 12")
+    await hold.get_by_role("button", name="Place a hold").click()
+    await expect(hold).to_contain_text("The data of this account is kept: Court order 12")
+    await assert_accessible("account")
+
+    # Sessions by state, jobs with retry, mails, models, and the log of all that was done.
+    tabs = page.get_by_role("navigation", name="Operation")
+    await tabs.get_by_role("link", name="Sessions").click()
+    await page.get_by_label("Status").select_option("completed")
+    await expect(page.get_by_role("region", name="Sessions").locator("tbody tr").first).to_contain_text("completed")
+    await assert_accessible("sessions")
+    await tabs.get_by_role("link", name="Jobs").click()
+    await page.get_by_label("State").select_option("dead")
+    dead = page.get_by_role("region", name="Jobs").locator("tbody tr").filter(has_text=f"{job[0]}a.test")
+    await dead.get_by_role("button", name="Retry").click()
+    await expect(dead).to_have_count(0)
+    await tabs.get_by_role("link", name="Mail").click()
+    await expect(page.get_by_role("region", name="Mail").locator("tbody tr").first).to_contain_text("mails.send")
+    await tabs.get_by_role("link", name="AI models").click()
+    outline = page.get_by_role("region", name="Outline sessions")
+    await outline.get_by_label("Models, in the order").fill("openai/gpt-4o-mini\nlocal/outline")
+    await outline.get_by_role("button", name="Save").click()
+    await outline.get_by_role("button", name="Remove").click()
+    await expect(outline).to_contain_text("Nothing is configured")
+    await assert_accessible("models")
+    await tabs.get_by_role("link", name="Audit log").click()
+    log = page.get_by_role("region", name="Audit log").locator("tbody tr")
+    for act in ("ai_config.deleted", "job.retried", "hold.placed", "invoice.refunded", "tokens.given", "plan.given"):
+        await expect(log.filter(has_text=act).first).to_be_visible()
+    await expect(log.filter(has_text="Half of the week was unusable").first).to_be_visible()
+    assert page_errors.messages == []
+    await db.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job[0]])
     await context.close()

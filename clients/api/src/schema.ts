@@ -2336,6 +2336,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/users/{user_id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Hold
+         * @description Whether the data of an account is held, and why.
+         *
+         *     For operators.
+         */
+        get: operations["get_hold"];
+        /**
+         * Set Hold
+         * @description Place a legal hold on an account, or end it. While it lasts nothing of the account is deleted.
+         *
+         *     For operators.
+         */
+        put: operations["set_hold"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/pictures/{token}": {
         parameters: {
             query?: never;
@@ -3775,6 +3803,34 @@ export interface components {
             anchor?: components["schemas"]["QuoteSelector"];
             /** Created At */
             created_at: string;
+        };
+        /**
+         * HoldBody
+         * @description A legal hold to place, or to end.
+         * @example {
+         *       "is_held": true,
+         *       "reason": "Court order 12/2026"
+         *     }
+         */
+        HoldBody: {
+            /** Is Held */
+            is_held: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * HoldReply
+         * @description Whether the data of an account is held, and why.
+         * @example {
+         *       "is_held": true,
+         *       "reason": "Court order 12/2026"
+         *     }
+         */
+        HoldReply: {
+            /** Is Held */
+            is_held: boolean;
+            /** Reason */
+            reason?: string;
         };
         /**
          * IntervalBody
@@ -6624,6 +6680,8 @@ export type GoogleCode = components['schemas']['GoogleCode'];
 export type GoogleConfig = components['schemas']['GoogleConfig'];
 export type HealthReply = components['schemas']['HealthReply'];
 export type HighlightReply = components['schemas']['HighlightReply'];
+export type HoldBody = components['schemas']['HoldBody'];
+export type HoldReply = components['schemas']['HoldReply'];
 export type IntervalBody = components['schemas']['IntervalBody'];
 export type IntervalPreviewReply = components['schemas']['IntervalPreviewReply'];
 export type InvalidReason = components['schemas']['InvalidReason'];
@@ -10821,6 +10879,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    set_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The account */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

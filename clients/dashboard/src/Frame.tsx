@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
-import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, Sun } from "lucide-react";
+import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, ShieldCheck, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { useToldTimeZone } from "./account/told-time-zone";
@@ -82,6 +82,12 @@ export function Frame() {
           <CircleUserRound size={18} />
           <span className="word">{t.nav.account}</span>
         </Link>
+        {login.state === "in" && login.account.isOperator && (
+          <Link to="/admin" className="rail-link" activeProps={{ className: "active" }} aria-label={t.nav.admin}>
+            <ShieldCheck size={18} />
+            <span className="word">{t.nav.admin}</span>
+          </Link>
+        )}
         <div className="rail-foot">
           <button
             type="button"
@@ -117,6 +123,12 @@ export function Frame() {
             <CircleUserRound size={20} />
             {t.nav.account}
           </Link>
+          {login.state === "in" && login.account.isOperator && (
+            <Link to="/admin" activeProps={{ className: "active" }}>
+              <ShieldCheck size={20} />
+              {t.nav.admin}
+            </Link>
+          )}
         </nav>
       )}
       <Suspense fallback={null}>

@@ -10,6 +10,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
+import { ADMIN_TABS, type AdminTab } from "./admin/tabs";
 import { signInWithExtension } from "./api/extension";
 import { currentLogin, restoreLogin } from "./api/login";
 import {
@@ -138,6 +139,16 @@ const account = createRoute({
   component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
 });
 
+const admin = createRoute({
+  getParentRoute: () => frame,
+  path: "/admin",
+  validateSearch: (s: Record<string, unknown>): { tab?: AdminTab | undefined; user?: string | undefined } => ({
+    tab: oneOf(s.tab, ADMIN_TABS),
+    user: optionalText(s.user),
+  }),
+  component: lazyRouteComponent(() => import("./admin/AdminPage"), "AdminPage"),
+});
+
 interface LinkSearch {
   extension_id?: string | undefined;
   state?: string | undefined;
@@ -244,7 +255,7 @@ function NotFound() {
 
 const tree = root.addChildren([
   home,
-  frame.addChildren([sessions, session, search, threads, account, extensionLink]),
+  frame.addChildren([sessions, session, search, threads, account, admin, extensionLink]),
   shared,
   auth.addChildren([login, signup, forgot, reset, verify, google]),
 ]);

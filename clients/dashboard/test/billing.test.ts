@@ -1,5 +1,6 @@
 import type { BillingReply, PlanReply, UsageEnvelope } from "@trailmind/api";
 import { expect, it } from "vitest";
+import { chainAsText, chainFromText } from "~/admin/models";
 import { money, yearlySaving } from "~/billing/money";
 import { accountNotices } from "~/billing/notices";
 
@@ -63,4 +64,14 @@ it("writes amounts as people do", () => {
   const pro = { price_cents: 1200, yearly_price_cents: 11_500 } as PlanReply;
   expect(yearlySaving(pro)).toBe(20);
   expect(yearlySaving({ price_cents: 0 } as PlanReply)).toBe(0);
+});
+
+it("reads the models of a task from lines and keeps the limits of those that stay", () => {
+  const before = [{ provider: "openai" as const, model: "gpt-4o-mini", max_concurrent: 4 }];
+  expect(chainAsText(before)).toBe("openai/gpt-4o-mini");
+  expect(chainFromText(" openai/gpt-4o-mini\n\nlocal/outline\n", before)).toEqual([
+    before[0],
+    { provider: "local", model: "outline" },
+  ]);
+  for (const bad of ["", "openai", "acme/model", "openai/a b"]) expect(chainFromText(bad, before)).toBeNull();
 });

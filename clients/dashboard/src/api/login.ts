@@ -11,6 +11,8 @@ export interface Account {
   isVerified: boolean | null;
   /** False for an account that only signs in with Google; null until it is known. */
   hasPassword: boolean | null;
+  /** Whether the operators' page is shown; null until it is known. The server decides with every request. */
+  isOperator: boolean | null;
 }
 
 export type Login = { state: "unknown" } | { state: "out"; expired: boolean } | { state: "in"; account: Account };
@@ -145,7 +147,7 @@ async function requestToken(): Promise<boolean> {
   storeToken(reply.token, reply.expires_in);
   if (login.state !== "in") {
     // Only the account page shows the user; the other pages do not wait for it.
-    setLogin({ state: "in", account: { id: "", email: "", isVerified: null, hasPassword: null } });
+    setLogin({ state: "in", account: { id: "", email: "", isVerified: null, hasPassword: null, isOperator: null } });
     void loadAccount(reply.token);
   }
   return true;
@@ -179,6 +181,7 @@ function parseAccount(user: unknown): Account {
     email: String(user.email),
     isVerified: typeof verified === "boolean" ? verified : null,
     hasPassword: typeof user.has_password === "boolean" ? user.has_password : null,
+    isOperator: user.role === "admin",
   };
 }
 

@@ -13,7 +13,7 @@ export function Invoices() {
   if (!billing?.has_customer || !invoices || invoices.length === 0) return null;
   return (
     <Section title={t.billing.invoices}>
-      <div className="invoice-scroll" tabIndex={0} role="region" aria-label={t.billing.invoices}>
+      <div className="invoice-scroll" tabIndex={0} role="region" aria-label={t.billing.invoiceTable}>
         <table className="invoices tnum">
           <thead>
             <tr>

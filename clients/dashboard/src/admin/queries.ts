@@ -1,0 +1,84 @@
+/** The queries of the operators' page. */
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { defined, type JobReply, type SessionReply, unwrap } from "@trailmind/api";
+import { api } from "~/api/client";
+
+const PAGE_SIZE = 50;
+
+export type JobState = "pending" | "running" | "retrying" | "dead";
+export type Queue = "maps" | "maintenance" | "mail" | "billing";
+
+const nextOffset = (numShown: number, total: number) => (numShown < total ? numShown : undefined);
+
+export const accountsQuery = (q: string, status: "active" | "inactive" | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["admin", "users", q, status],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET("/v1/admin/users", {
+          params: { query: { limit: PAGE_SIZE, offset: pageParam, ...defined({ q: q || undefined, status }) } },
+          signal,
+        }),
+      ),
+    getNextPageParam: (last, pages) => nextOffset(pages.flatMap((page) => page.users).length, last.total),
+  });
+
+const ofUser = (user_id: string) => ({ params: { path: { user_id } } });
+
+export const accountQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["admin", "user", id],
+    queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/admin/users/{user_id}", { ...ofUser(id), signal }))).user,
+  });
+
+export const accountBillingQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["admin", "billing", id],
+    queryFn: async ({ signal }) =>
+      (await unwrap(api.GET("/v1/admin/users/{user_id}/billing", { ...ofUser(id), signal }))).billing,
+  });
+
+export const holdQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["admin", "hold", id],
+    queryFn: ({ signal }) => unwrap(api.GET("/v1/admin/users/{user_id}/hold", { ...ofUser(id), signal })),
+  });
+
+export const adminSessionsQuery = (status: SessionReply["session_status"] | undefined, user: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["admin", "sessions", status, user],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        api.GET("/v1/admin/sessions", {
+          params: { query: { limit: PAGE_SIZE, offset: pageParam, ...defined({ status, user_id: user }) } },
+          signal,
+        }),
+      ),
+    getNextPageParam: (last, pages) => nextOffset(pages.flatMap((page) => page.sessions).length, last.total),
+  });
+
+export const jobsQuery = (status: JobState | undefined, queue: Queue | undefined) =>
+  queryOptions({
+    queryKey: ["admin", "jobs", status, queue],
+    queryFn: async ({ signal }): Promise<JobReply[]> =>
+      (await unwrap(api.GET("/v1/admin/jobs", { params: { query: defined({ status, queue }) }, signal }))).jobs,
+    refetchInterval: 5_000,
+  });
+
+export const aiConfigsQuery = () =>
+  queryOptions({
+    queryKey: ["admin", "ai"],
+    queryFn: async ({ signal }) => (await unwrap(api.GET("/v1/admin/ai/configs", { signal }))).configs,
+  });
+
+export const auditQuery = () =>
+  infiniteQueryOptions({
+    queryKey: ["admin", "audit"],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(api.GET("/v1/admin/audit", { params: { query: { limit: PAGE_SIZE, offset: pageParam } }, signal })),
+    // The log has no total: a full page may be followed by another.
+    getNextPageParam: (last, pages) => (last.entries.length === PAGE_SIZE ? pages.length * PAGE_SIZE : undefined),
+  });
