@@ -201,6 +201,12 @@ class DatabaseSettings(_Group):
     def _check_url(cls, value: SecretStr | None) -> SecretStr | None:
         return _check_scheme(value, {"postgresql", "postgres", "postgresql+psycopg"}, "postgresql://")
 
+    backup_recipient: str | None = _setting(
+        "TRAILMIND_BACKUP_RECIPIENT",
+        None,
+        "Public key (`trailmind backup-key`) for which `trailmind backup` encrypts. Unset: backups are not encrypted.",
+    )
+
     @property
     def postgres_dsn(self) -> str:
         """The URL in the form that libpq and psycopg accept. Raises ConfigurationError when there is none."""

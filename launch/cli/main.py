@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cluster.settings import Settings
+from launch.cli.backup import backup_command, backup_key_command, restore_command
 from launch.cli.jobs import jobs_command, regenerate_command
 from launch.cli.local_cluster import cluster_app
 from launch.cli.mail import mail_app
@@ -36,6 +37,9 @@ app.command("eval")(eval_command)
 app.command("jobs")(jobs_command)
 app.command("regenerate")(regenerate_command)
 app.command("operators")(operators_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
+app.command("backup-key")(backup_key_command)
 app.command("openapi")(openapi_command)
 app.command("settings")(settings_command)
 app.add_typer(cluster_app, name="cluster")

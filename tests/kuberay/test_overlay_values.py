@@ -12,6 +12,7 @@ from kuberay.checks.terraform_rules import TERRAFORM, read_root
 from kuberay.overlay_values import OVERLAY, VALUES, OverlayError, overlay_files, read_values, write_values
 
 NEW = {
+    "backup_bucket": "maps-backups-210987654321",
     "region": "eu-central-1",
     "host": "maps.example.org",
     "vpc_cidr": "10.9.0.0/16",
@@ -65,7 +66,7 @@ def test_a_repeat_changes_nothing_and_old_values_come_back(overlay: Path) -> Non
     [
         ({"host": ""}, "host is empty"),
         ({"host": NEW["gcs_address"]}, "two values are equal"),
-        ({"surplus": "1"}, "expected the values certificate_arn"),
+        ({"surplus": "1"}, "expected the values backup_bucket"),
     ],
 )
 def test_values_that_cannot_be_written_change_nothing(overlay: Path, change: dict[str, str], sentence: str) -> None:

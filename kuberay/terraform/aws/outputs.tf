@@ -20,6 +20,7 @@ output "overlay" {
   description = "The values of overlays/eks: `terraform output -json overlay | python -m kuberay.overlay_values`."
   value = {
     region           = var.region
+    backup_bucket    = aws_s3_bucket.private["backups"].bucket
     host             = var.host
     vpc_cidr         = var.vpc_cidr
     service_cidr     = var.service_cidr
