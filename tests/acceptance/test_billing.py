@@ -17,8 +17,9 @@ import pytest
 
 from cluster.billing.purchases import RefundPeriodOver
 from cluster.billing.reconciliation import reconcile
-from cluster.settings import Settings
+from cluster.settings import Settings, with_changes
 from models.billing.stripe_facts import GRACE_PERIOD
+from models.recording.retention import clear_deletion_notices, soft_delete_expired_sessions
 from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
 from tests.support.client import ApiUser, sign_in
 from tests.support.stripe_fake import PRO_MONTHLY, FakeStripe, StripeServer, running_stripe
@@ -26,6 +27,11 @@ from tests.support.stripe_fake.server import signed, snapshot_payload
 from tests.support.stripe_fake.state import DAY
 
 Db = psycopg.AsyncConnection[Any]
+
+SPEND = (
+    "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens, counted_at)"
+    " VALUES (gen_random_uuid(), %s, %s, 'settle', 'mindmap', %s, now() - interval '1 hour')"
+)
 
 
 @pytest.fixture
@@ -365,6 +371,43 @@ async def test_yearly_to_monthly_waits_for_the_end_of_the_period(world: BillingW
     paid = (await billing_of(ann))["subscription"]
     assert (paid["interval"], "pending_interval" in paid) == ("monthly", False)
     assert world.state.all("invoice")[0]["total"] == 1200
+
+
+async def test_an_upgrade_counts_anew_lifts_limits_and_keeps_old_sessions(
+    settings: Settings, stripe: StripeServer, db: Db
+) -> None:
+    async with billing_world(with_changes(settings, session_limits=True), stripe) as world:
+        ann = await world.user()
+        await db.execute("UPDATE users SET created_at = now() - interval '2 days' WHERE id = %s", [ann.id])
+        await db.execute(SPEND, [ann.id, uuid.uuid4(), 40_000])
+        old = await ann.start(client_session_id="old")
+        await ann.ok("POST", f"/v1/sessions/{old}/stop")
+        await db.execute(
+            "UPDATE browsing_sessions SET status = 'completed', created_at = now() - interval '40 days',"
+            " deletes_at = now() + interval '1 day' WHERE id = %s",
+            [old],
+        )
+        await ann.start(client_session_id="first")
+        second = {"client_session_id": "second"}
+        refused = await ann.call("POST", "/v1/sessions/start", json=second)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
+        before = (await ann.ok("GET", "/v1/usage"))["usage"]
+        assert (before["tokens_used"], before["token_limit"]) == (40_000, 50_000)
+
+        await world.buy(ann)
+        after = (await ann.ok("GET", "/v1/usage"))["usage"]
+        assert (after["tokens_used"], after["token_limit"]) == (0, 500_000)
+        started = datetime.fromisoformat(after["period_start"])
+        assert abs(started - datetime.now(UTC)) < timedelta(minutes=5)
+        for name in ("second", "third", "fourth", "fifth"):
+            await ann.start(client_session_id=name)
+        assert (await ann.call("POST", "/v1/sessions/start", json={"client_session_id": "sixth"})).status_code == 409
+        async with world.sync.pool.connection() as connection:
+            await clear_deletion_notices(connection, "free")
+            deleted = await soft_delete_expired_sessions(connection, "free", datetime.now(UTC) + timedelta(days=60))
+        assert uuid.UUID(old) not in deleted
+        kept = (await ann.ok("GET", f"/v1/sessions/{old}"))["session"]
+        assert "deletes_at" not in kept
 
 
 async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(world: BillingWorld, ann: ApiUser) -> None:

@@ -203,6 +203,30 @@ async def test_a_subscription_before_the_deletion_date_keeps_all_sessions(
     assert (await retention.state(old))[1] is True
 
 
+ENDED_PLANS = {
+    "paid": "INSERT INTO subscriptions (id, user_id, plan, status, current_period_start, current_period_end, ended_at)"
+    " VALUES (gen_random_uuid(), %(user)s, 'pro', 'canceled', %(ended)s::timestamptz - interval '30 days', %(ended)s,"
+    " %(ended)s)",
+    "given by an operator": "INSERT INTO plan_overrides (user_id, plan, reason, until)"
+    " VALUES (%(user)s, 'pro', 'a test', %(ended)s)",
+}
+
+
+@pytest.mark.parametrize("plan", ENDED_PLANS)
+async def test_after_the_end_of_a_plan_old_sessions_stay_for_thirty_days(
+    person: ApiUser, retention: RetentionDriver, plan: str
+) -> None:
+    old = await retention.session(person, age_days=400)
+    await retention.db.execute(ENDED_PLANS[plan], {"user": person.id, "ended": NOW})
+    # Announced at the end of the plan, for thirty days later.
+    await retention.on_day(0.1)
+    assert await retention.state(old) == (NOW + timedelta(days=30), False)
+    await retention.on_day(29.9)
+    assert (await retention.state(old))[1] is False
+    await retention.on_day(30.1)
+    assert (await retention.state(old))[1] is True
+
+
 async def test_a_recording_is_never_deleted_and_each_user_gets_their_own_notice(
     app: tuple[FastAPI, httpx2.AsyncClient], person: ApiUser, retention: RetentionDriver, settings: Settings
 ) -> None:

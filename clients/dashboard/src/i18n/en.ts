@@ -755,7 +755,7 @@ export const en = {
     afterFree: (tokens: string, recordings: number) =>
       `${tokens} tokens a month, ${plural(recordings, "recording")} at a time, and maps as PNG only.`,
     afterOld: (days: number, grace: number) =>
-      `Sessions older than ${plural(days, "day")} stay for another ${plural(grace, "day")} and are then deleted. We write to you a week before.`,
+      `Sessions older than ${plural(days, "day")} stay for another ${plural(grace, "day")} and are then deleted. We write to you at least a week before.`,
     afterOldCount: (count: number) => `Today that concerns ${plural(count, "session")}.`,
     packs: "More tokens",
     packsLeft: (tokens: string) => `${tokens} tokens left beside the plan's.`,

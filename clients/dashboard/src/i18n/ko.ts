@@ -760,7 +760,7 @@ export const ko: Messages = {
     refundGo: "환불하기",
     afterFree: (tokens, recordings) => `한 달 토큰 ${tokens}개, 동시 기록 ${c(recordings)}개, 지도는 PNG로만 내보내요.`,
     afterOld: (days, grace) =>
-      `${c(days)}일이 지난 세션은 ${c(grace)}일 더 두었다가 삭제해요. 일주일 전에 메일로 알려 드려요.`,
+      `${c(days)}일이 지난 세션은 ${c(grace)}일 더 두었다가 삭제해요. 적어도 일주일 전에 메일로 알려 드려요.`,
     afterOldCount: (count) => `오늘 기준 세션 ${c(count)}개가 해당돼요.`,
     packs: "추가 토큰",
     packsLeft: (tokens) => `요금제 외에 토큰 ${tokens}개가 남아 있어요.`,
