@@ -143,6 +143,9 @@ bench-dashboard: web-app ## Weight, a 1,000-node map and Lighthouse, in Chromium
 bench-limiter: setup ## What limiter and ledger add to a provider's call
 	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
 
+bench-hostile: setup ## What other users notice of a hostile account (ARGS="--clients 200 --seconds 120 --faults")
+	@$(BIN)/python -m benchmarks.bench_hostile $(ARGS)
+
 settings-docs: setup ## Write docs/settings.md from the fields of the settings
 	@$(BIN)/trailmind settings --markdown > docs/settings.md
 
@@ -167,4 +170,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile fuzz settings-docs openapi eval lock clean bench-live shared-rules

@@ -7,14 +7,14 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx2
-import psutil
 import pytest
 
 from tests.support.client import PASSWORD, visit
 from tests.support.load import LoadClient, LoadResult, audit_events
+from tests.support.process_faults import FAULTS
 from tests.support.product import Product
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
@@ -30,41 +30,6 @@ async def recorders(product: Product) -> AsyncIterator[list[LoadClient]]:
     await asyncio.gather(*(r.sign_up_and_start() for r in clients))
     yield clients
     await asyncio.gather(*(r.close() for r in clients))
-
-
-def kill(product: Product, *names: str) -> int:
-    """SIGKILL every process of the product whose title or command line holds one of `names`; how many."""
-    killed = 0
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if any(n in line for n in names) and _belongs_to(process, product):
-            process.kill()
-            killed += 1
-    return killed
-
-
-def _belongs_to(process: psutil.Process, product: Product) -> bool:
-    try:
-        if process.pid in {p.pid for p in product.processes()}:
-            return True
-        return str(product.data_dir) in " ".join([*process.cmdline(), process.cwd()])
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-
-
-def kill_postgres(product: Product) -> int:
-    """SIGKILL the PostgreSQL server (its backends go with it)."""
-    pid = int((product.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    os.kill(pid, signal.SIGKILL)
-    return 1
-
-
-FAULTS: dict[str, Callable[[Product], int]] = {
-    "shard": lambda p: kill(p, "ray::SessionBufferShard"),
-    "replica": lambda p: kill(p, "ray::ServeReplica:trailmind:Api"),
-    "worker": lambda p: kill(p, "ray::ServeReplica:trailmind:GenerationWorker"),
-    "postgres": kill_postgres,
-}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
