@@ -28,16 +28,18 @@ async def test_other_users_are_served_between_the_events_of_a_hostile_account(ap
     for number in range(10):
         reply = await other.send(other_session, [visit(f"https://example.com/{number}")])
         assert reply["stored"] == 1
-    # Events of one user are read one after the other, so those of other users do not wait for all of them.
+    # Large bodies of one user are read one after the other and with pauses, so other users do not wait for all of them.
     assert num_answered < len(attacks)
-    answers = await asyncio.gather(*attacks)
-    assert all(status < 500 for status in answers), answers
+    for task in attacks:
+        task.cancel()
+    await asyncio.wait(attacks)
+    assert all(task.cancelled() or task.result() < 500 for task in attacks)
 
 
 async def test_what_a_hostile_account_stores_can_be_read_and_erased(ann: ApiUser) -> None:
     session = await ann.start()
     num_stored = 0
-    for name, body in hostile_bodies(200_000):
+    for name, body in hostile_bodies(30_000):
         headers = {"Content-Type": "application/json"}
         answer = await ann.call("POST", f"/v1/sessions/{session}/events", content=body, headers=headers)
         assert answer.status_code in {200, 413}, name

@@ -1,9 +1,12 @@
-"""The parser of event requests: how many large bodies of one user are in memory."""
+"""The parser of event requests: how many large bodies of one user are in memory, and how soon the next is parsed."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
+
+import pytest
 
 from serve.event_parser import MAX_LARGE_BODIES, EventParser
 
@@ -33,4 +36,25 @@ async def test_one_user_has_a_limited_number_of_large_bodies_in_memory() -> None
     arrived.set()
     await asyncio.wait(uploads)
     assert num_open == len(uploads)
+    parser.close()
+
+
+@pytest.mark.parametrize("text", ["Bears eat honey. ", "https://example.com/?a=b&token=c "])
+async def test_the_next_large_body_of_a_user_waits_in_proportion_to_the_cost_of_the_last(text: str) -> None:
+    waits: list[float] = []
+
+    async def sleep(wait_s: float) -> None:
+        waits.append(wait_s)
+
+    parser, user, session = EventParser(allow_private_networks=False, sleep=sleep), uuid.uuid4(), uuid.uuid4()
+
+    def body(size: int) -> bytes:
+        event = {"type": "page_visit", "timestamp": 1_760_000_000_000, "url": "https://e.com/a"}
+        return json.dumps({"events": [event | {"content": text * (size // len(text))}]}).encode()
+
+    for user_id, size in ((user, 100), (user, 3_000_000), (user, 40_000), (uuid.uuid4(), 40_000), (user, 100)):
+        assert len((await parser.parse(body(size), user_id=user_id, session_id=session)).rows) == 1
+    # Neither another user nor a small body has waited; 3 MB cost at least 1.4 s beside their parsing.
+    assert len(waits) == 1
+    assert 0 < waits[0] <= 15
     parser.close()
