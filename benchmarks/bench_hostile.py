@@ -37,10 +37,11 @@ def percentile(values: Sequence[float], q: float) -> float:
     return round(ordered[min(int(len(ordered) * q), len(ordered) - 1)] * 1e3, 1) if ordered else 0.0
 
 
-async def send_hostile(origin: str, client: LoadClient, stop: asyncio.Event, first: int) -> Counter[str]:
-    """Send the shapes in turn, beginning with the one at `first`, until `stop` is set; how often each answer came."""
+async def send_hostile(
+    origin: str, client: LoadClient, bodies: Sequence[bytes], stop: asyncio.Event, first: int
+) -> Counter[str]:
+    """Send `bodies` in turn, beginning with the one at `first`, until `stop` is set; how often each answer came."""
     answers: Counter[str] = Counter()
-    bodies = [body for _, body in hostile_bodies()]
     path, headers = f"/v1/sessions/{client.session}/events", {**client.headers, "Content-Type": "application/json"}
     async with httpx2.AsyncClient(base_url=origin, timeout=90.0, trust_env=False) as http:
         while not stop.is_set():
@@ -64,9 +65,10 @@ async def run(
     await attacker.sign_up_and_start()
     load.latencies_s.clear()
     load.errors.clear()
-    stop = asyncio.Event()
+    # Made here: it would stop the clock of the ordinary clients, too.
+    bodies, stop = [body for _, body in hostile_bodies()], asyncio.Event()
     tasks = [asyncio.create_task(c.send_events(stop, batch=BATCH, pause_s=PAUSE_S)) for c in clients]
-    attacks = [asyncio.create_task(send_hostile(product.origin, attacker, stop, i * 4)) for i in range(hostile)]
+    attacks = [asyncio.create_task(send_hostile(product.origin, attacker, bodies, stop, i * 4)) for i in range(hostile)]
     killed_after_s = {}
     began = time.monotonic()
     for part, fault in ((1, "shard"), (2, "postgres")) if faults else ():

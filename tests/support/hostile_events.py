@@ -35,7 +35,15 @@ def hostile_bodies(size: int = _SIZE) -> Iterator[tuple[str, bytes]]:
         yield f"many events: {name}", _body(*[event] * min(size // len(event), 1_000))
     yield "deep nesting", _body(_event('"a":' + "[" * (size // 2) + "]" * (size // 2)))
     yield "one long number", _body(_event('"n":' + "9" * size))
-    for unit in ("?", "token=a&", "?a=b&token=c#", "eyJaaaaaaaa.aaaaaaaa-", "\\u0074oken=", "https://e.com/?code="):
+    for unit in (
+        "?",
+        "?a=b&",
+        "token=a&",
+        "?a=b&token=c#",
+        "eyJaaaaaaaa.aaaaaaaa-",
+        "\\u0074oken=",
+        "https://e.com/?code=",
+    ):
         yield f"secrets: {unit}", _body(_event('"s":' + _repeated(unit, size)))
         yield f"page text: {unit}", _body(_event('"content":' + _repeated(unit, size)))
     yield "pairs in a URL", _body(_event(url="https://e.com/?" + "a=b&" * (size // 4)))
