@@ -6,6 +6,7 @@ import asyncio
 import email
 import email.policy
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,7 +39,8 @@ class MailServer:
         return "250 OK"
 
     @asynccontextmanager
-    async def listening(self, port: int) -> AsyncIterator[None]:
-        """Accept connections on `port` of this machine."""
-        async with await asyncio.get_running_loop().create_server(lambda: SMTP(self), "127.0.0.1", port):
+    async def listening(self, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
+        """Accept connections on `port` of this machine, with `tls` encrypted ones only."""
+        loop = asyncio.get_running_loop()
+        async with await loop.create_server(lambda: SMTP(self), "127.0.0.1", port, ssl=tls):
             yield
