@@ -21,6 +21,7 @@ from models.database import Connection
 from models.errors import Conflict, NotFound
 from models.jobs import delete_jobs_of_session, enqueue_map, enqueue_purge
 from models.lifecycle.state import begin_map, invalidate_joint_maps
+from models.mindmap.joint_version_store import delete_joint_versions_of_session
 from models.recording.forgetting import ForgetTarget, plan_forgetting
 from models.recording.payloads import encode_payload
 from models.recording.timeline_store import from_epoch_ms, load_events, load_timeline, save_timeline
@@ -175,6 +176,7 @@ async def _forget_in(
     ):
         counts[kind] += (await connection.execute(statement, values)).rowcount
     await connection.execute(DELETE_SEARCH_STATES, values)
+    counts.update(await delete_joint_versions_of_session(connection, session_id))
     counts["joint_maps"] += await invalidate_joint_maps(connection, session_id)
     counts["jobs"] += await delete_jobs_of_session(connection, session_id)
     await connection.execute(FORGET_DESCRIPTION, values)

@@ -60,7 +60,7 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     count = await counted.fetchone()
     num_bytes += int(count[0]) if count else 0
     await connection.execute(DELETE_EVENTS, {"session_id": session_id})
-    counts["joint_map_versions"] = await delete_joint_versions_of_session(connection, session_id)
+    counts |= await delete_joint_versions_of_session(connection, session_id)
     counts |= {"page_contents": contents.rowcount, "joint_maps": await invalidate_joint_maps(connection, session_id)}
     counts["jobs"] = await delete_jobs_of_session(connection, session_id)
     await connection.execute(DELETE_SESSION, {"session_id": session_id})

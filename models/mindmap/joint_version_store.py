@@ -58,6 +58,12 @@ DELETE_JOINT_VERSIONS_OF_SESSION: Final = """
         (SELECT map_id FROM joint_map_sessions WHERE session_id = %(session_id)s)
 """
 
+# A name or a note that the user gave may say what stood on a page.
+DELETE_JOINT_EDITS_OF_SESSION: Final = """
+    DELETE FROM joint_map_edits WHERE map_id IN
+        (SELECT map_id FROM joint_map_sessions WHERE session_id = %(session_id)s)
+"""
+
 DELETE_JOINT_VERSIONS: Final = "DELETE FROM joint_map_versions WHERE map_id = %(map_id)s"
 
 
@@ -132,10 +138,11 @@ async def update_joint_version(
     await connection.execute(SHOW_JOINT_VERSION, parameters)
 
 
-async def delete_joint_versions_of_session(connection: Connection, session_id: uuid.UUID) -> int:
-    """Delete the versions of all joint maps that show a session to be erased; return how many."""
-    cursor = await connection.execute(DELETE_JOINT_VERSIONS_OF_SESSION, {"session_id": session_id})
-    return cursor.rowcount
+async def delete_joint_versions_of_session(connection: Connection, session_id: uuid.UUID) -> dict[str, int]:
+    """Delete versions and edits of all joint maps that show a session to be erased; return how many of each kind."""
+    versions = await connection.execute(DELETE_JOINT_VERSIONS_OF_SESSION, {"session_id": session_id})
+    edits = await connection.execute(DELETE_JOINT_EDITS_OF_SESSION, {"session_id": session_id})
+    return {"joint_map_versions": versions.rowcount, "joint_map_edits": edits.rowcount}
 
 
 async def delete_joint_versions(connection: Connection, map_id: uuid.UUID) -> None:

@@ -264,6 +264,8 @@ async def test_a_joint_map_has_versions_and_edits_like_any_other(
         await purge_session(pool, uuid.UUID(two))
     count = await (await db.execute("SELECT count(*) FROM joint_map_versions WHERE map_id = %s", [made])).fetchone()
     assert count == (0,)
+    count = await (await db.execute("SELECT count(*) FROM joint_map_edits WHERE map_id = %s", [made])).fetchone()
+    assert count == (0,)
     await ann.ok("POST", f"{path}/generate")
     await worker.run()
     last = (await ann.ok("GET", path))["map"]

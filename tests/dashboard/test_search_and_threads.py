@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.dashboard.browser_user import BrowserUser
 
@@ -60,3 +60,59 @@ async def test_two_sessions_on_one_subject(user: BrowserUser) -> None:
     await threads.first.get_by_role("button", name="Take out").first.click()
     await expect(page.get_by_text("Taken out of this subject")).to_be_visible()
     await expect(threads).to_have_count(num_threads - 1)
+
+    # Several sessions on one map, with edits and versions.
+    await page.goto("/sessions")
+    boxes = page.locator(".cards input[type=checkbox]")
+    await expect(boxes).to_have_count(2)
+    for i in range(2):
+        await boxes.nth(i).check()
+    await page.get_by_role("button", name="One map").click()
+    await page.wait_for_url("**/maps/**")
+    await expect(page.locator(".joint-members li")).to_have_count(2)
+    await page.goto(f"{page.url.split('?')[0]}?layout=outline")
+    await page.locator(".outline-row.topic").first.click(timeout=60_000)
+    await page.keyboard.press("F2")
+    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        await page.locator(".outline-row input").fill("Named by me")
+        await page.keyboard.press("Enter")
+    await page.reload()
+    await expect(page.locator(".outline-row.topic", has_text="Named by me")).to_be_visible()
+    await page.get_by_role("button", name="Versions").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Version 1")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_role("heading", name="Combined maps")).to_be_visible()
+
+    # By days: the sample's sessions are of these days.
+    await page.get_by_label("From").fill("2000-01-01")
+    await page.get_by_label("To", exact=True).fill("2037-12-31")
+    await page.get_by_label("Name").fill("All of it")
+    await page.get_by_role("button", name="Draw a map over these days").click()
+    await expect(page.get_by_role("heading", name="All of it")).to_be_visible()
+    await expect(page.locator(".joint-members li")).to_have_count(2)
+
+    # A new map that could not be made, or is worse, leaves the map with a sentence and a choice.
+    await page.route(f"**/sessions/{first}/mindmap", fail_remake)
+    await page.goto(f"/sessions/{first}")
+    banner = page.get_by_role("region", name="The new map")
+    await expect(banner).to_contain_text("The new map was made without a model, so the better one stays.")
+    await expect(banner).to_contain_text("none answered in time")
+    await expect(banner).to_contain_text("You see the version of")
+    await expect(banner.get_by_role("button", name="Use the new map")).to_be_visible()
+    await expect(banner.get_by_role("button", name="Try again")).to_be_visible()
+    await page.unroute(f"**/sessions/{first}/mindmap")
+    await banner.get_by_role("button", name="Keep this version").click()
+    await expect(banner).to_have_count(0)
+
+
+async def fail_remake(route: Route) -> None:
+    """Answer as if the last generation had made a weaker map."""
+    response = await route.fetch()
+    body = await response.json()
+    body["mindmap"] |= {
+        "error_code": "WEAKER_MAP",
+        "error_message": "kept",
+        "offered_version": {"number": 1, "notes": [{"code": "models_late", "values": {}}], "created_at": "2026-11-28T"},
+    }
+    await route.fulfill(response=response, json=body)

@@ -130,6 +130,23 @@ const threads = createRoute({
   component: lazyRouteComponent(() => import("./threads/ThreadsPage"), "ThreadsPage"),
 });
 
+const maps = createRoute({
+  getParentRoute: () => frame,
+  path: "/maps",
+  component: lazyRouteComponent(() => import("./maps/MapsPage"), "MapsPage"),
+});
+
+const jointMap = createRoute({
+  getParentRoute: () => frame,
+  path: "/maps/$id",
+  validateSearch: (s: Record<string, unknown>): SessionSearch => ({
+    layout: oneOf(s.layout, LAYOUTS),
+    node: optionalText(s.node),
+    topic: optionalText(s.topic),
+  }),
+  component: lazyRouteComponent(() => import("./maps/JointMapPage"), "JointMapPage"),
+});
+
 const account = createRoute({
   getParentRoute: () => frame,
   path: "/account",
@@ -255,7 +272,7 @@ function NotFound() {
 
 const tree = root.addChildren([
   home,
-  frame.addChildren([sessions, session, search, threads, account, admin, extensionLink]),
+  frame.addChildren([sessions, session, search, threads, maps, jointMap, account, admin, extensionLink]),
   shared,
   auth.addChildren([login, signup, forgot, reset, verify, google]),
 ]);

@@ -585,6 +585,16 @@ export const en = {
     inSession: "Search in this session",
     unavailable: "Search is not available on this server yet.",
   },
+  maps: {
+    title: "Combined maps",
+    hint: "One map over the sessions of some days, or over sessions you choose in the list.",
+    none: "No combined map yet",
+    noneHint: "Choose days above, or mark several sessions in the list and press “One map”.",
+    name: "Name",
+    create: "Draw a map over these days",
+    combine: "One map",
+    earlier: "You see the version before.",
+  },
   threads: {
     title: "Recurring topics",
     hint: "Topics that you have read about in more than one session.",

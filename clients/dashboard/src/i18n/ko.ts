@@ -591,6 +591,16 @@ export const ko: Messages = {
     inSession: "이 세션에서 검색",
     unavailable: "이 서버에서는 아직 검색을 쓸 수 없어요.",
   },
+  maps: {
+    title: "묶음 지도",
+    hint: "며칠 동안의 세션이나 목록에서 고른 세션을 한 장의 지도로 그려요.",
+    none: "묶음 지도가 아직 없어요",
+    noneHint: "위에서 날짜를 고르거나, 목록에서 세션을 여러 개 고른 뒤 ‘한 지도로’를 누르세요.",
+    name: "이름",
+    create: "이 기간을 한 지도로 그리기",
+    combine: "한 지도로",
+    earlier: "지금 보이는 것은 이전 버전이에요.",
+  },
   threads: {
     title: "이어지는 주제",
     hint: "여러 세션에서 읽은 주제예요.",

@@ -9,6 +9,7 @@ import { type Mindmap, mindmapQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import type { DropTarget } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
+import { jointMapQuery } from "~/maps/queries";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { EditQueue, type EditServer } from "./edit-queue";
@@ -59,6 +60,11 @@ export function canSplit(model: MapModel, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 1;
 }
 
+/** A map of one session, or one over several: `id` is that of the session or of the map. */
+export type MapKind = "session" | "joint";
+
+const keyOf = (id: string, kind: MapKind) => (kind === "joint" ? jointMapQuery(id) : mindmapQuery(id)).queryKey;
+
 const queues = new Map<string, EditQueue>();
 
 /** The queue of a session. It outlives the page, so that edits made before leaving it are still sent. */
@@ -81,13 +87,19 @@ addEventListener("online", retryAll);
 onLogin(() => currentLogin().state === "in" && retryAll());
 
 /** The server as the queue of a session uses it. `getQueue` returns that queue. */
-function editServer(sessionId: string, client: QueryClient, t: Messages, getQueue: () => EditQueue): EditServer {
-  const key = ["mindmap", sessionId];
+function editServer(
+  sessionId: string,
+  client: QueryClient,
+  t: Messages,
+  getQueue: () => EditQueue,
+  kind: MapKind = "session",
+): EditServer {
+  const key = keyOf(sessionId, kind);
   const server: EditServer = {
     current: () => client.getQueryData<Mindmap | null>(key) ?? null,
     isTemporary: (error) => TEMPORARY.has(toApiError(error).kind),
-    keep: (edits) => storeEdits(sessionId, edits),
-    send: (operation, expectedSeq, version) => {
+    keep: (edits) => kind === "session" && storeEdits(sessionId, edits),
+    send: async (operation, expectedSeq, version) => {
       const body = {
         operations: [operation],
         ...(expectedSeq === undefined ? {} : { expected_seq: expectedSeq }),
@@ -95,6 +107,11 @@ function editServer(sessionId: string, client: QueryClient, t: Messages, getQueu
       };
       // The request is completed also when the tab is closed meanwhile.
       const keepalive = JSON.stringify(body).length < MAX_KEPT_ALIVE_CHARS;
+      if (kind === "joint") {
+        const params = { path: { map_id: sessionId } };
+        const { map, reports } = await unwrap(api.PATCH("/v1/maps/{map_id}", { params, body, keepalive }));
+        return { mindmap: { ...map, session_id: map.id }, reports };
+      }
       const params = { path: { session_id: sessionId } };
       return unwrap(api.PATCH("/v1/sessions/{session_id}/mindmap", { params, body, keepalive }));
     },
@@ -103,7 +120,7 @@ function editServer(sessionId: string, client: QueryClient, t: Messages, getQueu
       void client.cancelQueries({ queryKey: key });
       client.setQueryData(key, reply.mindmap);
       if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
-      void client.invalidateQueries({ queryKey: ["versions", sessionId] });
+      void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-versions" : "versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
       else if (operation.op === "undo") toast(t.edit.undone);
@@ -154,12 +171,14 @@ function describe({ op, node_id, node_ids, parent_id, label, hidden }: Operation
   return t.edit.saved;
 }
 
-export function useEdits(sessionId: string): Edits {
+export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
   const t = useMessages();
   const client = useQueryClient();
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");
-  const state = useQuery({ ...mindmapQuery(sessionId), enabled: false }).data?.edits;
-  const server = editServer(sessionId, client, t, () => queue);
+  const ofSession = useQuery({ ...mindmapQuery(sessionId), enabled: false }).data?.edits;
+  const ofJointMap = useQuery({ ...jointMapQuery(sessionId), enabled: false }).data?.edits;
+  const state = kind === "joint" ? ofJointMap : ofSession;
+  const server = editServer(sessionId, client, t, () => queue, kind);
   const queue: EditQueue = queueFor(sessionId, server);
   useEffect(() => {
     queue.server = server;

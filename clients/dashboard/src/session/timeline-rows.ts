@@ -11,7 +11,7 @@ export type Row =
 /** A time without a visit from this length on is shown as a gap. */
 export const GAP_MS = 5 * 60_000;
 /** A time away from this length on is shown. */
-export const AWAY_MS = 60_000;
+const AWAY_MS = 60_000;
 
 export interface Placement {
   nodeOfPage: (pageId: string) => string | null;

@@ -1,8 +1,9 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { unwrap } from "@trailmind/api";
-import { Download, Trash2, X } from "lucide-react";
+import { Combine, Download, Trash2, X } from "lucide-react";
 import { api, download } from "~/api/client";
-import type { Session } from "~/api/queries";
+import { isOpen, type Session } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { IconButton } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
@@ -13,6 +14,17 @@ import "./BulkActions.css";
 export function BulkActions({ sessions, onClear }: { sessions: readonly Session[]; onClear: () => void }) {
   const t = useMessages();
   const client = useQueryClient();
+  const navigate = useNavigate();
+  // A session that records has no finished pages to put on a map.
+  const closed = sessions.filter((session) => !isOpen(session.session_status));
+  const combine = useMutation({
+    mutationFn: () => unwrap(api.POST("/v1/maps", { body: { session_ids: closed.map((session) => session.id) } })),
+    onSuccess: ({ map }) => {
+      void client.invalidateQueries({ queryKey: ["joint-maps"] });
+      return navigate({ to: "/maps/$id", params: { id: map.id } });
+    },
+    onError: (error) => toast(errorMessage(error, t)),
+  });
   if (sessions.length === 0) return null;
   const path = (id: string) => ({ params: { path: { session_id: id } } });
   const each = async (act: (id: string) => Promise<unknown>, done: () => void) => {
@@ -49,6 +61,15 @@ export function BulkActions({ sessions, onClear }: { sessions: readonly Session[
       <span className="grow tnum" role="status">
         {t.sessions.chosen(sessions.length)}
       </span>
+      <button
+        type="button"
+        className="button"
+        disabled={combine.isPending || closed.length < 2}
+        onClick={() => combine.mutate()}
+      >
+        <Combine size={16} />
+        {t.maps.combine}
+      </button>
       <button type="button" className="button" onClick={() => void save()}>
         <Download size={16} />
         {t.export.formats.markdown ?? "Markdown"}

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { Search, SearchX, SlidersHorizontal, Spline } from "lucide-react";
+import { Combine, Search, SearchX, SlidersHorizontal, Spline } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Filters, STATUSES, sessionsQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
@@ -31,6 +31,12 @@ export function SessionsPage() {
       <title>{`${t.sessions.title} · ${t.brand}`}</title>
       <div className="page-head">
         <h1 className="grow">{t.sessions.title}</h1>
+        {total > 1 && (
+          <Link className="button" to="/maps">
+            <Combine size={16} aria-hidden />
+            {t.maps.title}
+          </Link>
+        )}
         {total > 1 && (
           <Link className="button" to="/threads">
             <Spline size={16} aria-hidden />
