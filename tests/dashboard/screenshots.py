@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.support.chromium import CHROMIUM
 from tests.support.product import Product
 
-_SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
+_SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
 PAGES = {
     "login": "/login",
     "signup": "/signup",
@@ -72,7 +73,15 @@ PAIRWISE_APPEARANCES = [
     Appearance("en", "light", "desktop"),
     Appearance("en", "dark", "phone"),
 ]
-APPEARANCES = [Appearance(lang, theme, dev) for lang in ("ko", "en") for theme in ("light", "dark") for dev in _SIZES]
+APPEARANCES = [
+    Appearance(lang, theme, device)
+    for lang in ("ko", "en")
+    for theme in ("light", "dark")
+    for device in ("phone", "desktop")
+]
+#: Pages, dialogs, errors and empty states at the width between phone and desktop.
+TABLET_APPEARANCES = [Appearance("ko", "light", "tablet"), Appearance("en", "dark", "tablet")]
+TABLET_PAGES = ("sessions", "session", "account")
 
 
 async def wait_until_loaded(page: Page) -> None:
@@ -101,6 +110,58 @@ async def create_share_link(user: BrowserUser) -> str:
     return link.rsplit("/", 1)[1]
 
 
+async def open_overlay(user: BrowserUser, name: str, session_id: str) -> None:
+    """Show a dialog, a menu, an error or an empty state by the user's own actions."""
+    page, patterns = user.page, _OVERLAYS[name]
+    if name == "not-found":
+        await open_page(user, f"/sessions/{uuid.UUID(int=0)}")
+    elif name == "error":
+        await page.route("**/v1/sessions?*", lambda route: route.fulfill(status=500, body="{}"))
+        await page.goto("/sessions")
+        await page.locator("[data-error]").wait_for()
+        await page.unroute("**/v1/sessions?*")
+    elif name == "nothing-found":
+        await open_page(user, "/search?q=zzzqqq")
+    else:
+        await open_page(user, f"/sessions/{session_id}?view=map{'&layout=outline' if name == 'evidence' else ''}")
+        if name in ("palette", "keys"):
+            await page.keyboard.press(patterns)
+        elif name == "evidence":
+            await page.locator(".outline-row.topic").first.click()
+        for pattern in patterns.split("/") if name not in ("palette", "keys", "evidence") else ():
+            await (
+                page.locator("button, [role=menuitem]")
+                .filter(visible=True)
+                .and_(
+                    page.get_by_role("button", name=re.compile(pattern)).or_(
+                        page.get_by_role("menuitem", name=re.compile(pattern))
+                    )
+                )
+                .last.click()
+            )
+        await page.locator("[role=dialog], [role=menu], .evidence").first.wait_for()
+    await wait_until_loaded(page)
+
+
+#: What opens each of them: a key, or the names of buttons and menu items, one after the other.
+_OVERLAYS = {
+    "palette": "Control+k",
+    "keys": "?",
+    "evidence": "",
+    "share": "^(Share|공유)$",
+    "export": "^(Export|내보내기)$",
+    "new-topic": "^(New topic|새 주제)$",
+    "versions": "^(More actions|더 많은 작업)$/^(Versions|버전)$",
+    "score": "^(More actions|더 많은 작업)$/^(Scorecard|점수표)$",
+    "left-out": "^(More actions|더 많은 작업)$/(left out|제외)",
+    "regenerate": "^(More actions|더 많은 작업)$/^(Draw again|다시 그리기)$",
+    "not-found": "",
+    "error": "",
+    "nothing-found": "",
+}
+OVERLAYS = tuple(_OVERLAYS)
+
+
 async def take_screenshots(origin: str, folder: Path) -> None:
     """Sign up in each language, play its sample session, and save every page in every appearance."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,6 +185,17 @@ async def take_screenshots(origin: str, folder: Path) -> None:
                     if name == "outline":
                         await user.page.locator(".outline-row.topic").first.click()
                         await wait_until_loaded(user.page)
+                    await user.page.screenshot(path=folder / f"{name}-{appearance.name}.png")
+                await context.close()
+            for appearance in (each for each in TABLET_APPEARANCES if each.language == language):
+                context = await browser.new_context(**appearance.options, base_url=origin)
+                user = BrowserUser(await context.new_page(), origin)
+                user.email = owner.email
+                for name in TABLET_PAGES:
+                    await open_page(user, PAGES[name].format(id=session_id))
+                    await user.page.screenshot(path=folder / f"{name}-{appearance.name}.png")
+                for name in OVERLAYS:
+                    await open_overlay(user, name, session_id)
                     await user.page.screenshot(path=folder / f"{name}-{appearance.name}.png")
                 await context.close()
             await first.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
@@ -13,11 +14,16 @@ from tests.dashboard.conftest import PageErrors
 from tests.dashboard.screenshots import (
     EXTENSION_STUB,
     LINKED_PAGES,
+    OVERLAYS,
     PAGES,
     PAIRWISE_APPEARANCES,
+    TABLET_APPEARANCES,
+    TABLET_PAGES,
     create_share_link,
+    open_overlay,
     open_page,
 )
+from tests.support.client import PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -26,8 +32,16 @@ def describe_violations(violations: list[dict[str, Any]]) -> list[str]:
     return [f"{v['id']}: {[node['target'] for node in v['nodes']][:3]}" for v in violations]
 
 
+async def choose_language(server: httpx2.AsyncClient, email: str, language: str) -> None:
+    """The language of an account applies in every browser that signs in, whatever the browser prefers."""
+    login = await server.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {login.json()['token']}"}
+    reply = await server.patch("/v1/users/me/settings", json={"language": language}, headers=headers)
+    assert reply.status_code == 200
+
+
 async def test_no_page_violates_accessibility_rules(
-    user: BrowserUser, browser: Browser, origin: str, page_errors: PageErrors
+    user: BrowserUser, browser: Browser, origin: str, server: httpx2.AsyncClient, page_errors: PageErrors
 ) -> None:
     await user.sign_up()
     session_id = await user.play_sample()
@@ -40,6 +54,7 @@ async def test_no_page_violates_accessibility_rules(
         page_errors.watch(page)
         visitor = BrowserUser(page, origin)
         visitor.email = user.email
+        await choose_language(server, user.email, appearance.language)
         pages = PAGES if appearance is not PAIRWISE_APPEARANCES[-1] else {**PAGES, **LINKED_PAGES}
         for name, path in pages.items():
             where = f"{name} {appearance.name}"
@@ -48,6 +63,28 @@ async def test_no_page_violates_accessibility_rules(
                 f"{where}: {violation}"
                 for violation in describe_violations((await Axe().run(page)).response["violations"])
             ]
+            overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if overflow_px > 0:
+                problems.append(f"{where}: {overflow_px} px too wide")
+        assert await page.locator("html").get_attribute("lang") == appearance.language
+        await context.close()
+    for number, appearance in enumerate(TABLET_APPEARANCES):
+        context = await browser.new_context(**appearance.options, base_url=origin)
+        page = await context.new_page()
+        visitor = BrowserUser(page, origin)
+        visitor.email = user.email
+        await choose_language(server, user.email, appearance.language)
+        for name in (*TABLET_PAGES, *OVERLAYS[number::2]):
+            if name in OVERLAYS:
+                await open_overlay(visitor, name, session_id)
+            else:
+                await open_page(visitor, PAGES[name].format(id=session_id))
+            where = f"{name} {appearance.name}"
+            # The guards keep the focus inside an open menu; the menu itself is outside the landmarks, above the page.
+            is_menu = await page.locator("[role=menu]").count() > 0
+            options = {"rules": {"region": {"enabled": False}}} if is_menu else None
+            checked = await Axe().run(page, {"exclude": [["[data-base-ui-focus-guard]"]]}, options)
+            problems += [f"{where}: {violation}" for violation in describe_violations(checked.response["violations"])]
             overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if overflow_px > 0:
                 problems.append(f"{where}: {overflow_px} px too wide")

@@ -64,7 +64,7 @@ async def test_theme_and_language_of_the_account_apply_in_another_browser(user: 
     async with page.expect_response(lambda response: response.request.method == "PATCH"):
         await page.get_by_role("button", name="Switch light and dark").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    # An account without a choice keeps the browser's language, although the theme is stored.
+    # The account has the language in which it was created, until another is chosen.
     await page.reload()
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     await page.goto("/account")
