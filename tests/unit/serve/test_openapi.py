@@ -95,3 +95,13 @@ def test_parameters_are_bounded(document: dict[str, Any]) -> None:
                 if kind.get("type") == "string" and parameter["in"] == "query":
                     bounded = {"maxLength", "enum", "const", "format"} & kind.keys()
                     assert bounded, f"{method} {path}: {parameter['name']} has no end"
+
+
+def test_no_body_of_a_user_sets_what_only_the_server_decides(document: dict[str, Any]) -> None:
+    decided = {"role", "status", "email_verified", "email_verified_at", "token_version", "user_id", "is_admin"}
+    schemas = document["components"]["schemas"]
+    for path, method, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        reference = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+        if not path.startswith("/v1/admin/") and reference:
+            assert not decided & set(schemas[reference].get("properties", {})), f"{method} {path}"
