@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.mindmap.build import build_map
+from cluster.mindmap.evaluation.session_file import pages_from_events
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import to_svg
 from cluster.mindmap.render.tree_text import to_tree_text
@@ -161,3 +162,30 @@ def test_any_text_gives_a_valid_map(contents: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize("num", [2, 3, 4, 5, 7])
 def test_small_sessions(num: int) -> None:
     check(make_session()[:num])
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "text", "label"),
+    [
+        ("https://x.example/%zz/%e0%80%80/%?q=%&a=%G1", "Bad % escapes", "Reefs and moorings. " * 20, "Bad % escapes"),
+        ("https://x.example/" + "a/" * 50_000, "A long path", "Reefs and moorings. " * 20, "A long path"),
+        ("https://x.example/?" + "&".join(f"k{i}=v{i}" for i in range(9_000)), "Many", "Reefs. " * 20, "Many"),
+        ("https://x.example/m", "e" + "\u0301" * 5_000_000, "a" + "\u0300\u0323" * 2_500_000, "é"),
+        ("https://" + "\u0300" * 100_000 + ".example/", "A host of marks", "Text. " * 50, "A host of marks"),
+        ("https://x.example/\u202emoc", "\u202eabc שלום \u2066[x]\u2069", "\u202e" * 90_000 + "שלום. " * 90, "abc"),
+    ],
+    ids=["escapes", "100 kB of path", "9,000 parameters", "5 MB of marks", "host", "directions"],
+)  # fmt: skip
+def test_bad_input_becomes_a_page_in_bounded_time(url: str, title: str, text: str, label: str) -> None:
+    began = time.process_time()
+    visits = [(url, title, text), *((f"https://ok.example/{i}", f"Reef {i}", "Slow growth. " * 40) for i in range(2))]
+    events = [
+        {"type": "page_visit", "timestamp": 1_770_000_000_000 + i, "url": url, "title": title, "content": text}
+        for i, (url, title, text) in enumerate(visits)
+    ]
+    pages = pages_from_events(events)
+    document = build_map(pages)
+    assert validate_document(document, pages) == []
+    labels = [node.label for node in document.nodes if node.type == "page"]
+    assert any(found.startswith(label) for found in labels), labels
+    assert time.process_time() - began < 20
