@@ -197,7 +197,7 @@ def test_signs_with_a_meaning_stay(title: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://nas.fritz.box/", "http://build.team.ts.net/", "http://app.test/", "http://host.docker.internal/",
+        "http://nas.fritz.box/", "http://build.team.ts.net/", "http://host.docker.internal/",
         "http://100.64.0.1/", "http://0x7f000001/", "https://e.mail.ru/inbox", "https://webmail.example.org/",
     ],
 )  # fmt: skip
