@@ -3,6 +3,7 @@
 Run as `python -m benchmarks.bench_live_map [PAGES ...]`. Pages are those of `bench_map_pure`, one at a time, in one
 process. `place_*_ms` is the time until a page is on the map (without the poll interval of the database, at most half a
 second); `regroup_*_ms` is the time of a whole grouping, which runs beside it when the session has grown by half;
+`open_ms` is the time to place all pages at once, as when a recording is opened that was not watched until then;
 `ids_kept` is the share of all node ids ever shown that are on the last map.
 """
 
@@ -36,8 +37,13 @@ def measure(num_pages: int) -> dict[str, float | int]:
         seen |= {node.id for node in live.document.nodes}
     last = place_times[-max(20, num_pages // 10) :]
     kept = seen & {node.id for node in live.document.nodes}
+    opened = LiveMap()
+    started_at = time.perf_counter()
+    opened.place_pages(list(synthetic(num_pages)))
+    open_s = time.perf_counter() - started_at
     return {
         "pages": num_pages,
+        "open_ms": round(1000 * open_s, 1),
         "place_median_ms": round(1000 * statistics.median(place_times), 1),
         "place_last_median_ms": round(1000 * statistics.median(last), 1),
         "place_p95_ms": round(1000 * sorted(place_times)[int(0.95 * len(place_times))], 1),

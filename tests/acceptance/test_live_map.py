@@ -159,6 +159,30 @@ async def test_the_stream_sends_the_live_map_until_the_generated_one(
     assert screen.nodes.keys() <= {node["id"] for node in final}, "the final map goes on from the one that was watched"
 
 
+async def test_a_recording_that_was_not_watched_is_whole_in_the_first_event(
+    watched: tuple[FastAPI, httpx2.AsyncClient],
+) -> None:
+    app, client = watched
+    ann = await sign_up(client)
+    live: LiveMaps = app.state.parts.live_maps
+    session = await ann.start()
+    screen = Screen()
+    async with live.watch(uuid.UUID(session), uuid.UUID(ann.id)) as frames:
+        assert frames is not None
+        await ann.send(session, page_events(2))
+        await screen.until(frames, 2)
+    # No watcher while most of the session is recorded; the cached map has two pages.
+    await ann.send(session, page_events(12)[2:])
+    async with live.watch(uuid.UUID(session), uuid.UUID(ann.id)) as frames:
+        assert frames is not None
+        async with asyncio.timeout(PATIENCE_S):
+            first = (await anext(frames)).to_json()
+    assert (first["whole"], first["num_pages"]) == (True, 12)
+    again = Screen()
+    again.apply(first)
+    assert screen.pages <= again.pages
+
+
 async def test_without_watchers_no_live_map_is_built(watched: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, client = watched
     ann = await sign_up(client)
