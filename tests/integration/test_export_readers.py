@@ -18,7 +18,7 @@ from cluster.mindmap.document.edit_layout import apply_edits
 from cluster.mindmap.render.canvas import format_duration
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
-from models.mindmap.operations import AddNode, Hide, Move, Operation, Rename
+from models.mindmap.operations import AddEdge, AddNode, Hide, Merge, Move, Operation, Rename, Split
 from models.recording.timeline import HighlightRecord, Timeline, VisitRecord
 from serve.routes.exports import timeline_csv
 from tests.support.map_sessions import sample_map
@@ -49,7 +49,11 @@ def read(kind: str, text: str) -> Any:
 
 
 def edited_map() -> MindmapDocument:
-    """Sample 06 with a page moved beside sub-topics, notes at three levels, hostile labels, and a hidden page."""
+    """Sample 06 with every kind of edit.
+
+    A page moved beside sub-topics, notes at three levels, hostile labels, a hidden page, merged and split topics, a
+    link of the user's.
+    """
     document = sample_map("06-long-research")
     children = document.children()
     topics = [n for n in document.nodes if n.type == "topic" and any(c.startswith("s_") for c in children[n.id])]
@@ -62,6 +66,9 @@ def edited_map() -> MindmapDocument:
         AddNode(op_id="n3", parent_id=children[topics[0].id][0], label="Nested note", description="Below a sub-topic."),
         AddNode(op_id="t1", parent_id=CORE_ID, type="topic", label="Own topic", description="What I think."),
         Hide(op_id="hide", node_id=other_pages[1]),
+        Merge(op_id="merge", node_ids=(topics[2].id, topics[3].id)),
+        Split(op_id="split", node_id=topics[1].id, member_ids=(children[topics[1].id][-1],), label="Split off"),
+        AddEdge(op_id="edge", source=topics[2].id, target=topics[1].id, label="see also"),
         Rename(op_id="core", node_id=CORE_ID, label=HOSTILE[1]),
         Rename(op_id="topic", node_id=topics[2].id, label=HOSTILE[2][:60]),
         *(Rename(op_id=f"r{i}", node_id=page, label=text) for i, (page, text) in enumerate(renamed)),
@@ -155,7 +162,17 @@ def test_opml_and_freemind_hold_the_same_tree(document: MindmapDocument) -> None
             check(node_found, child, label)
 
     check(read("opml", to_opml(document)), document.nodes[0], "text")
-    check(read("freemind", to_freemind(document)), document.nodes[0], "TEXT")
+    drawn = read("freemind", to_freemind(document))
+    check(drawn, document.nodes[0], "TEXT")
+    visible = {node.id for node in document.nodes if not node.data.hidden}
+    expected = {(e.source, e.target) for e in document.edges if e.kind == "cross" and {e.source, e.target} <= visible}
+    assert set(arrows(drawn)) == expected
+
+
+def arrows(node: dict[str, Any]) -> list[tuple[str, str]]:
+    """The links between nodes: the ids of both ends."""
+    own = [(node["ID"].removeprefix("ID_"), link.removeprefix("ID_")) for link in node["links"]]
+    return own + [each for child in node["children"] for each in arrows(child)]
 
 
 @needs_readers
