@@ -1,15 +1,18 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { compactNumber, type InvoiceReply, readableBytes, shortDate, unwrap, uuid } from "@trailmind/api";
 import { ArrowLeft } from "lucide-react";
 import { useId, useState } from "react";
 import { Section } from "~/account/Section";
 import { api } from "~/api/client";
+import { serverQuery } from "~/api/queries";
 import { money } from "~/billing/money";
 import { useLanguage, useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
+import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { toast } from "~/ui/toast";
 import { isReason, ReasonField, Table, useAct } from "./parts";
 import { accountBillingQuery, accountQuery, holdQuery } from "./queries";
 import { useAdminWords } from "./words";
@@ -50,6 +53,7 @@ export function AccountDetail({ id, isOwn, onClose }: { id: string; isOwn: boole
       ) : (
         <RoleAndStatus id={id} role={data.role} status={data.status} />
       )}
+      {!data.email_verified && data.status === "active" && <VerificationLink id={id} />}
       <Billing id={id} isOwn={isOwn} />
       <Hold id={id} />
     </>
@@ -79,6 +83,38 @@ function RoleAndStatus({ id, role, status }: { id: string; role: "user" | "admin
       >
         {status === "active" ? w.close : w.reopen}
       </button>
+    </div>
+  );
+}
+
+/** Where no mail server sends it, an operator passes the link on that confirms the address. */
+function VerificationLink({ id }: { id: string }) {
+  const t = useMessages();
+  const w = useAdminWords();
+  const server = useQuery(serverQuery());
+  const make = useMutation({
+    mutationFn: () =>
+      unwrap(api.POST("/v1/admin/users/{user_id}/verification-link", { params: { path: { user_id: id } } })),
+    onError: (error) => toast(errorMessage(error, t)),
+  });
+  if (server.data?.sends_mail !== false) return null;
+  return (
+    <div className="stack admin-acts">
+      {make.data ? (
+        <p className="notice">
+          <span className="grow">
+            {w.linkHint}
+            <br />
+            <code className="admin-account">{make.data.link}</code>
+          </span>
+        </p>
+      ) : (
+        <div className="row">
+          <button type="button" className="button" disabled={make.isPending} onClick={() => make.mutate()}>
+            {w.makeLink}
+          </button>
+        </div>
+      )}
     </div>
   );
 }
