@@ -17,7 +17,7 @@ from kuberay.checks.terraform_rules import (
     read_root,
 )
 
-AWS, CLUSTER = TERRAFORM / "aws", TERRAFORM / "cluster"
+AWS = TERRAFORM / "aws"
 
 #: rule, file, what is replaced, by what, a part of the message.
 BROKEN = [
