@@ -15,7 +15,7 @@ from models.recording.page_titles import share_of_words
 from models.recording.timeline import Timeline, VisitRecord
 
 ROUTED = frozenset({"route", "history_state", "spa", "replace", "push"})
-_SITE_NAME = re.compile(r"\s[|\-–—·:]\s.*$")
+_SITE_NAME = re.compile(r"\s[|\-–—·:]\s.*", re.DOTALL)
 _MAX_HEADING_CHARS = 80
 _BORNE_OUT, _MARGIN = 0.6, 0.4
 

@@ -29,16 +29,17 @@ _COUNTER = (
     rf"|（{_YEAR}{_COUNT}{_COUNTED}）|\([{_SIGNS}*!]\))"
 )
 _LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*)")
-_TRAILING_COUNTER = re.compile(rf"\s*{_COUNTER}\s*$")
+# White space is matched from its first character and never given back: titles of blanks take linear time.
+_TRAILING_COUNTER = re.compile(rf"(?<!\s)\s*+{_COUNTER}\s*+$")
 # Notices that alternate with the title to draw attention: "New message! | …", "(1) new notification - …".
 _NOTICE = re.compile(
-    r"^\s*(?:you have )?(?:\(?\d{0,4}\+?\)?\s*)?(?:new|unread)\s+"
-    r"(?:messages?|notifications?|e?-?mails?|comments?|repl(?:y|ies))\s*!*\s*[|\-–—·:]+\s*",
+    r"^\s*+(?:you have )?(?:\(?\d{0,4}\+?\)?\s*+)?(?:new|unread)\s++"
+    r"(?:messages?|notifications?|e?-?mails?|comments?|repl(?:y|ies))\s*+!*+\s*+[|\-–—·:]+\s*",
     re.IGNORECASE,
 )
 _NOTICE_KO = re.compile(
-    r"^\s*(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*\d{0,4}\+?\s*[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12})"
-    r"!*\s*[|\-–—·:]+\s*"
+    r"^\s*+(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*+\d{0,4}\+?\s*+[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12})"
+    r"!*+\s*+[|\-–—·:]+\s*"
 )
 # What a page is called while it is not there yet. Each form may be followed by the name of a site.
 #: Titles of a challenge: the site looks whether a person visits it.

@@ -10,6 +10,8 @@ from models.search.words import fold_text, paired_words, query_runs, quoted_lexe
 
 #: One error in a shorter word would make it match too much.
 MIN_TYPO_CHARS = 4
+#: Words written together are shorter. A space at every place of a long run would make a query of quadratic length.
+_MAX_TOGETHER_CHARS: Final = 24
 #: The least trigram similarity of a word with one error to the right one; edit distance decides afterwards.
 SIMILARITY: Final = "0.3"
 
@@ -38,7 +40,8 @@ def forgiving_terms(text: str) -> list[ForgivingTerm]:
 def _with_one_space(run: str) -> str:
     """A tsquery for `run` as typed, or with a space at one place: 셀범위 also finds 셀 범위."""
     alternatives = [paired_words(run)]
-    alternatives += [[*paired_words(run[:i]), *paired_words(run[i:])] for i in range(1, len(run))]
+    if len(run) <= _MAX_TOGETHER_CHARS:
+        alternatives += [[*paired_words(run[:i]), *paired_words(run[i:])] for i in range(1, len(run))]
     return " | ".join(f"({' & '.join(map(quoted_lexeme, words))})" for words in alternatives)
 
 

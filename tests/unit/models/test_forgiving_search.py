@@ -24,3 +24,7 @@ def test_korean_runs_may_lack_one_space() -> None:
     (term,) = forgiving_terms("셀범위")
     assert term.tsquery == "('셀범' & '범위') | ('셀' & '범위') | ('셀범' & '위')"
     assert forgiving_terms("git 12345") == []
+
+
+def test_a_long_run_is_not_divided_at_every_place() -> None:
+    assert forgiving_terms("셀범위" * 40) == []

@@ -1,0 +1,158 @@
+"""Measures how the time of a function grows with its input.
+
+A function is called with inputs of size n and 8 n in turn, and its time is the least CPU time of several calls. From
+both follows the exponent of growth: 1 for a linear function, 2 for a quadratic one. The wide span makes the decision
+insensitive to noise: from n to 8 n a linear function takes 8 times as long, a quadratic one 64 times. A disturbance
+that lasts slows neighbouring calls alike, so the median over pairs of neighbours must not contradict the least times.
+While the decision may be noise, more calls are measured, and the result says how many.
+
+`measuring_process` runs the measurement where the memory allocator keeps its memory. By default Python returns
+large blocks to the kernel after each call, which clears them again for the next one; at some size that doubles the
+time per character of a linear function.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import _lru_cache_wrapper, cache, partial
+from statistics import median
+from typing import Any, Final
+from unittest import mock
+
+#: The bound: twice the input takes at most 2.2 times as long. Raise it only together with the rule that it checks.
+MAX_RATIO: Final = 2.2
+MAX_EXPONENT: Final = math.log2(MAX_RATIO)
+SPAN: Final = 8
+#: Noise does not make several times grow with this exponent: from n to 8 n, 17 times.
+_CLEARLY_TOO_LARGE: Final = 1.36
+_MIN_REPEATS, _MAX_REPEATS = 3, 40
+#: Calls with the small input for each one with the large input; together they take half as long.
+_SMALL_CALLS = 4
+#: At one size no more repeats are made than fit in this time.
+_ENOUGH_S = 6.0
+#: A disturbance lasts a while, so undecided repeats are spread over time.
+_PAUSE_S = 0.02
+
+CpuClock = Callable[[Callable[[], Any]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How the time grows from `size` to `SPAN` times `size`. `seconds` is the least CPU time at `size`.
+
+    The exponent is 0 and there are no repeats when the function is too fast to measure at every size, because it reads
+    a bounded part of its input.
+    """
+
+    size: int
+    seconds: float
+    exponent: float
+    num_repeats: int
+
+    @property
+    def ratio(self) -> float:
+        """By which factor the time grows when the input doubles."""
+        return 2**self.exponent if self.num_repeats else 0.0
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the growth is within the bound."""
+        return self.exponent <= MAX_EXPONENT
+
+    def __str__(self) -> str:
+        if not self.num_repeats:
+            return "reads a bounded part"
+        measured = f"n^{self.exponent:.2f} from {self.size}, {self.num_repeats} repeats"
+        return f"x{self.ratio:.2f} for twice the input ({measured})"
+
+
+@cache
+def _argument_caches() -> tuple[Any, ...]:
+    """The caches of the product that keep results by argument: they would answer a repeated call at once."""
+    packages = {"cluster", "models", "serve", "telemetry", "urllib"}
+    found = (item for item in gc.get_objects() if isinstance(item, _lru_cache_wrapper))
+    return tuple(
+        item
+        for item in found
+        if str(item.__module__).partition(".")[0] in packages and (item.cache_parameters()["maxsize"] or 0) > 1
+    )
+
+
+def cpu_s(call: Callable[[], Any]) -> float:
+    """The CPU time of this process during `call`, which finds no earlier result in a cache."""
+    for found in _argument_caches():
+        found.cache_clear()
+    began = time.process_time()
+    call()
+    return time.process_time() - began
+
+
+def measure_growth(
+    function: Callable[[Any], Any],
+    make_input: Callable[[int], Any],
+    sizes: Sequence[tuple[int, float]],
+    clock: CpuClock = cpu_s,
+) -> Growth:
+    """The growth of `function` at the first of `sizes` where it is linear, else at the last size.
+
+    `sizes` are (n, seconds): a size is measured if a call at n takes at least that long. A cost that jumps once, where
+    the memory outgrows a cache of the processor, is not there at a larger size; quadratic time is quadratic at every
+    size, and more clearly so at a larger one.
+    """
+    result = Growth(sizes[-1][0], 0.0, 0.0, 0)
+    for size, min_s in sizes:
+        small, large = partial(function, make_input(size)), partial(function, make_input(SPAN * size))
+        best_small = min(clock(small) for _ in range(2))
+        if best_small < min_s:
+            continue
+        best_large, spent_s, of_pairs = math.inf, 0.0, list[float]()
+        for repeat in range(1, _MAX_REPEATS + 1):
+            small_s, large_s = min(clock(small) for _ in range(_SMALL_CALLS)), clock(large)
+            best_small, best_large, spent_s = min(best_small, small_s), min(best_large, large_s), spent_s + large_s
+            of_pairs.append(math.log(large_s / small_s, SPAN))
+            result = Growth(size, best_small, math.log(best_large / best_small, SPAN), repeat)
+            is_clear = median(of_pairs) > _CLEARLY_TOO_LARGE
+            if repeat < _MIN_REPEATS:
+                continue
+            if result.is_linear and not is_clear:
+                return result
+            is_long = repeat > 2 * _MIN_REPEATS and spent_s > _ENOUGH_S
+            if result.exponent > _CLEARLY_TOO_LARGE and is_clear and (is_long or repeat >= _MAX_REPEATS // 2):
+                return result
+            if is_long:
+                break
+            time.sleep(min(repeat * _PAUSE_S, spent_s))
+    return result
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """The collector's own time depends on all objects of the process, not on the function that is measured."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def measuring_process() -> Iterator[ProcessPoolExecutor]:
+    """A process whose allocator (glibc's) keeps its memory; elsewhere the variables have no effect."""
+    keep = str(2**30)
+    variables = {"PYTHONMALLOC": "malloc", "MALLOC_TRIM_THRESHOLD_": keep, "MALLOC_MMAP_THRESHOLD_": keep}
+    with (
+        mock.patch.dict(os.environ, variables),
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process,
+    ):
+        # Started here, while the variables are set.
+        process.submit(os.getpid).result()
+        yield process
