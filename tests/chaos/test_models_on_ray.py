@@ -27,6 +27,7 @@ from cluster.providers.types import ModelTarget, PagePayload
 from models.billing import ledger
 from models.billing.ledger import TokenAllowance
 from tests.conftest import Stores
+from tests.support.conditions import PATIENCE_S
 from tests.support.model_server import ModelServer, model_server
 
 pytestmark = pytest.mark.chaos
@@ -118,7 +119,7 @@ async def test_a_cancelled_request_leaves_the_actors_queue(cluster: Any, stores:
     waiting = asyncio.ensure_future(limiter.reserve(PermitRequest("b", 1, max_wait_s=60), alone))
 
     async def queue_is(length: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await handle.stats.remote())["queue_length"] != length:
                 await asyncio.sleep(0.02)
 

@@ -8,6 +8,7 @@ import uuid
 from playwright.async_api import Page
 
 from tests.support.client import PASSWORD
+from tests.support.conditions import LONG_PATIENCE_S
 
 CHROMIUM_FLAGS = [
     "--headless=new",
@@ -48,6 +49,8 @@ class BrowserUser:
         """Play the sample session until its map is complete; returns the session's id."""
         await self.page.locator("button", has_text=re.compile("sample|샘플")).click()
         await self.page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}"))
-        await self.page.wait_for_selector(".map-canvas", timeout=90_000)
-        await self.page.wait_for_selector(".badge.recording, .badge.processing", state="detached", timeout=90_000)
+        await self.page.wait_for_selector(".map-canvas", timeout=LONG_PATIENCE_S * 1_000)
+        await self.page.wait_for_selector(
+            ".badge.recording, .badge.processing", state="detached", timeout=LONG_PATIENCE_S * 1_000
+        )
         return re.search(r"/sessions/([0-9a-f-]{36})", self.page.url).group(1)  # type: ignore[union-attr]

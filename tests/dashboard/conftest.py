@@ -13,9 +13,10 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from serve.dashboard import BUILT_FILES
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.support.chromium import CHROMIUM
+from tests.support.conditions import PATIENCE_S
 
 # The tests share two cores with other processes.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=PATIENCE_S * 1_000)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +63,7 @@ async def user(browser: Browser, origin: str, page_errors: PageErrors) -> Browse
         viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
     page = await context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_S * 1_000)
     page_errors.watch(page)
     return BrowserUser(page, origin)
 
@@ -70,5 +71,5 @@ async def user(browser: Browser, origin: str, page_errors: PageErrors) -> Browse
 @pytest.fixture
 async def server(origin: str) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client of the same product."""
-    async with httpx2.AsyncClient(base_url=origin, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=origin, timeout=PATIENCE_S) as client:
         yield client

@@ -14,6 +14,7 @@ from playwright.async_api import async_playwright, expect
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.dashboard.conftest import PageErrors
 from tests.support.chromium import CHROMIUM
+from tests.support.conditions import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +31,7 @@ async def home_user(origin: str, page_errors: PageErrors) -> AsyncIterator[Brows
         address = f"http://{HOST}:{urlsplit(origin).port}"
         context = await browser.new_context(locale="en-US", reduced_motion="reduce", base_url=address)
         page = await context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_S * 1_000)
         page_errors.watch(page)
         yield BrowserUser(page, address)
         await browser.close()

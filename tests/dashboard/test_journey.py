@@ -10,6 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.dashboard.browser_user import BrowserUser
 from tests.dashboard.conftest import PageErrors
+from tests.support.conditions import LONG_PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +31,7 @@ async def test_from_sign_up_to_deletion(
     await page.wait_for_selector(".map-canvas")
     await expect(page.get_by_text("Recording", exact=True)).to_be_visible()
     session_id = re.search(r"/sessions/([0-9a-f-]{36})", page.url).group(1)  # type: ignore[union-attr]
-    await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0, timeout=90_000)
+    await expect(page.locator(".badge.recording, .badge.processing")).to_have_count(0, timeout=LONG_PATIENCE_S * 1_000)
 
     # Every layout shows the map; the outline shows it as text.
     for layout in ("Radial", "Galaxy", "Tree"):
@@ -97,7 +98,7 @@ async def test_from_sign_up_to_deletion(
     await page.locator(".map-bar").get_by_role("button", name="More actions").click()
     await page.get_by_role("menuitem", name="Draw again").click()
     await page.get_by_role("button", name="Draw again").click()
-    await expect(evidence).to_contain_text("version 2", timeout=60_000)
+    await expect(evidence).to_contain_text("version 2", timeout=LONG_PATIENCE_S * 1_000)
     await expect(page.get_by_role("tree")).to_contain_text("Named by hand")
 
     # Shared read-only: a visitor without a login sees the map until the link is revoked.

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, expect
 from tests.dashboard.browser_user import BrowserUser
 from tests.extension.tcp_proxy import TcpProxy
 from tests.support.client import sign_in, visit
+from tests.support.conditions import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
@@ -21,7 +22,7 @@ async def proxied(browser: Browser, origin: str) -> AsyncIterator[tuple[BrowserU
     proxy = TcpProxy(urlsplit(origin).port or 80)
     context = await browser.new_context(locale="en-US", reduced_motion="reduce", base_url=proxy.origin)
     page = await context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_S * 1_000)
     yield BrowserUser(page, proxy.origin), proxy
     await context.close()
     proxy.close()

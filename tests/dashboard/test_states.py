@@ -47,7 +47,7 @@ async def test_each_error_status_has_its_screen(user: BrowserUser, status: int, 
         await expect(page.get_by_role("button", name="Try again in")).to_be_disabled()
     if status != 503:  # a busy server is asked again by itself
         await again.click()
-    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
 
 
 async def test_the_page_recovers_when_the_server_is_available_again(user: BrowserUser) -> None:
@@ -57,7 +57,7 @@ async def test_the_page_recovers_when_the_server_is_available_again(user: Browse
     await page.reload()
     await expect(page.locator('[data-error="offline"]')).to_contain_text("No connection")
     await page.unroute("**/v1/sessions?*")
-    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
 
 
 async def test_a_slow_response_shows_a_notice(user: BrowserUser) -> None:

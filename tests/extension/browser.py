@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.extension.cdp import Cdp, Tab
 from tests.support.chromium import CHROMIUM
+from tests.support.conditions import PATIENCE_S
 
 EXTENSION_ID = "paenoilheahmjokpbligdebdblbckpfc"
 
@@ -39,7 +40,7 @@ _FLAGS = [
 ]
 
 
-def wait_until(check: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
+def wait_until(check: Callable[[], Any], timeout_s: float = PATIENCE_S, what: str = "") -> Any:
     """The first truthy result of `check`. Errors of a page that still loads count as falsy.
 
     Raises AssertionError after `timeout_s`.
@@ -88,8 +89,7 @@ class Chromium:
         )
         port, path = wait_until(
             lambda: port_file.exists() and len(lines := port_file.read_text().split()) == 2 and lines,
-            30,
-            "Chromium's port",
+            what="Chromium's port",
         )
         self.port = int(port)
         self.cdp = Cdp(f"ws://127.0.0.1:{port}{path}")
@@ -112,7 +112,7 @@ class Chromium:
         assert self._process is not None
         with contextlib.suppress(Exception):
             self.cdp.send("Browser.close")
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=PATIENCE_S)
         self.kill()
 
     def record_granted_permissions(self, permissions: list[str], origins: list[str]) -> None:

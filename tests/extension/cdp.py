@@ -12,13 +12,15 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.conditions import PATIENCE_S
+
 
 class Cdp:
     """One connection to the browser; sessions of targets share it."""
 
     def __init__(self, url: str) -> None:
         self._life = ExitStack()
-        opened = connect(url, max_size=None, open_timeout=20)
+        opened = connect(url, max_size=None, open_timeout=PATIENCE_S)
         self._socket: ClientConnection = self._life.enter_context(opened)
         self._last_id = 0
 
@@ -29,7 +31,7 @@ class Cdp:
         """The result of `method`. Raises RuntimeError with the browser's own words."""
         self.send_only(method, params, session)
         while True:
-            answer = json.loads(self._socket.recv(timeout=30))
+            answer = json.loads(self._socket.recv(timeout=PATIENCE_S))
             if answer.get("id") == self._last_id:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")

@@ -103,7 +103,7 @@ class Recorded:
             return visits if len(visits) >= max(num_visits, len(self.events(host, "page_visit"))) else None
 
         try:
-            result: list[Visit] = wait_until(all_ended, 40, f"{num_visits} visits of {host}")
+            result: list[Visit] = wait_until(all_ended, what=f"{num_visits} visits of {host}")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.events(host, 'page_visit')}, {self.visits(host)}") from None
         return result

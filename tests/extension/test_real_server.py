@@ -24,6 +24,7 @@ from tests.extension.user_actions import (
     stored_receipt,
     wait_for_screen,
 )
+from tests.support.conditions import LONG_PATIENCE_S, PATIENCE_S
 from tests.support.product import Product
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(580)]
@@ -37,7 +38,7 @@ class ApiReader:
 
     def __init__(self, origin: str) -> None:
         self.email = f"reader-{uuid.uuid4().hex[:8]}@example.com"
-        self._http = httpx2.Client(base_url=origin + "/v1", timeout=30, trust_env=False)
+        self._http = httpx2.Client(base_url=origin + "/v1", timeout=PATIENCE_S, trust_env=False)
         self._request("POST", "/auth/signup", json={"email": self.email, "password": PASSWORD})
 
     def _request(self, method: str, path: str, **options: Any) -> Any:
@@ -104,7 +105,7 @@ def test_from_start_to_map(
     dwell(1.5)
     tab.goto(site.url("/members"))
     dwell(1.5)
-    final = stop_recording(popup, 60)
+    final = stop_recording(popup)
     (session,) = reader.get_json("/sessions")["sessions"]
     check_receipt(reader, session["id"], final)
     links = popup.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
@@ -113,7 +114,7 @@ def test_from_start_to_map(
     assert visited(reader, session["id"]) == [site.url(f"/article/{n}") for n in (1, 2, 3)]
     (highlight,) = reader.get_json(f"/sessions/{session['id']}/events?type=highlight")["highlights"]
     assert highlight["text"] == " ".join(marked.split())
-    wait_until(lambda: popup.has("[data-generation=completed]"), 120, "the map")
+    wait_until(lambda: popup.has("[data-generation=completed]"), LONG_PATIENCE_S, "the map")
     mindmap = reader.get_json(f"/sessions/{session['id']}/mindmap")["mindmap"]
     assert mindmap["status"] == "completed"
     assert sum(node["type"] == "page" for node in mindmap["data"]["nodes"]) == 3
@@ -237,7 +238,7 @@ def test_every_fault_with_the_real_server(
         for thread in restarts:
             thread.join()
         popup.click("[data-name=stop]")
-        wait_until(lambda: current_screen(popup) == "completed", 120, "completed")
+        wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
         final = stored_receipt(popup)
         assert num_kills >= 4
         (session,) = reader.get_json("/sessions")["sessions"]

@@ -21,6 +21,7 @@ from tests.extension.user_actions import (
     stored_receipt,
     wait_for_screen,
 )
+from tests.support.conditions import LONG_PATIENCE_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.serial]
 
@@ -74,7 +75,7 @@ def test_every_fault_during_one_recording(chromium: Chromium, server: FakeServer
         if number % 3 == 0:
             num_kills += chromium.kill_worker()
     server.inject_fault("/stop$", "lose", times=1)
-    final = stop_recording(popup, timeout_s=90)
+    final = stop_recording(popup)
     assert num_kills >= 4
     visits = sorted((e for e in all_events(server) if e["type"] == "page_visit"), key=lambda e: e["seq"])
     assert [e["url"] for e in visits] == [site.url(f"/article/{n}") for n in range(1, 19)]
@@ -98,7 +99,7 @@ def test_recording_survives_a_killed_browser(chromium: Chromium, server: FakeSer
     popup = chromium.popup()
     wait_for_screen(popup, "interrupted")
     popup.click("[data-name=finish]")
-    wait_until(lambda: current_screen(popup) == "completed", 90, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     final = stored_receipt(popup)
     assert final["seen"] >= before["seen"] + 1
     urls = [e["url"] for e in all_events(server) if e["type"] == "page_visit"]
@@ -137,7 +138,7 @@ def test_recording_without_a_server(chromium: Chromium, server: FakeServer, site
     )
     assert stored_receipt(popup)["waiting"] >= 2
     server.start()
-    wait_until(lambda: current_screen(popup) == "completed", 60, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     check_counts(server, stored_receipt(popup))
     assert len(server.sessions) == 1
 
@@ -176,7 +177,7 @@ def test_a_server_with_a_small_body_limit(chromium: Chromium, server: FakeServer
         dwell(1.6)
     server.max_bytes = 7_000
     server.start()
-    final = stop_recording(popup, timeout_s=60)
+    final = stop_recording(popup)
     check_counts(server, final)
     assert sum(e["type"] == "page_visit" and "content" in e for e in all_events(server)) == 5
 
@@ -246,7 +247,7 @@ def test_five_thousand_queued_events(chromium: Chromium, server: FakeServer, sit
         heaps.append(chromium.worker_heap_mb())
         return stored_receipt(popup)["waiting"] == 0
 
-    wait_until(measured, 120, "everything sent")
+    wait_until(measured, LONG_PATIENCE_S, "everything sent")
     assert max(heaps) < 50, heaps
     final = stop_recording(popup)
     assert len(all_events(server)) == 5_000 == final["stored"]
@@ -288,7 +289,7 @@ def test_events_are_sent_with_their_owners_token_only(chromium: Chromium, server
         "chrome.runtime.sendMessage({command: 'signIn',"
         f" args: {{email: '{EMAIL}', password: 'correct horse', isNew: false}}}})"
     )
-    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     check_counts(server, stored_receipt(popup))
 
 
@@ -301,7 +302,7 @@ def test_import_of_open_tabs_and_history(chromium: Chromium, server: FakeServer,
     answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importTabs', args: {}})")
     assert answer["ok"], answer
     assert answer["value"]["imported"] == 2
-    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     stored = all_events(server)
     assert {(e["url"], e["title"]) for e in stored} == {(site.url(f"/article/{n}"), f"Article {n}") for n in (1, 2)}
     assert all("Paragraph" in e["content"] for e in stored)
@@ -310,5 +311,5 @@ def test_import_of_open_tabs_and_history(chromium: Chromium, server: FakeServer,
     answer = popup.evaluate("chrome.runtime.sendMessage({command: 'importHistory', args: {hours: 3}})")
     assert answer["ok"], answer
     assert answer["value"]["imported"] == 2
-    wait_until(lambda: current_screen(popup) == "completed", 30, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     assert len(server.sessions) == 2

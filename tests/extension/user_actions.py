@@ -8,6 +8,7 @@ from typing import Any
 from tests.extension.browser import Chromium, current_screen, displayed_receipt, dwell, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
+from tests.support.conditions import LONG_PATIENCE_S
 
 EMAIL, PASSWORD = "reader@example.com", "correct horse"
 
@@ -42,10 +43,10 @@ def ready_to_record(chromium: Chromium, server: FakeServer, **settings: Any) -> 
     return popup
 
 
-def wait_for_screen(popup: Tab, name: str, timeout_s: float = 20.0) -> None:
+def wait_for_screen(popup: Tab, name: str) -> None:
     """Wait until the popup shows the screen `name`. Raises AssertionError with the displayed text."""
     try:
-        wait_until(lambda: current_screen(popup) == name, timeout_s, name)
+        wait_until(lambda: current_screen(popup) == name, what=name)
     except AssertionError as error:
         view = popup.evaluate("chrome.storage.session.get(null).then(JSON.stringify)")
         raise AssertionError(f"{error}: {popup.text('body')!r}, {view}") from None
@@ -58,10 +59,10 @@ def read_article(tab: Tab, url: str, number: int, seconds: float) -> None:
     dwell(seconds)
 
 
-def stop_recording(popup: Tab, timeout_s: float = 30.0) -> dict[str, int]:
+def stop_recording(popup: Tab) -> dict[str, int]:
     """Press Stop and wait until all events are sent. Returns the final receipt."""
     popup.click("[data-name=stop]")
-    wait_until(lambda: current_screen(popup) == "completed", timeout_s, "completed")
+    wait_until(lambda: current_screen(popup) == "completed", LONG_PATIENCE_S, "completed")
     return stored_receipt(popup)
 
 
