@@ -29,6 +29,7 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 _PLAIN = {f"{ord(char):02X}": char for char in _UNRESERVED}
 #: Room for user-info, host and port.
 _MAX_AUTHORITY_CHARS = 1_000
+_AUTHORITY_END = re.compile(r"[/?#]")
 _IGNORED = str.maketrans("", "", "\t\r\n")
 # What nearly all addresses look like: `urlsplit` finds the same parts, in four times the time.
 _PLAIN_URL = re.compile(
@@ -36,6 +37,17 @@ _PLAIN_URL = re.compile(
 )
 # Everything that may stand unescaped in a URL, and `%`: only what is not ASCII, blanks and quotes are escaped.
 _KEPT = "!#$%&'()*+,/:;=?@[]~|{}^`\\"
+
+
+def without_long_authority(url: str) -> str:
+    """`url` with the end of its authority only, if that is far longer than any host; the end of a host decides."""
+    if url.isascii() or len(url) <= _MAX_AUTHORITY_CHARS:
+        return url
+    url = url.translate(_IGNORED)
+    before, slashes, rest = url.partition("//")
+    end = _AUTHORITY_END.search(rest)
+    length = end.start() if end else len(rest)
+    return url if length <= _MAX_AUTHORITY_CHARS else before + slashes + rest[length - _MAX_AUTHORITY_CHARS :]
 
 
 def split_url(url: str) -> SplitResult | None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from models.urls import without_long_authority
+
 _RULES: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("site_rules.json").read_text("utf-8"))
 _BY_HOST: Final[dict[str, str]] = {host: kind for kind, hosts in _RULES["hosts"].items() for host in hosts}
 _HOSTS: Final = frozenset(_BY_HOST)
@@ -76,7 +78,7 @@ def site_host(url: str) -> str:
     plain = _PLAIN_ADDRESS.match(url)
     if plain is not None:
         return plain[1]
-    text = url.strip()
+    text = without_long_authority(url.strip())
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() in ("http", "https") and "\\" in rest:
         text = scheme + colon + rest.replace("\\", "/")
@@ -160,7 +162,7 @@ def _sensitive_host(host: str) -> str | None:
 
 def _path_and_route(url: str) -> tuple[str, str]:
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(without_long_authority(url.strip()))
     except ValueError:
         return "", ""
     return parts.path, parts.fragment.partition("?")[0] if parts.fragment[:1] in ("/", "!") else ""

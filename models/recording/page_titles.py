@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from models.text import collapse_whitespace
+from models.urls import split_url
 
 _MAX_TITLE_CHARS = 2000
 #: A challenge or an error page has less text than this.
@@ -184,5 +185,6 @@ def _without_changing_counter(title: str, titles: Sequence[str]) -> str:
 
 def file_name(url: str) -> str | None:
     """The name of the document at `url`, such as "report 2026.pdf"; None for an address without one."""
-    name = unquote(urlsplit(url).path.rpartition("/")[2]).strip()
+    parts = split_url(url)
+    name = unquote(parts.path.rpartition("/")[2]).strip() if parts else ""
     return name[:_MAX_TITLE_CHARS] if _DOCUMENT.search(name) else None

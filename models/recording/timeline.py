@@ -30,7 +30,7 @@ from models.recording.attention import AwaySpan, VisitOrigin, away_spans, visit_
 from models.recording.corrections import apply_corrections
 from models.recording.page_titles import clean_title, file_name, is_interim_title, title_of_page
 from models.recording.pages import MAX_PAGE_CHARS, CapturedPage
-from models.urls import former_page_id, page_id, page_url, url_hash
+from models.urls import former_page_id, page_id, page_url, split_url, url_hash
 
 DAY_MS = 86_400_000
 #: Without a `page_leave` it is unknown how long a page was read: 30 minutes end a visit, as in web analytics.
@@ -311,8 +311,10 @@ def _error_status(event: TimelineEvent) -> int | None:
 
 def _canonical(event: TimelineEvent, url: str) -> str | None:
     canonical = _text(event.get("canonical", "canonical_url", "canonicalUrl"), 8192)
+    if not canonical or split_url(canonical) is None or split_url(url) is None:
+        return None
     try:
-        return urljoin(url, canonical.strip()) if canonical else None
+        return urljoin(url, canonical.strip())
     except ValueError:
         return None
 

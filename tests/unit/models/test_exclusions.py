@@ -104,3 +104,11 @@ def test_the_users_list_covers_every_spelling(url: str) -> None:
 
 def test_pages_of_the_browser_cannot_be_allowed() -> None:
     assert _batch("chrome://settings").rows == []
+
+
+@pytest.mark.parametrize(
+    "form", ["https://{}.paypal.com/", "https://{}.paypal.com:443?a#b", "ht\ntps://{}@paypal.com/x"]
+)
+def test_the_end_of_an_endless_host_decides(form: str) -> None:
+    assert default_exclusion_rule(form.format("\u0315\u0300" * 50_000)) == default_exclusion_rule("https://paypal.com/")
+    assert default_exclusion_rule("https://paypal.com/") is not None
