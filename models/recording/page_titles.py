@@ -30,7 +30,7 @@ _COUNTER = (
     rf"|（{_YEAR}{_COUNT}{_COUNTED}）|\([{_SIGNS}*!]\))"
 )
 _LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*)")
-# White space is matched from its first character and never given back: titles of blanks take linear time.
+# White space is matched from its first character, possessively: titles of blanks take linear time.
 _TRAILING_COUNTER = re.compile(rf"(?<!\s)\s*+{_COUNTER}\s*+$")
 # Notices that alternate with the title to draw attention: "New message! | …", "(1) new notification - …".
 _NOTICE = re.compile(
