@@ -140,6 +140,9 @@ bench-dashboard: web-app ## Weight, a 1,000-node map and Lighthouse, in Chromium
 	@cd benchmarks/lighthouse && { test -d node_modules || $(NPM) ci --silent --ignore-scripts; }
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.bench_dashboard $(ARGS)
 
+bench-webhooks: setup ## Acknowledging 200 webhooks of Stripe a second, beside recording (ARGS=--budgets)
+	@$(BIN)/python -m benchmarks.bench_webhooks $(ARGS)
+
 bench-limiter: setup ## What limiter and ledger add to a provider's call
 	@$(BIN)/python -m benchmarks.bench_limiter $(ARGS)
 

@@ -37,6 +37,7 @@ _Task = Annotated[
         "sessions.enforce_retention",
         "sessions.close_abandoned",
         "accounts.erase",
+        "accounts.delete_expired_rows",
         "ai.release_expired_reservations",
         "ai.purge_texts",
         "jobs.requeue_stalled",
@@ -117,6 +118,10 @@ class _Received(NamedTuple):
     outcome: Annotated[str, OneOf("stored", "repeated", "refused")]
 
 
+class _Denial(NamedTuple):
+    what: Annotated[str, OneOf("tokens", "feature", "sessions", "storage")]
+
+
 class _Mail(NamedTuple):
     outcome: Annotated[
         str,
@@ -194,6 +199,12 @@ BILLING_DUPLICATES = REGISTRY.counter(
     "trailmind_billing_duplicates_total", "Live subscriptions found beside the current one of a customer", NoLabels
 )
 
+QUOTA_DENIALS = REGISTRY.counter(
+    "trailmind_quota_denials_total", "Requests and maps that the user's plan did not allow", _Denial
+)
+AI_COST = REGISTRY.counter(
+    "trailmind_ai_cost_microdollars_total", "Cost of calls to AI providers at their list prices", _ProviderOnly
+)
 MAILS = REGISTRY.counter("trailmind_mails_total", "Mails sent, delayed, refused by the server, or not sent", _Mail)
 
 

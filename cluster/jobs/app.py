@@ -33,6 +33,7 @@ from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
+from models.accounts.expired_rows import delete_expired_rows
 from models.ai_calls import purge_call_texts, release_lost_calls
 from models.billing.webhook_inbox import delete_old_events
 from models.errors import JobFailed, MapInterrupted, coded_reason
@@ -41,6 +42,7 @@ from models.jobs import (
     BILLING,
     CLOSE_ABANDONED,
     CLOSE_BILLING,
+    DELETE_EXPIRED_ROWS,
     DELETE_FAILED_MAILS,
     ENFORCE_RETENTION,
     ERASE_ACCOUNTS,
@@ -245,8 +247,7 @@ async def purge_ai_texts(context: JobContext, timestamp: int) -> None:
 async def erase_accounts(context: JobContext, timestamp: int) -> None:
     """Erase closed accounts whose grace period has ended."""
     resources = _resources(context)
-    mailer = resources.mail_queue.mailer if resources.mail_queue is not None else None
-    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s, mailer)
+    await erase_due_accounts(resources.pool, resources.account_deletion_delay_s, resources.mail_queue)
 
 
 async def enforce_retention(context: JobContext, timestamp: int) -> None:
@@ -254,6 +255,13 @@ async def enforce_retention(context: JobContext, timestamp: int) -> None:
     resources = _resources(context)
     if resources.retention is not None:
         await resources.retention.enforce(resources.pool)
+
+
+async def delete_expired(context: JobContext, timestamp: int) -> None:
+    """Delete used and expired secrets, ended logins and share links."""
+    async with _resources(context).pool.connection() as connection:
+        counts = await delete_expired_rows(connection)
+    log.info("expired_rows_deleted", num_rows=sum(counts.values()))
 
 
 async def delete_old_failed_mails(context: JobContext, timestamp: int) -> None:
@@ -309,5 +317,7 @@ PERIODIC_TASKS: tuple[PeriodicTask, ...] = (
     PeriodicTask(ENFORCE_RETENTION, "17 * * * *", enforce_retention),
     PeriodicTask(HANDLE_WEBHOOKS, "* * * * *", handle_webhooks, BILLING),
     PeriodicTask(RECONCILE_BILLING, "37 * * * *", reconcile_billing, BILLING),
+    # In a queue that workers of the previous version do not take jobs from.
+    PeriodicTask(DELETE_EXPIRED_ROWS, "47 3 * * *", delete_expired, REPORTS),
     PeriodicTask(DELETE_FAILED_MAILS, "27 * * * *", delete_old_failed_mails),
 )

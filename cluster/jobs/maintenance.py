@@ -18,9 +18,11 @@ from procrastinate.jobs import Status
 from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from cluster.mail.sender import Mailer
+from cluster.mail.messages import Language, erasure_receipt_mail
+from cluster.mail.queue import NOTICE_TTL, MailQueue
 from models.accounts.audit import insert_audit_entry
 from models.accounts.erasure import accounts_to_erase, erase_user
+from models.accounts.mail_records import mail_recipient
 from models.billing.purchases import end_billing
 from models.errors import IllegalTransition, MapInterrupted, NotFound, Unavailable, coded_reason
 from models.jobs import BATCH
@@ -68,7 +70,7 @@ async def purge_session(pool: AsyncConnectionPool[Any], session_id: uuid.UUID) -
 
 
 async def erase_due_accounts(
-    pool: AsyncConnectionPool[Any], grace_period_s: float, mailer: Mailer | None = None
+    pool: AsyncConnectionPool[Any], grace_period_s: float, mail_queue: MailQueue | None = None
 ) -> int:
     """Erase the accounts that were closed longer ago than `grace_period_s`, and their mails; return how many.
 
@@ -82,11 +84,16 @@ async def erase_due_accounts(
         with _isolated("account_not_erased", user_id=str(user_id)):
             async with pool.connection() as connection, connection.transaction():
                 await end_billing(connection, user_id, is_erased=True)
+                recipient = await mail_recipient(connection, user_id, with_closed=True)
                 counts = await erase_user(connection, user_id)
                 await insert_audit_entry(connection, "account.erased", user_id, counts)
+                if mail_queue is not None and mail_queue.mailer.has_server and recipient is not None:
+                    language: Language = "en" if recipient.language == "en" else "ko"
+                    mail = erasure_receipt_mail(language, str(user_id), counts)
+                    await mail_queue.enqueue_to_former_user(connection, recipient.address, mail, ttl=NOTICE_TTL)
             num_erased += 1
-            if mailer is not None:
-                await mailer.erase_sent(user_id)
+            if mail_queue is not None:
+                await mail_queue.mailer.erase_sent(user_id)
             log.info("account_erased", num_rows=sum(counts.values()))
     return num_erased
 

@@ -125,6 +125,19 @@ class MailQueue:
         )
         return True
 
+    async def enqueue_to_former_user(self, connection: Connection, address: str, mail: Mail, *, ttl: timedelta) -> None:
+        """Enqueue a mail to the owner of an account that this transaction erases; the job names no user."""
+        message = self.mailer.compose(address, mail)
+        payload = json.dumps({"kind": mail.kind, "message": message.as_string(), "user_id": None})
+        await enqueue(
+            connection,
+            SEND_MAIL,
+            queue=MAIL,
+            user_id="",
+            sealed=self._cipher.encrypt(payload.encode()).decode(),
+            useful_until=int((self._clock() + ttl).timestamp()),
+        )
+
     async def _quiet_s(self, connection: Connection, user_id: uuid.UUID, now: datetime) -> float:
         recipient = await mail_recipient(connection, user_id)
         if recipient is None:

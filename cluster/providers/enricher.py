@@ -38,6 +38,7 @@ from models.billing.ledger import OutOfTokens, load_balance
 from models.errors import NotFound
 from models.mindmap.notes import MapNote, map_note
 from models.recording.pages import CapturedPage
+from telemetry.metrics import QUOTA_DENIALS
 
 log = structlog.get_logger("providers")
 
@@ -185,6 +186,7 @@ class Enricher:
         async with self._pool.connection() as connection:
             tokens_left = (await load_balance(connection, user_id, allowance)).tokens_left
         if tokens_left is not None and plan.estimate.tokens > tokens_left:
+            QUOTA_DENIALS.labels(what="tokens").inc()
             raise OutOfTokens(plan.estimate.tokens, tokens_left, allowance.period_end)
 
     async def _enrich_in_time(self, run: _MapRun) -> EnrichResult:

@@ -78,7 +78,7 @@ HAS_MAIL_NOTICE: Final = """
 """
 READ_MAIL_RECIPIENT: Final = """
     SELECT u.email, coalesce(s.language, 'ko'), s.time_zone FROM users u
-    LEFT JOIN user_settings s ON s.user_id = u.id WHERE u.id = %(user_id)s AND u.status = 'active'
+    LEFT JOIN user_settings s ON s.user_id = u.id WHERE u.id = %(user_id)s AND (u.status = 'active' OR %(with_closed)s)
 """
 SUPPRESS_ADDRESS: Final = """
     INSERT INTO mail_suppressions (digest, reason, created_at) VALUES (%(digest)s, %(reason)s, now())
@@ -153,9 +153,10 @@ async def has_received(connection: Connection, user_id: uuid.UUID, kind: str, su
     return await (await connection.execute(HAS_MAIL_NOTICE, values)).fetchone() is not None
 
 
-async def mail_recipient(connection: Connection, user_id: uuid.UUID) -> Recipient | None:
-    """Where mails to the user go; None for a closed or erased account."""
-    row = await (await connection.execute(READ_MAIL_RECIPIENT, {"user_id": user_id})).fetchone()
+async def mail_recipient(connection: Connection, user_id: uuid.UUID, *, with_closed: bool = False) -> Recipient | None:
+    """Where mails to the user go; None for an erased account, and for a closed one unless `with_closed`."""
+    values = {"user_id": user_id, "with_closed": with_closed}
+    row = await (await connection.execute(READ_MAIL_RECIPIENT, values)).fetchone()
     return None if row is None else Recipient(*row)
 
 

@@ -34,6 +34,8 @@ class BillingCycle:
         if number == 0:
             return self.start, self.end
         anchor, steps = (self.end, number - 1) if number > 0 else (self.start, number)
+        # In UTC: in another zone, 30 days are an hour more or less when clocks change between them.
+        anchor = anchor.astimezone(UTC)
         return anchor + steps * FREE_PERIOD, anchor + (steps + 1) * FREE_PERIOD
 
     def period_number_at(self, moment: datetime) -> int:
@@ -90,6 +92,7 @@ class PlanPhase:
 
 def free_cycle(anchor: datetime) -> BillingCycle:
     """Periods of 30 days from `anchor`."""
+    anchor = anchor.astimezone(UTC)
     return BillingCycle(anchor, anchor + FREE_PERIOD, is_fixed=True)
 
 

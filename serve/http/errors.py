@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from models.database import outage
 from models.errors import TrailmindError, Unavailable, ValidationFailed
+from telemetry.metrics import QUOTA_DENIALS
 
 log = structlog.get_logger("serve")
 
@@ -32,6 +33,15 @@ HTTP_CODES = {
     415: "UNSUPPORTED_MEDIA_TYPE",
     429: "RATE_LIMIT_EXCEEDED",
     503: "SERVICE_UNAVAILABLE",
+}
+
+
+#: The codes of errors that say that a plan does not allow something, by what it is.
+_DENIALS = {
+    "TOKEN_LIMIT_EXCEEDED": "tokens",
+    "PLAN_UPGRADE_REQUIRED": "feature",
+    "CONCURRENT_SESSION_LIMIT": "sessions",
+    "STORAGE_LIMIT": "storage",
 }
 
 
@@ -69,6 +79,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(TrailmindError)
     async def trailmind_error(request: Request, error: TrailmindError) -> JSONResponse:
+        if error.code in _DENIALS:
+            QUOTA_DENIALS.labels(what=_DENIALS[error.code]).inc()
         return error_response(error)
 
     @app.exception_handler(RequestValidationError)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.mail.messages import account_closed_mail
+from cluster.mail.messages import account_closed_mail, erasure_receipt_mail
 from cluster.mail.queue import NOTICE_TTL
 from models.accounts.audit import record_audit
 from models.accounts.erasure import count_user_rows, erase_user
@@ -119,6 +119,9 @@ async def _close_account(
         await end_billing(connection, user_id, is_erased=True)
         counts = await erase_user(connection, user_id)
         record_audit(db, None, "account.erased", user_id, **counts)
+        if state.mail_queue.mailer.has_server:
+            receipt = erasure_receipt_mail(language, str(user_id), counts)
+            await state.mail_queue.enqueue_to_former_user(connection, address, receipt, ttl=NOTICE_TTL)
     else:
         user.status, user.deleted_at = "inactive", datetime.now(UTC)
         await db.flush()

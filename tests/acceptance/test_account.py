@@ -191,9 +191,9 @@ async def test_erasure_includes_the_mails_in_the_outbox(
             await send_queued_mails(app, ann.id)
             assert len(mails_to(settings.data_dir, ann.email)) == 2
             await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
-            mailer = app.state.parts.mail_queue.mailer
+            mail_queue = app.state.parts.mail_queue
             async with AsyncConnectionPool(settings.database.postgres_dsn, min_size=1, open=False) as pool:
-                await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s, mailer)
+                await erase_due_accounts(pool, settings.privacy.account_deletion_delay_s, mail_queue)
         assert mails_to(settings.data_dir, ann.email) == []
         assert mails_to(settings.data_dir, bob.email)
 

@@ -33,7 +33,7 @@ class Marked:
     def __init__(self, person: ApiUser) -> None:
         self.person = person
         self.marker = f"zq{uuid.uuid4().hex[:12]}"
-        self.url = f"https://clinic.test/{self.marker}"
+        self.url = f"https://clinic.example/{self.marker}"
         self.id = ""
 
     async def record(self) -> None:
@@ -41,13 +41,16 @@ class Marked:
         m, t = self.marker, START_MS
         self.id = await self.person.start()
         pages = [
-            {**visit(f"https://bread.test/{i}", t + i * 60_000, content=TEXT + str(i)), "title": f"Sourdough bread {i}"}
+            {
+                **visit(f"https://bread.example/{i}", t + i * 60_000, content=TEXT + str(i)),
+                "title": f"Sourdough bread {i}",
+            }
             for i in range(3)
         ]
         secret = {**visit(self.url, t + 300_000, content=f"Appointment {m}. " * 30), "title": f"Appointment {m}"}
         marked = {"type": "highlight", "timestamp": t + 310_000, "url": self.url, "text": f"at nine {m}"}
         after = {
-            **visit("https://bread.test/9", t + 360_000, content=TEXT + "9"),
+            **visit("https://bread.example/9", t + 360_000, content=TEXT + "9"),
             "title": "Rye bread",
             "metadata": {"referrer": self.url},
         }
@@ -121,7 +124,7 @@ async def test_a_forgotten_marker_is_nowhere(
     moment = datetime.fromisoformat(visited_at)
     body = {
         "page": {"page_id": page_id(marked.url), "session_id": marked.id},
-        "site": {"domain": "clinic.test"},
+        "site": {"domain": "clinic.example"},
         "time": {"since": moment.isoformat(), "until": (moment + timedelta(seconds=20)).isoformat()},
     }[scope]
     reply = await marked.person.ok("POST", "/v1/forget", json=body)
@@ -162,7 +165,7 @@ async def test_a_worker_that_has_read_the_page_before_does_not_save_it(
         request = MapRequest(uuid.UUID(marked.id), True)
         source = await load_map_input(pool, request.session_id, "")
         assert source is not None
-        await marked.person.ok("POST", "/v1/forget", json={"domain": "clinic.test"})
+        await marked.person.ok("POST", "/v1/forget", json={"domain": "clinic.example"})
         assert await save_version(pool, request, source, None) is None
     assert marked.marker not in await dump_of(db)
 
@@ -170,7 +173,7 @@ async def test_a_worker_that_has_read_the_page_before_does_not_save_it(
 async def test_a_session_of_which_nothing_is_left_is_deleted(
     marked: Marked, settings: Settings, db: psycopg.AsyncConnection[Any]
 ) -> None:
-    for domain in ("bread.test", "clinic.test"):
+    for domain in ("bread.example", "clinic.example"):
         await marked.person.ok("POST", "/v1/forget", json={"domain": domain})
     assert (await marked.person.call("GET", f"/v1/sessions/{marked.id}")).status_code == 404
     async with job_worker(settings) as worker:
@@ -183,9 +186,9 @@ async def test_a_session_of_which_nothing_is_left_is_deleted(
 
 async def test_an_open_recording_must_be_stopped_first(marked: Marked) -> None:
     running = await marked.person.start()
-    answer = await marked.person.call("POST", "/v1/forget", json={"domain": "clinic.test", "session_id": running})
+    answer = await marked.person.call("POST", "/v1/forget", json={"domain": "clinic.example", "session_id": running})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "RECORDING_IS_OPEN")
-    reply = await marked.person.ok("POST", "/v1/forget", json={"domain": "clinic.test"})
+    reply = await marked.person.ok("POST", "/v1/forget", json={"domain": "clinic.example"})
     assert reply["open_recordings"] == 1
 
 
@@ -207,9 +210,9 @@ async def test_an_unclear_request_forgets_nothing(marked: Marked, body: dict[str
 
 async def test_another_users_recording_stays(marked: Marked, db: psycopg.AsyncConnection[Any]) -> None:
     bob = await sign_up(marked.person.client)
-    reply = await bob.ok("POST", "/v1/forget", json={"domain": "clinic.test"})
+    reply = await bob.ok("POST", "/v1/forget", json={"domain": "clinic.example"})
     assert (reply["receipt"]["session_ids"], reply["receipt"]["counts"]) == ([], {})
-    answer = await bob.call("POST", "/v1/forget", json={"domain": "clinic.test", "session_id": marked.id})
+    answer = await bob.call("POST", "/v1/forget", json={"domain": "clinic.example", "session_id": marked.id})
     assert answer.status_code == 404
     assert marked.marker in await dump_of(db)
 
@@ -236,7 +239,7 @@ async def test_the_data_of_a_held_account_stays(marked: Marked, db: psycopg.Asyn
     user_id, person = uuid.UUID(marked.person.id), marked.person
     assert await place_hold(db, user_id, "court order 7")
     for method, path, body in (
-        ("POST", "/v1/forget", {"domain": "clinic.test"}),
+        ("POST", "/v1/forget", {"domain": "clinic.example"}),
         ("DELETE", f"/v1/sessions/{marked.id}", None),
         ("DELETE", "/v1/auth/me?hard=true", None),
     ):

@@ -13,6 +13,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.app import JobResources, create_job_app
+from cluster.jobs.maintenance import erase_due_accounts
 from cluster.jobs.usage_warnings import UsageWarnings
 from cluster.mail.queue import MailQueue
 from cluster.mail.session_report import SessionReporter
@@ -22,7 +23,7 @@ from cluster.settings import Settings, with_changes
 from models.accounts.mail_records import MAX_OPTIONAL_A_DAY, lift_suppression
 from models.billing.ledger import TokenAllowance, grant
 from models.jobs import MAIL, REPORTS
-from tests.support.client import ApiUser, sign_up, visit
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.mail_server import MailServer, unused_port
 from tests.support.server import running_api
 from tests.support.worker import job_worker
@@ -77,9 +78,13 @@ async def world(settings: Settings, db: psycopg.AsyncConnection[Any]) -> AsyncIt
 @asynccontextmanager
 async def reader(world: World, db: psycopg.AsyncConnection[Any], **options: Any) -> AsyncIterator[ApiUser]:
     """A user with a confirmed address, who reads English and lives in Seoul."""
-    async with running_api(world.settings) as (_, client):
+    # A server that sends mail answers a sign-up by mail.
+    async with running_api(with_changes(world.settings, smtp_url=None)) as (_, client):
         client.headers |= {"X-Forwarded-Proto": "https", "Accept-Language": "en"}
         person = await sign_up(client)
+    async with running_api(world.settings) as (_, client):
+        client.headers |= {"X-Forwarded-Proto": "https", "Accept-Language": "en"}
+        person.client = client
         if options.get("is_verified", True):
             await db.execute("UPDATE users SET email_verified_at = now() WHERE id = %s", [person.id])
         await person.ok("PATCH", "/v1/users/me/settings", json={"language": "en", "time_zone": "Asia/Seoul"})
@@ -89,12 +94,15 @@ async def reader(world: World, db: psycopg.AsyncConnection[Any], **options: Any)
 async def record(world: World, person: ApiUser) -> str:
     """A session of two pages whose map is made."""
     session_id = await person.start(title="Ray <actors>")
-    texts = ("An actor keeps state between calls. " * 20, "A bounded queue slows its senders down. " * 20)
+    texts = {
+        "Actors keep state": "An actor keeps state. " * 20,
+        "Queues slow senders": "A full queue slows senders. " * 20,
+    }
     await person.send(
         session_id,
         [
-            {**visit(f"https://docs.test/{i}", START_MS + i * 60_000, content=text), "title": f"Page {i} about actors"}
-            for i, text in enumerate(texts)
+            {**visit(f"https://docs.example.com/{i}", START_MS + i * 60_000, content=text), "title": title}
+            for i, (title, text) in enumerate(texts.items())
         ],
     )
     await person.call(
@@ -115,11 +123,12 @@ async def test_the_report_arrives_once_with_picture_pages_and_link(
         assert mail["To"] == ann.email
         assert mail["Subject"] == "Your map is ready: Ray <actors>"
         assert mail["X-Request-ID"] == "req-of-the-stop-0001"
+
         html, text = mail.get_body(("html",)).get_content(), mail.get_body(("plain",)).get_content()
         link = f"https://trailmind.test/sessions/{session_id}"
         assert f'href="{link}"' in html
         assert link in text
-        for page in ("Page 0 about actors", "Page 1 about actors"):
+        for page in ("Actors keep state", "Queues slow senders"):
             assert page in html
             assert page in text
         assert 'src="cid:map"' in html
@@ -268,3 +277,23 @@ async def test_usage_is_warned_about_once_per_threshold_and_period(
         await use(1000, world.now)
         await warnings.check(world.pool, uuid.UUID(ann.id))
         assert len(await world.send_due()) == 1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_erased_account_gets_a_receipt_and_leaves_no_job(
+    world: World, db: psycopg.AsyncConnection[Any], at_once: bool
+) -> None:
+    async with reader(world, db) as ann:
+        await record(world, ann)
+        await world.send_due()
+        body = {"password": PASSWORD, "now": at_once}
+        await ann.ok("POST", "/v1/users/me/deletion", json=body)
+        if not at_once:
+            assert [mail["Subject"] for mail in await world.send_due()] == ["Your Trailmind account is closed"]
+            await db.execute("UPDATE users SET deleted_at = deleted_at - interval '8 days' WHERE id = %s", [ann.id])
+            await erase_due_accounts(world.pool, 7 * 86_400, world.queue)
+        cursor = await db.execute("SELECT count(*) FROM procrastinate_jobs WHERE args::text LIKE %s", [f"%{ann.id}%"])
+        assert await cursor.fetchone() == (0,)
+        [receipt] = await world.send_due()
+        assert (receipt["To"], receipt["Subject"]) == (ann.email, "Your Trailmind data is erased")
+        assert "browsing_sessions: 1" in receipt.get_body(("plain",)).get_content()

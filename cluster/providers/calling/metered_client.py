@@ -35,7 +35,7 @@ from cluster.providers.types import (
 from models import ai_calls
 from models.ai_calls import CallResult, NewCall
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
-from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_TOKENS
+from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
 
 log = structlog.get_logger("providers")
 
@@ -248,6 +248,7 @@ class MeteredClient:
             await ai_calls.complete_call(connection, call_id, result)
         AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
         AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
+        AI_COST.labels(provider=target.provider).inc(cost_micros(target, usage))
         AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
         AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
 
