@@ -42,9 +42,9 @@ class SessionScores:
     links_right: list[bool] = field(default_factory=list)
 
 
-def score_session(session: ExamSession) -> SessionScores:
+def score_session(session: ExamSession, *, with_vectors: bool = True) -> SessionScores:
     """The map of `session` by the local provider, and its scores."""
-    document = build_map(session.pages)
+    document = build_map(session.pages, with_meaning=with_vectors)
     captured = {page.page_id: page for page in session.pages}
     topic_of_node = document.topic_of_pages()
     topic_of = {n.data.page_id: topic_of_node[n.id] for n in document.nodes if n.id in topic_of_node}
@@ -77,11 +77,11 @@ def score_session(session: ExamSession) -> SessionScores:
     )
 
 
-def report(part: str, flavours: Sequence[str] = ()) -> dict[str, object]:
+def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True) -> dict[str, object]:
     """Means by flavour and over all sessions of one part of the exam."""
     chosen = [flavour for flavour in FLAVOURS if not flavours or flavour.name in flavours]
     began = time.perf_counter()
-    scores = [score_session(session) for session in exam_sessions(part, chosen)]
+    scores = [score_session(session, with_vectors=with_vectors) for session in exam_sessions(part, chosen)]
     by_flavour = {f.name: _means([s for s in scores if s.session.flavour == f.name]) for f in chosen}
     return {
         "part": part,
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--part", choices=(DEVELOPMENT, HELD_OUT))
     parser.add_argument("--flavour", action="append", default=[])
     parser.add_argument("--show", action="store_true", help="print the topics of every session")
+    parser.add_argument("--without-vectors", action="store_true", help="by words alone")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     for part in [arguments.part] if arguments.part else [DEVELOPMENT, HELD_OUT]:
@@ -131,7 +132,7 @@ def main() -> None:
             for session in exam_sessions(part, [f for f in FLAVOURS if f.name in (arguments.flavour or [f.name])]):
                 _show(score_session(session))
             continue
-        result = report(part, arguments.flavour)
+        result = report(part, arguments.flavour, with_vectors=not arguments.without_vectors)
         if arguments.json:
             sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=1) + "\n")
         else:

@@ -13,6 +13,7 @@ from cluster.maps.loader import MapInput, MapRequest, elapsed_ms
 from cluster.maps.progress import ProgressReporter
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.outline.types import Outline
+from cluster.mindmap.pages.features import lack_vectors
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
@@ -75,6 +76,8 @@ class MapPipeline:
         timings_ms["draw"] = elapsed_ms(began)
 
         notes = [*result.notes]
+        if lack_vectors(features):
+            notes.append(map_note("words_only"))
         if source.has_private_pages:
             # Not every client shows the server's verdicts: without this sentence, such pages would just be missing.
             notes.append(map_note("private_pages_excluded"))

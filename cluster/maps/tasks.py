@@ -21,6 +21,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
+from cluster.mindmap.text.meaning import sentence_encoder
 from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
@@ -45,7 +46,9 @@ def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[No
 
 def _features_step(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
     with _logged("page_features_extracted", context, num_pages=len(pages)):
-        return [page_features(page) for page in pages]
+        # A task runs in a worker process: the API process never loads the encoder.
+        encoder = sentence_encoder()
+        return [page_features(page, encoder) for page in pages]
 
 
 def _outline_step(

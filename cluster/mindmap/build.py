@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
-from cluster.mindmap.pages.features import page_features
+from cluster.mindmap.pages.features import lack_vectors, page_features
+from cluster.mindmap.text.meaning import sentence_encoder
 from models.mindmap.document import MindmapDocument
+from models.mindmap.notes import map_note
 from models.recording.pages import CapturedPage
 
 
@@ -17,12 +19,16 @@ def build_map(
     title: str | None = None,
     language: str | None = None,
     previous: MindmapDocument | None = None,
+    with_meaning: bool = True,
 ) -> MindmapDocument:
-    """The map of `pages`, by the local provider.
+    """The map of `pages`, by the local provider; by words alone unless `with_meaning`.
 
     `title` is the user's own session title, if any; `language` is the user's ("ko" or "en") and decides the language
     of the summary of a session in mixed languages. `previous` is the last version without edits; the new map reuses
     its ids and positions. Never raises for unusual page content.
     """
-    outline = build_outline([page_features(page) for page in pages], title=title, language=language)
-    return compose_document(outline, pages, provider="local", session_title=title, previous=previous)
+    encoder = sentence_encoder() if with_meaning else None
+    features = [page_features(page, encoder) for page in pages]
+    outline = build_outline(features, title=title, language=language)
+    document = compose_document(outline, pages, provider="local", session_title=title, previous=previous)
+    return document.with_notes([map_note("words_only")]) if with_meaning and lack_vectors(features) else document

@@ -179,6 +179,7 @@ def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> di
     from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
     from cluster.mindmap.outline.pipeline import build_outline
     from cluster.mindmap.pages.features import page_features
+    from cluster.mindmap.text.meaning import sentence_encoder
     from models.mindmap.validation import validate_document
 
     try:
@@ -187,7 +188,8 @@ def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> di
     except (OSError, ValueError, KeyError) as error:
         raise typer.BadParameter(f"{name}: {error}", param_hint="SESSIONS") from error
     started_at = time.perf_counter()
-    features = [page_features(page) for page in pages]
+    encoder = sentence_encoder()
+    features = [page_features(page, encoder) for page in pages]
     document = compose_document(build_outline(features), pages, provider="local", session_title=None)
     seconds = time.perf_counter() - started_at
     return {

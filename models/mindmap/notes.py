@@ -19,6 +19,7 @@ SENTENCES: Final = {
     "private_pages_excluded": "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
     "error_pages": "{count} pages were error pages of their sites.",
     "texts_unreadable": "The text of {count} pages could not be read, for example of scanned PDF files.",
+    "words_only": "Topics were found by words alone: the package that compares meaning is not installed.",
     "unknown_pages": "{count} page ids were not of this session and were dropped.",
     "repeated_pages": "{count} pages had more than one place; the first was kept.",
 }

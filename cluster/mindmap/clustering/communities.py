@@ -7,6 +7,7 @@ the number of communities itself. Nodes are visited in a fixed order, so that th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,15 +17,35 @@ from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.8
 #: Groups are merged when their similarity to each other is at least this share of the similarity inside them.
 TOPIC_MERGE_RATIO, SUBTOPIC_MERGE_RATIO = 0.75, 1.0
-MAX_TOPICS, MAX_SUBTOPICS = 10, 6
+MAX_TOPICS, MAX_SUBTOPICS = 24, 6
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 
-def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArray:
-    """The topic number of every page, numbered by first appearance. Fewer than four pages are one topic.
+#: The scale of affinities is the same in every session: pages of one subject have .3 in the mean, of two subjects .08.
+#: Groups are merged from this mean affinity on, whatever is inside them …
+MERGE_AFFINITY = 0.22
+#: … and from this share of the lower affinity inside them, if it is not below what unrelated pages have.
+MERGE_SHARE, MIN_MERGE_AFFINITY = 0.75, 0.08
+#: Parts of a group that are less near to each other than this are different subjects.
+SPLIT_AFFINITY, SPLIT_RESOLUTION = 0.11, 1.2
+#: The same for two or three pages, of which each is a group at first.
+FEW_PAGES_AFFINITY = 0.12
+#: A page that is nearer to no group than this is a topic of its own.
+MIN_JOIN_SIMILARITY = 0.15
+#: Similarities up to this are chance, and no edges of the graph.
+CHANCE_SIMILARITY = 0.08
+_MAX_NEIGHBOURS = 5
 
-    `similarity` is a symmetric matrix (pages x pages) in reading order.
+
+def find_topics(similarity: FloatArray, affinity: FloatArray | None = None, max_topics: int = MAX_TOPICS) -> IntArray:
+    """The topic number of every page, numbered by first appearance.
+
+    `similarity` is a symmetric matrix (pages x pages) in reading order. `affinity` is known where the pages have
+    vectors of their meaning: what is comparable between sessions, so that it tells one subject from two. Without it,
+    fewer than four pages are one topic.
     """
+    if affinity is not None:
+        return _topics_by_affinity(similarity, affinity, max_topics)
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
@@ -32,6 +53,84 @@ def find_topics(similarity: FloatArray, max_topics: int = MAX_TOPICS) -> IntArra
     groups = louvain(graph, TOPIC_RESOLUTION)
     groups = reassign_singletons(similarity, groups)
     return renumber(merge_similar_groups(similarity, groups, TOPIC_MERGE_RATIO, max_topics))
+
+
+def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, max_topics: int) -> IntArray:
+    """Communities, without those that hold unrelated parts, merged while they are near each other."""
+    num_pages = len(similarity)
+    if num_pages < 4:
+        alone = np.arange(num_pages)
+        return renumber(_merge_while(affinity, alone, lambda between, _: between / FEW_PAGES_AFFINITY))
+    groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), TOPIC_RESOLUTION))
+    groups = renumber(reassign_singletons(similarity, groups, MIN_JOIN_SIMILARITY))
+    return renumber(_merge_near_groups(affinity, groups, max_topics))
+
+
+def _graph_above_chance(similarity: FloatArray) -> FloatArray:
+    num_neighbours = min(_MAX_NEIGHBOURS, len(similarity) - 1)
+    return nearest_neighbour_graph(np.maximum(similarity - CHANCE_SIMILARITY, 0.0), num_neighbours)
+
+
+def _split_unrelated_parts(affinity: FloatArray, groups: IntArray) -> IntArray:
+    """`groups` divided where their parts are unrelated.
+
+    Modularity joins small communities of a large graph (Fortunato and Barthelemy 2007, "Resolution limit").
+    """
+    divided = np.zeros(len(groups), dtype=np.int64)
+    num_groups = 0
+    for group in range(int(groups.max()) + 1):
+        members = np.nonzero(groups == group)[0]
+        parts = np.zeros(len(members), dtype=np.int64)
+        if len(members) >= 4:
+            inside = affinity[np.ix_(members, members)]
+            parts = reassign_singletons(inside, louvain(_graph_above_chance(inside), SPLIT_RESOLUTION))
+            parts = renumber(_merge_while(inside, renumber(parts), lambda between, _: between / SPLIT_AFFINITY))
+        divided[members] = parts + num_groups
+        num_groups += int(parts.max()) + 1
+    return divided
+
+
+def _merge_near_groups(affinity: FloatArray, groups: IntArray, max_groups: int) -> IntArray:
+    def nearness(between: float, inside: float) -> float:
+        return max(between / MERGE_AFFINITY, between / max(MERGE_SHARE * inside, MIN_MERGE_AFFINITY))
+
+    return _merge_while(affinity, groups, nearness, max_groups)
+
+
+def _merge_while(
+    affinity: FloatArray,
+    groups: IntArray,
+    nearness: Callable[[float, float], float],
+    max_groups: int | None = None,
+) -> IntArray:
+    """Merge the nearest two groups while they are near (1 or more), or while there are more than `max_groups`.
+
+    `nearness` is given the mean affinity between two groups, and the lower one inside them (1 for single pages).
+    """
+    groups = renumber(groups)
+    num_groups = int(groups.max()) + 1 if len(groups) else 0
+    membership = np.zeros((num_groups, len(groups)))
+    membership[groups, np.arange(len(groups))] = 1.0
+    sums = membership @ affinity @ membership.T
+    sizes = membership.sum(axis=1)
+    remaining = list(range(num_groups))
+    while len(remaining) > 1:
+        inside = {g: sums[g, g] / (sizes[g] * (sizes[g] - 1)) if sizes[g] > 1 else 1.0 for g in remaining}
+        best: tuple[float, int, int] = (-math.inf, 0, 0)
+        for x, a in enumerate(remaining):
+            for b in remaining[x + 1 :]:
+                value = round(nearness(float(sums[a, b] / (sizes[a] * sizes[b])), min(inside[a], inside[b])), 9)
+                if value > best[0]:
+                    best = (value, a, b)
+        value, a, b = best
+        if value < 1.0 and (max_groups is None or len(remaining) <= max_groups):
+            break
+        sums[a] += sums[b]
+        sums[:, a] += sums[:, b]
+        sizes[a] += sizes[b]
+        groups[groups == b] = a
+        remaining.remove(b)
+    return groups
 
 
 def find_subtopics(similarity: FloatArray) -> IntArray | None:
@@ -139,20 +238,23 @@ def modularity(graph: FloatArray, groups: IntArray) -> float:
     return inside / total - expected / total**2
 
 
-def reassign_singletons(similarity: FloatArray, groups: IntArray) -> IntArray:
+def reassign_singletons(similarity: FloatArray, groups: IntArray, min_similarity: float | None = None) -> IntArray:
     """Assign every page that is a group of its own to the most similar group, by its three most similar pages.
 
-    All pages become one group when no group has two pages.
+    A page that is less similar than `min_similarity` stays alone. Without that number, all pages become one group when
+    no group has two pages.
     """
     groups = groups.copy()
     sizes = np.bincount(groups)
     singletons = [i for i in range(len(groups)) if sizes[groups[i]] == 1]
     larger_groups = [g for g in range(len(sizes)) if sizes[g] >= 2]
     if not larger_groups:
-        return np.zeros(len(groups), dtype=np.int64)
+        return np.zeros(len(groups), dtype=np.int64) if min_similarity is None else groups
     members = {g: np.nonzero(groups == g)[0] for g in larger_groups}
     for i in singletons:
-        groups[i] = max(larger_groups, key=lambda g: (float(np.sort(similarity[i, members[g]])[-3:].mean()), -g))
+        nearest, negative = max((float(np.sort(similarity[i, members[g]])[-3:].mean()), -g) for g in larger_groups)
+        if min_similarity is None or nearest >= min_similarity:
+            groups[i] = -negative
     return groups
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.pages.features import PageFeatures
 from cluster.mindmap.pages.places import place_of
+from cluster.mindmap.text.meaning import vector_cosines
 
 SITE_SIMILARITY_WEIGHT, VISIT_ORDER_WEIGHT = 0.18, 0.10
 #: Pages further apart than this many visits are not near each other in reading order.
@@ -17,6 +18,13 @@ MAX_VISIT_DISTANCE = 6
 MAX_DOCUMENT_SHARE = 0.8
 #: Similarity of two pages of one owner on a platform.
 OWNER_SIMILARITY = 0.8
+#: Weight of meaning beside words, for pages with text and for pages that are known by their title alone.
+MEANING_WEIGHT, TITLE_MEANING_WEIGHT = 0.5, 0.7
+#: With vectors of fewer pages than this, pages are compared by words alone.
+MIN_VECTOR_SHARE = 0.6
+AFFINITY_SITE_WEIGHT, AFFINITY_VISIT_ORDER_WEIGHT = 0.1, 0.1
+#: Fewer pages have no document frequencies to speak of.
+MIN_PAGES_FOR_FREQUENCIES = 4
 _QUANTIZATION = float(1 << 20)
 #: Terms per matrix product: bounds the memory of the dense block.
 _COLUMNS_PER_BLOCK = 2048
@@ -59,11 +67,15 @@ def _tf_idf(
     """Normalised TF-IDF weights with logarithmic term frequency (Salton and Buckley 1988), in coordinate form."""
     df = np.bincount(cols, minlength=num_terms)
     kept = (df[cols] >= 2) & (df[cols] <= max(2.0, MAX_DOCUMENT_SHARE * num_pages))
-    rows, cols, tf = rows[kept], cols[kept], tf[kept]
     # Plus 1: among a few dozen pages a frequent word still separates two subjects.
     idf = np.log((1 + num_pages) / (1 + df)) + 1.0
     weights = (1 + np.log(np.maximum(tf, 1.0))) * idf[cols]
-    norms = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=num_pages))
+    # Among a handful of pages, words that a page does not share describe it too: otherwise one word in common would
+    # make two titles equal.
+    is_measured = kept if num_pages >= MIN_PAGES_FOR_FREQUENCIES else np.ones_like(kept)
+    squares = np.where(is_measured, weights * weights, 0.0)
+    norms = np.sqrt(np.bincount(rows, weights=squares, minlength=num_pages))
+    rows, cols, weights = rows[kept], cols[kept], weights[kept]
     weights = np.round(weights / np.maximum(norms[rows], 1e-12) * _QUANTIZATION) / _QUANTIZATION
     return rows, cols, weights
 
@@ -130,6 +142,38 @@ def visit_order_similarity(pages: Sequence[PageFeatures]) -> FloatArray:
                 nearness = float(np.exp(-(distance - 1) / 2))
                 similarity[i, j] = similarity[j, i] = max(similarity[i, j], nearness)
     return similarity
+
+
+def meaning_similarity(pages: Sequence[PageFeatures]) -> FloatArray | None:
+    """Cosines of the vectors of what the pages are about (pages x pages), 0 where a page has none.
+
+    None unless most of the pages have a vector, all by the same model.
+    """
+    models = {page.meaning.model for page in pages if page.meaning.vector}
+    num_vectors = sum(1 for page in pages if page.meaning.vector)
+    if len(models) != 1 or num_vectors < MIN_VECTOR_SHARE * len(pages):
+        return None
+    return vector_cosines([page.meaning.vector for page in pages])
+
+
+def words_and_meaning(text: FloatArray, meaning: FloatArray, pages: Sequence[PageFeatures]) -> FloatArray:
+    """The weighted mean of the similarities by words and by meaning, rounded; meaning counts more for bare titles.
+
+    Pairs in which a page has no vector are compared by words alone.
+    """
+    weight = np.array([MEANING_WEIGHT if page.meaning.has_prose else TITLE_MEANING_WEIGHT for page in pages])
+    has_vector = np.array([bool(page.meaning.vector) for page in pages])
+    weights = np.where(has_vector[:, None] & has_vector[None, :], (weight[:, None] + weight[None, :]) / 2, 0.0)
+    rounded: FloatArray = np.round((1 - weights) * text + weights * meaning, 9)
+    return rounded
+
+
+def page_affinity(blended: FloatArray, site: FloatArray, visit_order: FloatArray) -> FloatArray:
+    """How near pages are on the scale on which groups are merged and divided (`communities.MERGE_AFFINITY`)."""
+    # All of a handful of pages are visited one after the other.
+    order_weight = AFFINITY_VISIT_ORDER_WEIGHT if len(blended) >= MIN_PAGES_FOR_FREQUENCIES else 0.0
+    rounded: FloatArray = np.round(blended + AFFINITY_SITE_WEIGHT * site + order_weight * visit_order, 9)
+    return rounded
 
 
 def combined_similarity(

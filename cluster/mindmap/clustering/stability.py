@@ -14,7 +14,7 @@ from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 NUM_FOLDS, MIN_PAGES, MAX_PAGES = 4, 8, 700
 
 
-def topic_stability(similarity: FloatArray, topics: IntArray) -> float | None:
+def topic_stability(similarity: FloatArray, topics: IntArray, affinity: FloatArray | None = None) -> float | None:
     """How well the topics agree with those of the same session without every tenth page, in 0..1.
 
     The mean adjusted Rand index (negative values count as 0) over four different starts. None for a session too small
@@ -26,7 +26,8 @@ def topic_stability(similarity: FloatArray, topics: IntArray) -> float | None:
     agreements = []
     for fold in range(NUM_FOLDS):
         kept = np.array([i for i in range(num_pages) if i % 10 != fold], dtype=np.int64)
-        topics_without = find_topics(similarity[np.ix_(kept, kept)])
+        rows = np.ix_(kept, kept)
+        topics_without = find_topics(similarity[rows], None if affinity is None else affinity[rows])
         agreements.append(max(0.0, adjusted_rand_index(topics[kept].tolist(), topics_without.tolist())))
     return round(sum(agreements) / len(agreements), 4)
 

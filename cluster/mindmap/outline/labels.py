@@ -11,6 +11,7 @@ import numpy as np
 
 from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
+from cluster.mindmap.pages.evidence import content_words, supports_label
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.stop_words import is_function_word
 from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, SITE_NAME_STOP_WORDS, STOP_WORDS
@@ -28,6 +29,9 @@ HOST_NAME_SCORE = 0.45  # High enough to win when the pages have little else in 
 MIN_SITE_NAME_USE = 0.25
 MAX_SITE_SHARE_OUTSIDE = 0.15  # A site name that more of the other pages have does not distinguish the topic.
 _MAX_OPTIONS = 12
+#: Half of a label's words must stand in the titles of this share of the pages; for a sub-topic it is a condition.
+MIN_TITLE_SHARE = 0.5
+MIN_SUBTOPIC_PAGES = 3
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
@@ -60,7 +64,8 @@ class TopicLabeler:
     def label(self, pages: IntArray, *, rivals: IntArray, parent: str = "") -> tuple[str, tuple[str, ...]]:
         """A label for the group `pages` that distinguishes it from `rivals`, and up to six keywords.
 
-        `pages` and `rivals` are rows of the corpus; `parent` is the label of the topic whose sub-topic is labelled.
+        `pages` and `rivals` are rows of the corpus; `parent` is the label of the topic whose sub-topic is labelled. A
+        sub-topic whose pages have nothing in common that their titles say has the empty label.
         """
         sequences = self._index.word_sequences(pages)
         candidates = self._index.candidates(
@@ -71,15 +76,36 @@ class TopicLabeler:
         if not parent:
             options += self._site_name_options(pages, rivals)
             options += self._host_name_options(pages, rivals, sequences)
-        options.sort(key=lambda option: (-option.score, option.text))
-        label = self._choose_label(options, is_subtopic=bool(parent))
-        if parent and len(pages) == 2 and options and options[0].score < CONFIDENT_SCORE / 2:
-            # Two pages with little in common are best described by both titles.
-            label = self._joined_titles(pages) or label
+        options = self._by_titles(options, pages, parent)
+        label = self._choose_label(options, pages, is_subtopic=bool(parent))
+        if parent and not label:
+            return "", keywords
         if not label or not self._is_unused(label) or len(pages) == 1:
             label = self._fallback_label(label, options, pages)
         self._used_labels.add(_normalize(label))
         return label, keywords
+
+    def _by_titles(self, options: Sequence[_LabelOption], pages: IntArray, parent: str) -> list[_LabelOption]:
+        """The options, best first; those that few titles say count less, and do not name a sub-topic.
+
+        A reader checks a label against the titles below it. Words of the parent's label say nothing new.
+        """
+        parent_words = content_words(parent)
+        kept = []
+        for option in options:
+            share = self._title_share(option.text, pages)
+            if parent and (share < MIN_TITLE_SHARE or content_words(option.text) & parent_words):
+                continue
+            factor = 1.0 if parent else 0.4 + 0.6 * min(1.0, share / MIN_TITLE_SHARE)
+            kept.append(replace(option, score=round(option.score * factor, 9)))
+        return sorted(kept, key=lambda option: (-option.score, option.text))
+
+    def _title_share(self, text: str, pages: IntArray) -> float:
+        """The share of `pages` whose titles contain at least half of the words of `text`."""
+        return sum(1 for i in pages if supports_label(text, self._corpus.pages[int(i)].title)) / len(pages)
+
+    def _titles_with(self, text: str, pages: IntArray) -> set[int]:
+        return {int(i) for i in pages if supports_label(text, self._corpus.pages[int(i)].title)}
 
     def _is_korean(self, pages: IntArray) -> bool:
         """Whether most pages are in Korean, or their titles are mostly in Hangul."""
@@ -123,19 +149,26 @@ class TopicLabeler:
             chosen.setdefault(best.key, best)
         return list(chosen.values())
 
-    def _choose_label(self, options: Sequence[_LabelOption], *, is_subtopic: bool) -> str:
-        """The best option, or a combination of it with a second one; empty when no option is usable."""
+    def _choose_label(self, options: Sequence[_LabelOption], pages: IntArray, *, is_subtopic: bool) -> str:
+        """The best option, or for a topic a combination of it with a second one; empty when no option is usable."""
         formatted = [replace(option, text=_format_label(option.text)) for option in options]
         usable = [option for option in formatted if option.text and self._is_unused(option.text)]
         if not usable:
             return ""
         best = usable[0]
-        if best.is_proper_name and best.coverage >= MIN_NAME_COVERAGE:
+        if is_subtopic or (best.is_proper_name and best.coverage >= MIN_NAME_COVERAGE):
             return best.text
-        combined = "" if best.is_proper_name or is_subtopic else self._combined_with_name(best, usable[1:8])
+        combined = "" if best.is_proper_name else self._combined_with_name(best, usable[1:8])
         is_weak = best.coverage < MIN_SINGLE_COVERAGE or (best.score < CONFIDENT_SCORE and " " not in best.text)
         if not combined and is_weak:
-            combined = self._combined_with_phrase(best, usable[1:6])
+            covered = self._titles_with(best.text, pages)
+            # A second half is worth its place where it names pages that the first does not, and the other way round.
+            dividing = [
+                other
+                for other in usable[1:6]
+                if (also := self._titles_with(other.text, pages)) - covered and covered - also
+            ]
+            combined = self._combined_with_phrase(best, dividing)
         return combined or best.text
 
     def _combined_with_name(self, best: _LabelOption, others: Sequence[_LabelOption]) -> str:
@@ -165,13 +198,6 @@ class TopicLabeler:
         if first_words & second_words or len(languages) > 1:
             return ""
         return joined if _is_short_enough(joined) and self._is_unused(joined) else ""
-
-    def _joined_titles(self, pages: IntArray) -> str:
-        """The complete titles of two pages as one label; empty if that is too long."""
-        titles = [strip_markup(self._corpus.core_titles[int(i)]) for i in pages]
-        is_complete = all(title and title == title_label(title) for title in titles)
-        joined = " · ".join(titles)
-        return joined if is_complete and _is_short_enough(joined) and self._is_unused(joined) else ""
 
     def _fallback_label(self, label: str, options: Sequence[_LabelOption], pages: IntArray) -> str:
         """An unused label when the best one is missing or taken.

@@ -12,13 +12,16 @@ from cluster.mindmap.clustering.communities import find_subtopics, find_topics
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray, build_corpus
 from cluster.mindmap.clustering.similarity import (
     combined_similarity,
+    meaning_similarity,
+    page_affinity,
     site_similarity,
     text_similarity,
     visit_order_similarity,
+    words_and_meaning,
 )
 from cluster.mindmap.clustering.stability import topic_stability
 from cluster.mindmap.outline.cross_links import find_cross_links
-from cluster.mindmap.outline.labels import TopicLabeler
+from cluster.mindmap.outline.labels import MIN_SUBTOPIC_PAGES, TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.summary import session_summary, session_title
 from cluster.mindmap.outline.types import NUM_NEIGHBOURS, Outline, OutlineTopic, PageAnnotation, PageExclusion
@@ -77,10 +80,12 @@ def build_outline(
             excluded_pages=excluded_pages,
         )
     corpus = build_corpus(pages)
-    text = text_similarity(corpus)
+    text, meaning = text_similarity(corpus), meaning_similarity(pages)
     site, visit_order = site_similarity(pages), visit_order_similarity(pages)
-    similarity = combined_similarity(text, site, visit_order)
-    grouping = _find_grouping(corpus, similarity, site, visit_order)
+    blended = text if meaning is None else words_and_meaning(text, meaning, pages)
+    similarity = combined_similarity(blended, site, visit_order)
+    affinity = None if meaning is None else page_affinity(blended, site, visit_order)
+    grouping = _find_grouping(corpus, similarity, affinity, site, visit_order)
     annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
     topics = _label_topics(corpus, index, grouping, [annotation.importance for annotation in annotations])
@@ -95,7 +100,7 @@ def build_outline(
         excluded_pages=excluded_pages,
         cross_links=tuple(find_cross_links(corpus, index, text, grouping.topics, [topic.id for topic in topics])),
         evidence=tuple(evidence for topic in topics for evidence in topic.evidence[:1])[:4],
-        stability=topic_stability(similarity, grouping.topics),
+        stability=topic_stability(similarity, grouping.topics, affinity),
     )
 
 
@@ -123,9 +128,11 @@ def page_exclusion(page: PageFeatures) -> PageExclusion:
     return PageExclusion(page.page_id, reason, EXCLUSION_REASONS[reason])
 
 
-def _find_grouping(corpus: Corpus, similarity: FloatArray, site: FloatArray, visit_order: FloatArray) -> _Grouping:
+def _find_grouping(
+    corpus: Corpus, similarity: FloatArray, affinity: FloatArray | None, site: FloatArray, visit_order: FloatArray
+) -> _Grouping:
     """Topics of all pages, and sub-topics inside each topic with document frequencies of that topic alone."""
-    topics = find_topics(similarity)
+    topics = find_topics(similarity, affinity)
     grouping = _Grouping(topics, [None] * (int(topics.max()) + 1))
     for number, members in enumerate(grouping.members()):
         inner_similarity = combined_similarity(
@@ -225,11 +232,16 @@ def _label_topics(
         if subtopic_numbers is not None:
             for number in range(int(subtopic_numbers.max()) + 1):
                 inside = pages[subtopic_numbers == number]
+                if len(inside) < MIN_SUBTOPIC_PAGES:
+                    continue
                 sub_label, sub_keywords = labeler.label(inside, rivals=pages, parent=label)
-                subtopics.append(builder.build("s_", inside, sub_label, sub_keywords))
+                if sub_label:
+                    subtopics.append(builder.build("s_", inside, sub_label, sub_keywords))
         topic = builder.build("t_", pages, label, keywords)
-        # Every page of a topic with sub-topics is in one of them.
-        topics.append(replace(topic, page_ids=(), subtopics=tuple(subtopics)) if subtopics else topic)
+        below = {page_id for subtopic in subtopics for page_id in subtopic.page_ids}
+        # Pages of parts that no label describes stay directly below the topic.
+        directly = tuple(page_id for page_id in topic.page_ids if page_id not in below)
+        topics.append(replace(topic, page_ids=directly, subtopics=tuple(subtopics)) if subtopics else topic)
     return topics
 
 

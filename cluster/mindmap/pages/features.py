@@ -20,9 +20,10 @@ from cluster.mindmap.pages.page_filter import (
     url_folders,
     url_path_words,
 )
-from cluster.mindmap.pages.places import place_of, platform_path_words
+from cluster.mindmap.pages.places import names_own_site, place_of, platform_path_words
 from cluster.mindmap.pages.titles import segment_title
 from cluster.mindmap.text.language import detect_language, is_complete_sentence, split_sentences
+from cluster.mindmap.text.meaning import LANGUAGES, NO_VECTOR, PageVector, SentenceEncoder, page_vector
 from cluster.mindmap.text.stop_words import latin_language
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_invisible, strip_markup
@@ -38,6 +39,8 @@ _MAX_PASSAGE_LETTERS = 410
 #: Characters of a page's text that are read at all; the navigation before the article is rarely longer.
 _MAX_CHARS_READ = 24_000
 _MAX_TITLE_CHARS = 2000
+#: A line that is at least this long, in Latin letters, is prose; shorter ones are headings and menu items.
+_MIN_PROSE_LENGTH, _MAX_LINES_OF_PROSE = 40, 40
 
 PHRASE_BREAK = 0
 _MAX_WORD_CHARS = 40
@@ -60,7 +63,8 @@ class PageFeatures:
     `highlight_words` and `body` (one sequence per line of text) hold word indices as the bytes of unsigned 16-bit
     numbers; index 0 (`PHRASE_BREAK`) separates phrases. `line_hashes` holds a 64-bit hash per line of `body` and
     `sentence_hashes` one per sentence, by which text repeated on several pages is recognised. `exclusion_reason` is a
-    key of `EXCLUSION_REASONS`, or None for a page that is placed on the map.
+    key of `EXCLUSION_REASONS`, or None for a page that is placed on the map. `meaning` is empty where no sentence
+    encoder is used.
     """
 
     page_id: str
@@ -85,6 +89,7 @@ class PageFeatures:
     num_highlights: int
     visited_at_ms: tuple[int, ...]
     visit_order: tuple[int, ...]
+    meaning: PageVector = NO_VECTOR
 
 
 class _Vocabulary:
@@ -114,8 +119,11 @@ class _Vocabulary:
         return indices.tobytes()
 
 
-def page_features(page: CapturedPage) -> PageFeatures:
-    """Everything `build_outline` needs to know about `page`. Pure: the same page gives the same value anywhere."""
+def page_features(page: CapturedPage, encoder: SentenceEncoder | None = None) -> PageFeatures:
+    """Everything `build_outline` needs to know about `page`. Pure: the same page gives the same value anywhere.
+
+    `encoder` computes the vector of what the page is about; without one the page has none.
+    """
     title = collapse_whitespace(page.title[:_MAX_TITLE_CHARS])
     clean_title = strip_markup(page.title)
     title_segments = segment_title(page.title[:_MAX_TITLE_CHARS])
@@ -129,15 +137,17 @@ def page_features(page: CapturedPage) -> PageFeatures:
     path_words = words.encode(strip_invisible(_path_text(page.url)))
     highlight_words = words.encode("\n".join(highlights)[:MAX_HIGHLIGHT_CHARS])
     body = tuple(words.encode(line) for line in lines)
+    # The title counts twice: a short text may be all navigation.
+    language = _language(f"{clean_title}\n{clean_title}\n{text}", words.index)
+    host = host_of(page.url)
     return PageFeatures(
         page_id=page.page_id,
         url=page.url,
-        host=host_of(page.url),
+        host=host,
         folders=url_folders(page.url),
         title=clean_title,
         title_segments=title_segments,
-        # The title counts twice: a short text may be all navigation.
-        language=_language(f"{clean_title}\n{clean_title}\n{text}", words.index),
+        language=language,
         exclusion_reason=exclusion_reason(
             page.url, title, text, dwell_ms=page.dwell_ms, num_highlights=len(highlights)
         ),
@@ -155,7 +165,22 @@ def page_features(page: CapturedPage) -> PageFeatures:
         num_highlights=len(highlights),
         visited_at_ms=page.visited_at_ms,
         visit_order=page.visit_order,
+        meaning=NO_VECTOR if encoder is None else _page_vector(encoder, host, title_segments, lines, language),
     )
+
+
+def lack_vectors(features: Iterable[PageFeatures]) -> bool:
+    """Whether pages that could have a vector have none, because no sentence encoder was available."""
+    return any(f.language in LANGUAGES and not f.meaning.model for f in features)
+
+
+def _page_vector(
+    encoder: SentenceEncoder, host: str, title_segments: Sequence[str], lines: Sequence[str], language: str
+) -> PageVector:
+    """The vector of a page's own title and the beginning of its prose: no menus, and not the name of its site."""
+    own = [segment for segment in title_segments if not names_own_site(host, segment)] or list(title_segments)
+    prose = [line for line in lines[:_MAX_LINES_OF_PROSE] if latin_equivalent_length(line) >= _MIN_PROSE_LENGTH]
+    return page_vector(encoder, ". ".join(own), " ".join(prose), language)
 
 
 def _path_text(url: str) -> str:

