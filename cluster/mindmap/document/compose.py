@@ -12,7 +12,7 @@ from cluster.mindmap.document.outline_repair import repair_outline, verified_evi
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
-from cluster.mindmap.pages.evidence import label_evidence_from_text, supports_label
+from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from cluster.mindmap.pages.importance import topic_importance
 from cluster.mindmap.pages.reading_order import in_reading_order
 from models.mindmap.document import (
@@ -229,8 +229,9 @@ class _DocumentBuilder:
 def _group_evidence(topic: OutlineTopic, label: str, pages: Sequence[CapturedPage]) -> tuple[Evidence, ...]:
     """The topic's evidence, with a quote for its label if the pages have one; never empty."""
     evidence = topic.evidence
-    if not any(quote.supports == "label" and supports_label(label, quote.quote) for quote in evidence):
-        evidence = (*label_evidence_from_text(label, pages[:_MAX_PAGES_SEARCHED]), *evidence)
+    for half in label_halves(label):
+        if not any(quote.supports == "label" and supports_label(half, quote.quote) for quote in evidence):
+            evidence = (*label_evidence_from_text(half, pages[:_MAX_PAGES_SEARCHED]), *evidence)
     return evidence or _title_or_url_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id)))
 
 

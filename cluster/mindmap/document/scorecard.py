@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.pages.evidence import supports_label
+from cluster.mindmap.pages.evidence import label_halves, supports_label
 from models.mindmap.document import Coverage, ExcludedPage, MindmapDocument, Node, Scorecard
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
@@ -51,14 +51,15 @@ def compute_scorecard(
 
 
 def _has_verified_label(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
-    """Whether a verbatim quote supports the node's label; for a page any verbatim quote of it does."""
+    """Whether verbatim quotes support every half of the node's label; for a page any verbatim quote of it does."""
+    quotes = []
     for quote in node.data.evidence:
         page = captured.get(quote.page_id)
-        if quote.supports != "label" or page is None or not quote_is_in_page(page, quote.field, quote.quote):
-            continue
-        if node.type == "page" or supports_label(node.label, quote.quote):
-            return True
-    return False
+        if quote.supports == "label" and page is not None and quote_is_in_page(page, quote.field, quote.quote):
+            quotes.append(quote.quote)
+    if node.type == "page":
+        return bool(quotes)
+    return all(any(supports_label(half, quote) for quote in quotes) for half in label_halves(node.label))
 
 
 def _separation(document: MindmapDocument, neighbours: Mapping[str, Sequence[tuple[str, float]]]) -> float | None:

@@ -96,7 +96,7 @@ class TopicLabeler:
             share = self._title_share(option.text, pages)
             if parent and (share < MIN_TITLE_SHARE or content_words(option.text) & parent_words):
                 continue
-            factor = 1.0 if parent else 0.4 + 0.6 * min(1.0, share / MIN_TITLE_SHARE)
+            factor = 1.0 if parent else 0.8 + 0.2 * min(1.0, share / MIN_TITLE_SHARE)
             kept.append(replace(option, score=round(option.score * factor, 9)))
         return sorted(kept, key=lambda option: (-option.score, option.text))
 

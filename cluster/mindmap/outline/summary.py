@@ -66,5 +66,6 @@ def _english_summary(labels: Sequence[str], num_pages: int, longest: str, share:
     listed = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " and " + named[-1]
     text = f"{num_pages} page{'s' if num_pages != 1 else ''} on {listed}"
     if share is not None and len(labels) > 1:
-        text += f", most of the reading time ({share:.0%}) on {longest}"
+        amount = "most of" if share > 0.5 else "the largest part of"
+        text += f", {amount} the reading time ({share:.0%}) on {longest}"
     return text + "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from cluster.mindmap.pages.features import MIN_PAGES_OF_NOTICE, PageFeatures, Passage
@@ -15,6 +16,15 @@ from models.words import find_words
 #: Characters of a page that are searched for a quote; labels come from the beginning of pages.
 _MAX_CHARS_SEARCHED = 20_000
 _MAX_QUOTE_CHARS = 400
+LABEL_SEPARATOR = " · "
+#: Words at the beginning of a sentence that refer to what stands before it, or that guide the reader of a page.
+_POINTS_ELSEWHERE = re.compile(
+    r"(this|these|those|that|it|they|he|she|we|also|but|however|so|and|or|then|therefore|otherwise|instead|click|see|"
+    r"note|next|prev|previous|back|here|above|below|add a comment|sort by|share|log in|sign in|skip to)\b"
+    r"|(이것|이는|이를|이런|이러한|이렇게|그것|그래서|그러나|그런데|그리고|하지만|또한|따라서|다음|위의|아래|클린봇)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"[{};]|\w\(\)|[=-]>|::|^\s*[$#>]\s")
 _MAX_DESCRIPTION_CHARS = 240
 
 
@@ -40,11 +50,20 @@ def supports_label(label: str, quote: str) -> bool:
     return num_matches * 2 >= len(label_words)
 
 
+def label_halves(label: str) -> list[str]:
+    """The parts of a label such as "GIMP · Image", each of which needs evidence of its own."""
+    return [half for half in label.split(LABEL_SEPARATOR) if half.strip()] or [label]
+
+
 def label_evidence(label: str, pages: Sequence[PageFeatures], limit: int = 3) -> tuple[Evidence, ...]:
-    """Up to `limit` quotes that support `label`, one per page, in the order of `pages`.
+    """Up to `limit` quotes that support `label`, one per page, in the order of `pages`; fewer for each of two halves.
 
     Passages come before page titles.
     """
+    halves = label_halves(label)
+    if len(halves) > 1:
+        quotes = [quote for half in halves for quote in label_evidence(half, pages, max(1, limit - 1))]
+        return tuple(dict.fromkeys(quotes))
     from_passages: list[Evidence] = []
     from_titles: list[Evidence] = []
     for page in pages:
@@ -105,6 +124,7 @@ def describe_topic(
             score += 0.25 if passage.field == "highlight" else 0.0
             score += 0.3 if is_complete_sentence(passage.text) else 0.0
             score -= 0.4 if len(passage.text) < 30 and hangul_share(passage.text) < 0.3 else 0.0
+            score -= 0.0 if stands_alone(passage.text) else 0.6
             score -= 0.02 * j
             key = (round(score, 9), -i, -j)
             if best is None or key > best:
@@ -117,13 +137,21 @@ def describe_topic(
     return _description(passage), (_to_evidence(page, passage, "description"),)
 
 
+def stands_alone(text: str) -> bool:
+    """Whether a reader understands `text` without what stands before it: no pointer, no half sentence, no code."""
+    if not text or not (text[0].isalnum() or text[0] in "\"'“‘「『《<(") or (text[0].isascii() and text[0].islower()):
+        return False
+    return not (_POINTS_ELSEWHERE.match(text) or _CODE.search(text[:60]))
+
+
 def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
     """A page's description (its first passage that adds to its title) and the evidence for its label and description.
 
     The description is empty when the page has no such passage.
     """
     evidence = [_title_evidence(page)] if page.title else []
-    passage = next((p for p in page.passages if p.text.casefold() not in page.title.casefold()), None)
+    adding = [p for p in page.passages if p.text.casefold() not in page.title.casefold()]
+    passage = next((p for p in adding if p.field == "highlight" or stands_alone(p.text)), adding[0] if adding else None)
     if passage is not None:
         return _description(passage), (*evidence, _to_evidence(page, passage, "description"))
     if not evidence:
