@@ -8,6 +8,7 @@ of pages either, and a small topic is often labelled with the title of its page.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ class _Hidden:
     words: frozenset[str]
 
     @classmethod
-    def of(cls, nodes: Iterable[Node]) -> _Hidden:
+    def of(cls, nodes: Sequence[Node]) -> _Hidden:
         """The hidden texts of a map."""
         groups = [node for node in nodes if node.type in ("topic", "subtopic")]
         hidden_groups = [node for node in groups if node.data.hidden]
@@ -75,6 +76,7 @@ class _Hidden:
             for word in words
         }
         words = {word for node in hidden_groups for word in _words(node.label)} - visible_words
+        words |= _words_of_hidden_titles(nodes)
         # Short Latin words are "and", "the", "of"; a short name is still found as part of a whole label.
         return cls(tuple(labels), frozenset(w for w in words if len(w) > 3 or (len(w) > 1 and _is_unspaced(w))))
 
@@ -91,6 +93,23 @@ class _Hidden:
         """Whether `text` names something hidden."""
         words = _words(text or "")
         return any(map(self.names_word, words)) or any(_contains(words, label) for label in self.labels)
+
+
+def _words_of_hidden_titles(nodes: Iterable[Node]) -> set[str]:
+    """The words that several hidden pages have in their titles and no visible node has in its label or title.
+
+    They name the hidden topic too, whatever its label says.
+    """
+    counts: Counter[str] = Counter()
+    visible: set[str] = set()
+    for node in nodes:
+        words = set(_words(node.label)) | set(_words(node.data.title or ""))
+        if not node.data.hidden:
+            # The core's label may be the user's title, in which what is hidden is looked for.
+            visible |= set() if node.type == "core" else words
+        elif node.type == "page":
+            counts.update(words)
+    return {word for word, count in counts.items() if count >= 2 and word not in visible}
 
 
 class _PageTitles:

@@ -32,6 +32,8 @@ _MAX_OPTIONS = 12
 #: Half of a label's words must stand in the titles of this share of the pages; for a sub-topic it is a condition.
 MIN_TITLE_SHARE = 0.5
 MIN_SUBTOPIC_PAGES = 3
+#: What no title says is rarely what a reader would call the pages.
+NO_TITLE_FACTOR = 0.5
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
@@ -96,7 +98,7 @@ class TopicLabeler:
             share = self._title_share(option.text, pages)
             if parent and (share < MIN_TITLE_SHARE or content_words(option.text) & parent_words):
                 continue
-            factor = 1.0 if parent else 0.8 + 0.2 * min(1.0, share / MIN_TITLE_SHARE)
+            factor = 1.0 if parent else 0.8 + 0.2 * min(1.0, share / MIN_TITLE_SHARE) if share else NO_TITLE_FACTOR
             kept.append(replace(option, score=round(option.score * factor, 9)))
         return sorted(kept, key=lambda option: (-option.score, option.text))
 
