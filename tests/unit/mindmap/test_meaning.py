@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.map_exam.report import score_session
-from benchmarks.map_exam.sessions import DEVELOPMENT, FLAVOURS, exam_sessions, subjects
 from cluster.mindmap.build import build_map
 from cluster.mindmap.live.live_map import LiveMap
 from cluster.mindmap.pages.features import page_features
@@ -14,6 +12,8 @@ from cluster.mindmap.text.meaning import DIMENSIONS, KnownVectors, page_vector, 
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.urls import page_id
+from tests.map_exam.report import score_session
+from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, exam_sessions, subjects
 
 _FLAVOURS = {flavour.name: flavour for flavour in FLAVOURS}
 

@@ -1,6 +1,6 @@
 """Score the local provider's maps on the sessions of the map exam.
 
-    python -m benchmarks.map_exam.report [--part held_out] [--without-vectors] [--show single]
+    python -m tests.map_exam.report [--part held_out] [--without-vectors] [--show single]
 
 Prints means by flavour, and the shares of labels, descriptions and connections that pass the rubric.
 """
@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from benchmarks.map_exam.rubric import description_faults, is_grounded, label_faults
-from benchmarks.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, ExamSession, exam_sessions
 from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument
+from tests.map_exam.rubric import description_faults, is_grounded, label_faults
+from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, ExamSession, exam_sessions
 
 
 @dataclass(slots=True)
