@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.recording.page_titles import clean_title, is_interim_title, title_of_page
+from models.recording.page_titles import clean_title, file_name, is_interim_title, title_of_page
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,10 @@ def test_a_substantial_text_whose_title_never_came_has_its_heading() -> None:
 def test_a_number_at_the_end_that_changes_is_a_counter() -> None:
     assert chosen(("Trips (3)", TEXT), ("Trips (5)", TEXT)) == "Trips"
     assert chosen(("Chapter (3)", TEXT)) == "Chapter (3)"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://[::1/a.pdf", "//[x]/b.pdf", "http://a]b/c.pdf", "http://\u2100/d.pdf"]
+)
+def test_an_address_that_cannot_be_parsed_names_no_document(url: str) -> None:
+    assert file_name(url) is None
