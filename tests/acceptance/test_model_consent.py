@@ -21,10 +21,8 @@ KEY = SecretStr("a key for tests")
 
 @pytest.fixture
 async def keyed(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API of a server that has the keys of two vendors and a mail server."""
-    changed = with_changes(
-        settings, openai_api_key=KEY, gemini_api_key=KEY, smtp_url=SecretStr("smtp://mail.example.com:587")
-    )
+    """The API of a server that has the keys of two vendors."""
+    changed = with_changes(settings, openai_api_key=KEY, gemini_api_key=KEY)
     async with running_api(changed) as (_, client):
         yield client
 
@@ -45,14 +43,17 @@ def test_a_vendor_is_a_recipient_outside_the_operators_network(base_url: str | N
 
 
 async def test_clients_learn_what_the_server_does_before_they_sign_in(
-    api: httpx2.AsyncClient, keyed: httpx2.AsyncClient
+    settings: Settings, api: httpx2.AsyncClient, keyed: httpx2.AsyncClient
 ) -> None:
     async def server(client: httpx2.AsyncClient) -> Any:
         return (await client.get("/v1/server")).json()["server"]
 
     names = ("sends_mail", "model_vendors", "uses_models")
     assert [(await server(api))[name] for name in names] == [False, [], False]
-    assert [(await server(keyed))[name] for name in names] == [True, ["OpenAI", "Google"], True]
+    assert [(await server(keyed))[name] for name in names] == [False, ["OpenAI", "Google"], True]
+    mailing = with_changes(settings, smtp_url=SecretStr("smtp://mail.example.com:587"))
+    async with running_api(mailing) as (_, client):
+        assert [(await server(client))[name] for name in names] == [True, [], False]
 
 
 async def quoted(person: ApiUser, session_id: str) -> tuple[str, bool]:

@@ -197,17 +197,6 @@ def names_own_site(host: str, segment: str) -> bool:
     return len(folded) >= 5 and len(folded) * 2 >= len(bare) and (folded in bare or bare in folded)
 
 
-def platform_name_words(host: str) -> frozenset[str]:
-    """The words of the names of the platform that `host` belongs to, lower-case; empty for another host."""
-    platform = _platform_of(host)
-    return frozenset(word.lower() for name in platform.names for word in name.split()) if platform else frozenset()
-
-
-def is_platform_name(text: str) -> bool:
-    """Whether `text` is the name of a platform: "Stack Overflow", "네이버 블로그"."""
-    return _fold(text) in _folded_names()
-
-
 @lru_cache(maxsize=4096)
 def _platform_of(host: str) -> _Platform | None:
     if _ORDINARY_HOSTS.search(host):
@@ -220,11 +209,6 @@ def _platform_of(host: str) -> _Platform | None:
             own_host = ".".join(labels[i:]) in ("medium.com",) and labels[:i] not in ([], ["www"], ["m"])
             return None if own_host else platform
     return None
-
-
-@lru_cache(maxsize=1)
-def _folded_names() -> frozenset[str]:
-    return frozenset(_fold(name) for platform in _PLATFORMS.values() for name in platform.names)
 
 
 def _query(query: str) -> dict[str, list[str]]:
