@@ -10,8 +10,7 @@ machine.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -82,35 +81,15 @@ def sentence_encoder() -> SentenceEncoder | None:
 class PageVector:
     """What a page is about.
 
-    `model` made `vector`. `key` is a digest of the model and the text, under which a vector is stored. `has_prose` is
-    false for a page that is known by its title alone.
+    `model` made `vector`. `has_prose` is false for a page that is known by its title alone.
     """
 
     model: str
-    key: bytes
     vector: bytes
     has_prose: bool
 
 
-NO_VECTOR: Final = PageVector("", b"", b"", has_prose=False)
-
-
-class KnownVectors:
-    """A sentence encoder that first looks among vectors that were computed before, by their keys."""
-
-    def __init__(self, encoder: SentenceEncoder, known: Mapping[bytes, bytes]) -> None:
-        self.model = encoder.model
-        self._encoder, self._known = encoder, known
-
-    def encode(self, text: str) -> bytes:
-        """See SentenceEncoder."""
-        known = self._known.get(vector_key(self.model, text))
-        return self._encoder.encode(text) if known is None else known
-
-
-def vector_key(model: str, text: str) -> bytes:
-    """The key under which the vector of `text` by `model` is stored."""
-    return hashlib.blake2b(f"{model}\n{text}".encode("utf-8", "replace"), digest_size=16).digest()
+NO_VECTOR: Final = PageVector("", b"", has_prose=False)
 
 
 def page_vector(encoder: SentenceEncoder, title: str, prose: str, language: str) -> PageVector:
@@ -119,7 +98,7 @@ def page_vector(encoder: SentenceEncoder, title: str, prose: str, language: str)
         return NO_VECTOR
     start = prose[:MAX_PROSE_CHARS]
     text = f"{title}. {start}".strip(" .") if start else title
-    return PageVector(encoder.model, vector_key(encoder.model, text), encoder.encode(text), has_prose=bool(start))
+    return PageVector(encoder.model, encoder.encode(text), has_prose=bool(start))
 
 
 def vector_cosines(vectors: Sequence[bytes]) -> FloatArray:

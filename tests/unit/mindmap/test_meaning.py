@@ -8,7 +8,7 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.live.live_map import LiveMap
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.text import meaning
-from cluster.mindmap.text.meaning import DIMENSIONS, KnownVectors, page_vector, sentence_encoder, vector_cosines
+from cluster.mindmap.text.meaning import DIMENSIONS, sentence_encoder, vector_cosines
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.urls import page_id
@@ -39,15 +39,6 @@ def test_vectors_compare_meaning_across_languages() -> None:
     assert cosines[0, 2] < 0.2
     assert encoder.encode(texts[0]) == vectors[0]
     assert encoder.encode("  ") == b""
-
-
-def test_a_vector_that_is_known_is_not_computed_again() -> None:
-    encoder = sentence_encoder()
-    assert encoder is not None
-    first = page_vector(encoder, "A title", "Some prose.", "en")
-    known = KnownVectors(encoder, {first.key: b"\x01" * DIMENSIONS})
-    assert page_vector(known, "A title", "Some prose.", "en").vector == b"\x01" * DIMENSIONS
-    assert page_vector(known, "Another title", "", "en").vector == encoder.encode("Another title")
 
 
 def test_pages_of_one_subject_in_two_languages_are_one_topic() -> None:
