@@ -15,10 +15,6 @@ from tests.extension.recorded import Recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.serial]
 
-#: Wrong in about one run of five: a slow reload begins a second visit or loses the second in which it loads. The
-#: benchmark `bench_dwell` measures it with the others.
-_UNSOLVED = {"page_that_reloads_itself"}
-
 
 @pytest.fixture(scope="module")
 def recorded(extension_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
@@ -30,11 +26,7 @@ def recorded(extension_build: Path, tmp_path_factory: pytest.TempPathFactory) ->
     server.stop()
 
 
-@pytest.mark.parametrize(
-    "situation",
-    [situation for situation in SITUATIONS if situation.__name__ not in _UNSOLVED],
-    ids=lambda situation: situation.__name__,
-)
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
 def test_active_time_is_what_a_person_saw(recorded: Recorded, situation: Situation) -> None:
     measured = measure(recorded, situation, situation.__name__.replace("_", "-"))
     assert [visit for visit in measured if visit.stored_s != pytest.approx(visit.seen_s, abs=1.0)] == []

@@ -22,6 +22,7 @@ const pages: Pages = {
   broadcast: async () => undefined,
   finish: async () => [],
   isDocumentAlive: async () => false,
+  isLoading: async () => false,
   extract: async () => ({
     title: "T",
     url: "",

@@ -156,8 +156,12 @@ export interface OpenVisit {
   leftAt?: number | null;
   /** It was not read if another document replaces it. */
   isTransit?: boolean;
+  /** The page was in front and used when it was left. */
+  wasActive?: boolean;
   /** The active time in former documents of this visit. */
   carriedMs?: number;
+  /** When its present document began, if it is not the first one. */
+  continuedAt?: number;
   /** Its present address, if the page changed it and is still the same page. */
   currentUrl?: string;
   /** What was sent last. */

@@ -97,7 +97,7 @@ export class PageMessageHandler {
   async leave(message: PageMessageOf<"leave">, source: Source | null = null): Promise<void> {
     const { store, visits, onQueued, onChange } = this.deps;
     const visit = await this.applyMeasurements(message, source);
-    if (!visit || (source && this.isOfFormerDocument(visit, source))) return;
+    if (!visit || (source && this.isOfFormerDocument(visit, message, source))) return;
     if (message.hasPasswordField) {
       await store.withdrawVisit(visit.recording, visit.id, "password_field");
     } else {
@@ -247,8 +247,9 @@ export class PageMessageHandler {
   }
 
   /** True for a late message of the document before a reload. */
-  private isOfFormerDocument(visit: OpenVisit, source: Source): boolean {
-    return source.tabId >= 0 && source.documentId !== visit.documentId;
+  private isOfFormerDocument(visit: OpenVisit, { at }: { at: number }, source: Source): boolean {
+    // The outbox does not know from which document a message is.
+    return source.tabId < 0 ? at < (visit.continuedAt ?? 0) : source.documentId !== visit.documentId;
   }
 
   /** Messages can arrive late and more than once, so active time and scroll depth never decrease. */
@@ -258,7 +259,7 @@ export class PageMessageHandler {
   ): Promise<OpenVisit | undefined> {
     return this.deps.store.updateVisit(message.visitId, (visit) => {
       // Its time is carried already.
-      if (source && this.isOfFormerDocument(visit, source)) return false;
+      if (source && this.isOfFormerDocument(visit, message, source)) return false;
       visit.activeMs = Math.max(visit.activeMs, (visit.carriedMs ?? 0) + message.activeMs);
       visit.maxScroll = Math.max(visit.maxScroll, message.maxScroll);
       if (message.at < visit.snapshotAt) return;

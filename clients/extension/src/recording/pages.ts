@@ -38,6 +38,8 @@ export interface Pages {
   /** Ends every visit and returns the final events of the pages that responded in time. */
   finish(): Promise<FinalEvent[]>;
   isDocumentAlive(tabId: number, documentId: string): Promise<boolean>;
+  /** The tab exists and is loading a document. */
+  isLoading(tabId: number): Promise<boolean>;
   /** Null if the page has a password field or cannot be read. */
   extract(tabId: number, documentId: string | null): Promise<PageExtract | null>;
   /** The text of the PDF at `url`, null if it cannot be read. Takes up to 20 s. */
@@ -118,6 +120,11 @@ export const browserPages: Pages = {
     const probe: WorkerMessage = { kind: "presence" };
     const response = browser.tabs.sendMessage(tabId, probe, { documentId }).then(() => true);
     return (await withTimeout(response, RESPONSE_TIMEOUT_MS)) ?? false;
+  },
+
+  async isLoading(tabId) {
+    const tab = await browser.tabs.get(tabId).catch(() => null);
+    return tab?.status === "loading";
   },
 
   async extract(tabId, documentId) {

@@ -33,6 +33,8 @@ class FakePages implements Pages {
   broadcast = async (message: { kind: string }) => void this.broadcasts.push(message.kind);
   finish = async () => this.finalEvents.splice(0);
   isDocumentAlive = async (_: number, documentId: string) => this.alive.has(documentId);
+  loading = new Set<number>();
+  isLoading = async (tabId: number) => this.loading.has(tabId);
   pdf: Promise<PdfText | null> = Promise.resolve(null);
   extract = async () => this.extracted;
   pdfText = vi.fn(async () => this.pdf);
@@ -663,6 +665,39 @@ describe("a page that changes", () => {
     const last = { ...numbers(id, { activeMs: 2_000 }), title: "", hasPasswordField: false };
     await recorder.receive({ kind: "leave", ...last }, again);
     expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 5_000 }]);
+  });
+
+  test("is one visit if it takes seconds to load again, and the user sees it meanwhile", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    clock.advance(3_000);
+    pages.loading.add(7);
+    await leave(id, { activeMs: 3_000, isActive: true, isUnload: true });
+    clock.advance(2_000);
+    expect(await recorder.sweep()).toBe(clock.time + 500);
+    const again = source({ documentId: "d2" });
+    expect(await visit(newVisit(), { isReload: true }, again)).toMatchObject({ records: true, visitId: id });
+    // The outbox repeats the final event of the first document.
+    const first = { ...numbers(id, { activeMs: 3_000 }), at: clock.time - 2_000, title: "", hasPasswordField: false };
+    await recorder.receive({ kind: "leave", ...first, isUnload: true }, source({ tabId: -1, documentId: "" }));
+    pages.loading.clear();
+    clock.advance(2_000);
+    expect(await recorder.sweep()).toBeNull();
+    const last = { ...numbers(id, { activeMs: 2_000 }), title: "", hasPasswordField: false };
+    await recorder.receive({ kind: "leave", ...last }, again);
+    expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 7_000 }]);
+  });
+
+  test("ends if its tab goes on loading for long, or has nothing more to load", async () => {
+    await begin();
+    const id = newVisit();
+    await visit(id);
+    pages.loading.add(7);
+    await leave(id, { activeMs: 3_000, isActive: true, isUnload: true });
+    clock.advance(8_000);
+    await recorder.sweep();
+    expect(await queue()).toMatchObject([{ event_id: id }, { type: "page_leave", duration_ms: 3_000 }]);
   });
 
   test("is no visit if another one replaces it at once", async () => {

@@ -9,6 +9,12 @@ import type { Pages } from "./pages";
 const FINAL_EVENT_GRACE_MS = 1_500;
 /** An active page reports every 10 s; time beyond that interval is not counted as active. */
 const MAX_INFERRED_MS = 11_000;
+/** Between two documents of one page the user sees the old one, or nothing for a moment; a longer time is not read. */
+const MAX_RELOAD_MS = 3_000;
+/** A tab that loads may load the same page again, on a busy machine for this long. */
+const MAX_LOADING_MS = 8_000;
+/** A tab that loads is looked at again after this time. */
+const LOADING_CHECK_MS = 500;
 
 /** Active time until `at`: if the last snapshot was active, the page counts as active until its next report was due. */
 export function inferActiveMs(visit: OpenVisit, at: number): number {
@@ -18,7 +24,7 @@ export function inferActiveMs(visit: OpenVisit, at: number): number {
 
 export interface VisitDeps {
   store: QueueStore;
-  pages: Pick<Pages, "isDocumentAlive">;
+  pages: Pick<Pages, "isDocumentAlive" | "isLoading">;
   now: () => number;
   uuid: () => string;
 }
@@ -39,6 +45,7 @@ export class Visits {
    */
   async markLeft(visit: OpenVisit, at: number, isTransit: boolean): Promise<void> {
     await this.deps.store.updateVisit(visit.id, (v) => {
+      v.wasActive = v.isActive;
       v.isActive = false;
       v.leftAt = at;
       v.isTransit = isTransit;
@@ -49,9 +56,11 @@ export class Visits {
   /** The same page, loaded again in `documentId`, continues a visit. */
   async continueIn(id: string, documentId: string, { at, isActive }: Pick<OpenVisit, "isActive"> & { at: number }) {
     await this.deps.store.updateVisit(id, (visit) => {
-      visit.activeMs = inferActiveMs(visit, visit.leftAt ?? visit.goneAt ?? at);
-      Object.assign(visit, { documentId, carriedMs: visit.activeMs, isActive, snapshotAt: at });
-      Object.assign(visit, { goneAt: null, leftAt: null, isTransit: false });
+      const endedAt = visit.leftAt ?? visit.goneAt ?? at;
+      const loadingMs = visit.wasActive ? Math.max(0, Math.min(at - endedAt, MAX_RELOAD_MS)) : 0;
+      visit.activeMs = inferActiveMs(visit, endedAt) + loadingMs;
+      Object.assign(visit, { documentId, carriedMs: visit.activeMs, isActive, snapshotAt: at, continuedAt: at });
+      Object.assign(visit, { goneAt: null, leftAt: null, wasActive: false, isTransit: false });
     });
   }
 
@@ -79,8 +88,11 @@ export class Visits {
     for (const recording of await store.recordings()) {
       for (const visit of await store.visits(recording.id)) {
         if (visit.goneAt === null) continue;
-        if (now() - visit.goneAt < FINAL_EVENT_GRACE_MS) {
+        const goneMs = now() - visit.goneAt;
+        if (goneMs < FINAL_EVENT_GRACE_MS) {
           next = Math.min(next ?? Infinity, visit.goneAt + FINAL_EVENT_GRACE_MS);
+        } else if (goneMs < MAX_LOADING_MS && (await pages.isLoading(visit.tabId))) {
+          next = Math.min(next ?? Infinity, now() + LOADING_CHECK_MS);
         } else if (visit.leftAt) {
           await this.close(visit.id, visit.leftAt);
           onClosed();
