@@ -26,6 +26,7 @@ from cluster.billing.reconciliation import reconcile
 from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
 from cluster.jobs.middleware import observe_job
+from cluster.mail.queue import MailQueue
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.types import ModelResponse, ModelTarget, Prompt, ProviderDown, Usage
 from cluster.settings import Settings, with_changes
@@ -261,6 +262,30 @@ async def _buy_plans(settings: Settings) -> None:
             await reconcile(world.sync)
 
 
+async def test_a_sent_mail_is_counted(api: httpx2.AsyncClient, ann: ApiUser, settings: Settings) -> None:
+    before = REGISTRY.totals().get(("trailmind_mails_total", ("sent",)), 0)
+    answer = await api.post("/v1/auth/forgot-password", json={"email": ann.reply["user"]["email"]})
+    assert answer.status_code == 200, answer.text
+    async with await psycopg.AsyncConnection.connect(settings.database.postgres_dsn, autocommit=True) as connection:
+        # The tests share the queue, so only the mail of this user is taken from it.
+        cursor = await connection.execute(
+            "DELETE FROM procrastinate_jobs WHERE task_name = 'mails.send' AND args ->> 'user_id' = %s"
+            " AND id = (SELECT max(id) FROM procrastinate_jobs WHERE args ->> 'user_id' = %s) RETURNING args",
+            [ann.reply["user"]["id"]] * 2,
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        await MailQueue(settings).deliver(connection, row[0]["sealed"], row[0]["useful_until"])
+    assert REGISTRY.totals()[("trailmind_mails_total", ("sent",))] == before + 1
+
+
+async def test_what_the_plan_does_not_include_is_counted(ann: ApiUser) -> None:
+    before = REGISTRY.totals().get(("trailmind_quota_denials_total", ("feature",)), 0)
+    answer = await ann.call("POST", "/v1/auth/api-keys", json={"name": "a program", "scopes": ["sessions:read"]})
+    assert answer.status_code == 402, answer.text
+    assert REGISTRY.totals()[("trailmind_quota_denials_total", ("feature",))] == before + 1
+
+
 async def test_every_metric_gets_a_series(
     api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker, settings: Settings, pool: AsyncConnectionPool[Any]
 ) -> None:
@@ -272,6 +297,8 @@ async def test_every_metric_gets_a_series(
     await test_shards_and_batchers_update_the_metrics(settings)
     await test_calls_to_providers_are_counted(ann, pool)
     await test_provider_limiters_update_the_metrics(settings)
+    await test_a_sent_mail_is_counted(api, ann, settings)
+    await test_what_the_plan_does_not_include_is_counted(ann)
     await _buy_plans(settings)
     seen = {name for name, _ in REGISTRY.totals()}
     assert set(REGISTRY.instruments) - seen == set()
