@@ -20,6 +20,8 @@ export function Settings() {
   const stored = useQuery(settingsQuery());
   const server = useQuery(serverQuery());
   const settings = stored.data?.settings;
+  // Without a mail server, mails are written to a folder of the operator. An older server does not say whether it has one.
+  const canReceiveMail = !server.isPending && server.data?.sends_mail !== false;
   const save = useMutation({
     mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
     onSuccess: (reply) => {
@@ -70,19 +72,21 @@ export function Settings() {
             {server.data?.uses_models && (
               <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
             )}
-            <label className="row wrap">
-              <span className="grow">
-                <span className="label">{t.account.mails}</span>
-                <br />
-                <span className="small muted">{t.account.mailsHint}</span>
-              </span>
-              <input
-                type="checkbox"
-                checked={settings.email_notifications}
-                disabled={save.isPending}
-                onChange={(e) => change({ email_notifications: e.target.checked })}
-              />
-            </label>
+            {canReceiveMail && (
+              <label className="row wrap">
+                <span className="grow">
+                  <span className="label">{t.account.mails}</span>
+                  <br />
+                  <span className="small muted">{t.account.mailsHint}</span>
+                </span>
+                <input
+                  type="checkbox"
+                  checked={settings.email_notifications}
+                  disabled={save.isPending}
+                  onChange={(e) => change({ email_notifications: e.target.checked })}
+                />
+              </label>
+            )}
             <DomainList
               label={t.account.excluded}
               hint={t.account.excludedHint}
