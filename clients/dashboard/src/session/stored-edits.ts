@@ -14,9 +14,15 @@ export interface StoredEdits {
 const PREFIX = "trailmind.edits.";
 /** An entry that its page has not written for so long belongs to no page: an open page retries more often. */
 const ABANDONED_AFTER_MS = 180_000;
-const PAGE_ID = uuid();
 
-const keyOf = (sessionId: string) => `${PREFIX}${sessionId}.${PAGE_ID}`;
+let madeId: string | null = null;
+/** Made when it is needed: where `uuid` fails, a module that calls it while it loads leaves the page blank. */
+const pageId = () => {
+  madeId ??= uuid();
+  return madeId;
+};
+const keyOf = (sessionId: string) => `${PREFIX}${sessionId}.${pageId()}`;
+const isOfThisPage = (key: string) => madeId !== null && key.endsWith(`.${madeId}`);
 
 /** Keeps the edits of a session that are not saved yet; without any, removes what was kept. */
 export function storeEdits(sessionId: string, edits: StoredEdits): void {
@@ -47,7 +53,7 @@ export function forgetStoredEdits(): void {
 
 /** Says that this page is left, so that its edits are sent by the next page at once. */
 export function markStoredEditsAbandoned(): void {
-  for (const key of storedKeys().filter((each) => each.endsWith(`.${PAGE_ID}`))) {
+  for (const key of storedKeys().filter(isOfThisPage)) {
     const entry = parseEntry(key);
     if (entry) localStorage.setItem(key, JSON.stringify({ ...entry.edits, savedAt: entry.savedAt, isLeft: true }));
   }
@@ -65,9 +71,7 @@ function abandonedEntries(nowMs: number): Entry[] {
   return storedKeys()
     .map(parseEntry)
     .filter((entry) => entry !== null)
-    .filter(
-      ({ key, savedAt, isLeft }) => isLeft || (key.endsWith(PAGE_ID) ? false : nowMs - savedAt > ABANDONED_AFTER_MS),
-    );
+    .filter(({ key, savedAt, isLeft }) => isLeft || (!isOfThisPage(key) && nowMs - savedAt > ABANDONED_AFTER_MS));
 }
 
 function storedKeys(): string[] {
