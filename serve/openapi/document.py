@@ -40,6 +40,7 @@ _TAGS = {
     "exports": "One session as a file",
     "plans": "Plans, subscription, token usage",
     "billing": "Buying, changing and cancelling a plan; invoices; Stripe's webhooks",
+    "mail": "Turning optional mails off with the link in a mail",
     "admin": "The operators' API",
 }
 
@@ -102,12 +103,15 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
 _EVERYWHERE = (413, 429, 431, 500, 503)
 _MAY_CONFLICT = {
     "signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user", "edit_mindmap",
-    "undo_edit", "redo_edit", "create_map", "start", "forget_recorded", "delete_session",
+    "undo_edit", "redo_edit", "create_map", "edit_map", "undo_map_edit", "redo_map_edit", "start", "forget_recorded",
+    "delete_session", "delete_me", "delete_account", "give_plan", "give_credit", "set_hold",
+    "verification_link_for_operator",
 }  # fmt: skip
-_MAY_COST = {"export_session", "generate", "quote"}
+_MAY_COST = {"export_session", "generate", "quote", "create_api_key"}
 _MAY_SELL = {
     "buy_plan", "buy_packs", "open_portal", "change_interval", "cancel_plan", "resume_plan", "refund_plan",
 }  # fmt: skip
+_MORE_STATUSES = {"extension_package": {404}, "refund_invoice": {409, 501}, "stripe_webhook": {400, 501}}
 _TEXT_ANSWERS = {"/health", "/ready"}
 
 
@@ -233,14 +237,11 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
         statuses.add(404)
     if name in _MAY_CONFLICT:
         statuses.add(409)
-    if name == "extension_package":
-        statuses.add(404)
     if name in _MAY_COST:
         statuses.add(402)
     if name in _MAY_SELL:
         statuses |= {400, 402, 409, 501}
-    if name == "stripe_webhook":
-        statuses |= {400, 501}
+    statuses |= _MORE_STATUSES.get(name, set())
     if name == "refresh":
         operation["security"] = [{"refresh": []}, {"refreshCookie": []}]
     if path in _TEXT_ANSWERS:

@@ -30,7 +30,11 @@ router = APIRouter(tags=["mail"])
 
 Token = Annotated[str, Query(max_length=200, description="From the link in the mail")]
 _PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/html": {}}, "description": "A page in the reader's language"}
+    200: {"content": {"text/html": {}}, "description": "A page in the reader's language"},
+    404: {
+        "content": {"text/html": {}},
+        "description": "The link is not valid: a page that says where to turn mails off",
+    },
 }
 _TEXTS = {
     "en": {
@@ -96,7 +100,7 @@ async def unsubscribe(
     return _page(request, "done", has_button=False)
 
 
-@router.post("/v1/admin/users/{user_id}/verification-link")
+@router.post("/v1/admin/users/{user_id}/verification-link", tags=["admin"])
 async def verification_link_for_operator(
     user_id: uuid.UUID, admin_id: CurrentUserId, state: State, db: DbSession
 ) -> VerificationLinkReply:

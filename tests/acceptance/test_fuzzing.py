@@ -15,6 +15,7 @@ import pytest
 from cluster.settings import Settings
 from models.migrations.run import migrate
 from tests.support.client import ApiUser, sign_up
+from tests.support.stripe_fake import running_stripe
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
@@ -26,7 +27,14 @@ MAX_S = 40
 
 
 @pytest.fixture
-def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator[str]:
+def stripe_url() -> Iterator[str]:
+    """The URL of a fake Stripe, with which the operators' refunds answer more than 501."""
+    with running_stripe() as server:
+        yield server.url
+
+
+@pytest.fixture
+def address(settings: Settings, fresh_database: str, stripe_url: str, tmp_path: Path) -> Iterator[str]:
     """The URL of the app on a real port, with a database of its own for the generated data."""
     migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
     environment = {
@@ -34,6 +42,7 @@ def address(settings: Settings, fresh_database: str, tmp_path: Path) -> Iterator
         "DATABASE_URL": fresh_database,
         "REDIS_URL": settings.valkey.connection_url,
         "FUZZ_DATA_DIR": str(tmp_path),
+        "FUZZ_STRIPE_URL": stripe_url,
     }
     command = [sys.executable, "-m", "tests.support.fuzzed_app"]
     root = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from serve.app import create_api, with_middleware
+from tests.support.billing import billing_settings
 from tests.support.server import make_settings, no_actor
 
 
@@ -25,6 +26,7 @@ async def main() -> None:
         data_dir=Path(os.environ["FUZZ_DATA_DIR"]),
         default_plan="enterprise",
     )
+    settings = billing_settings(settings, os.environ["FUZZ_STRIPE_URL"])
     api = create_api(settings, no_actor)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
