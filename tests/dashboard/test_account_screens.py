@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import httpx2
-import psycopg
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -43,13 +42,7 @@ async def test_logins_are_listed_and_end_one_by_one_and_all_at_once(
 async def test_a_key_has_the_chosen_scopes_and_expiry(user: BrowserUser, product: Product) -> None:
     page = user.page
     await user.sign_up()
-    # API keys belong to a plan.
-    with psycopg.connect(product.settings.database.postgres_dsn) as db:
-        db.execute(
-            "INSERT INTO plan_overrides (user_id, plan, reason)"
-            " SELECT id, 'enterprise', 'a test' FROM users WHERE email = %s",
-            [user.email],
-        )
+    user.receive_api_keys(product)
     await page.goto("/account")
     keys = page.get_by_role("region", name="API keys")
     await keys.get_by_role("textbox", name="Name").fill("backup")

@@ -15,6 +15,7 @@ from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
 from tests.dashboard.conftest import PageErrors
 from tests.support.chromium import CHROMIUM
 from tests.support.conditions import PATIENCE_S
+from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +38,9 @@ async def home_user(origin: str, page_errors: PageErrors) -> AsyncIterator[Brows
         await browser.close()
 
 
-async def test_sign_in_reload_edit_and_copy_work_on_plain_http(home_user: BrowserUser, page_errors: PageErrors) -> None:
+async def test_sign_in_reload_edit_and_copy_work_on_plain_http(
+    home_user: BrowserUser, page_errors: PageErrors, product: Product
+) -> None:
     page = home_user.page
     await home_user.sign_up()
     assert await page.evaluate("isSecureContext") is False
@@ -56,6 +59,7 @@ async def test_sign_in_reload_edit_and_copy_work_on_plain_http(home_user: Browse
     await expect(page.locator("[role=treeitem]", has_text="A name of my own")).to_be_visible()
 
     # The clipboard of secure pages does not exist here.
+    home_user.receive_api_keys(product)
     await page.goto("/account")
     await page.get_by_role("textbox", name="Name", exact=True).fill("script")
     await page.get_by_role("button", name="Create key").click()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.dashboard.browser_user import BrowserUser
+from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
 
@@ -101,11 +103,14 @@ async def test_every_other_page_shows_its_error(user: BrowserUser, path: str) ->
     await page.goto("/sessions")
     await page.get_by_role("heading", name="Your first trail starts here").wait_for()
     await page.context.clear_cookies()
-    await page.route(api_route, failing(401))
+    # Every request is refused: the page may still have the data of some, which the pages before it loaded.
+    await page.route("**/v1/**", failing(401))
     await page.evaluate(
         "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')); }", path
     )
     await expect(page.get_by_text("You were signed out because your login ended")).to_be_visible()
+    # Signing in leads to the page that was opened.
+    assert parse_qs(urlsplit(page.url).query)["next"] == [path]
 
 
 async def test_an_expired_login_redirects_to_sign_in_and_back(user: BrowserUser) -> None:
@@ -172,9 +177,10 @@ async def test_an_address_is_confirmed_with_the_login_of_the_browser(user: Brows
     assert sent[1:] == [({"token": "another"}, True)]
 
 
-async def test_signing_out_everywhere_ends_the_login(user: BrowserUser) -> None:
+async def test_signing_out_everywhere_ends_the_login(user: BrowserUser, product: Product) -> None:
     page = user.page
     await user.sign_up()
+    user.receive_api_keys(product)
     await page.goto("/account")
     await page.get_by_role("textbox", name="Name").fill("script")
     await page.get_by_role("button", name="Create key").click()
