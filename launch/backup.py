@@ -41,6 +41,7 @@ from models.table_checksums import (
     clear_database,
     count_other_clients,
     export_snapshot,
+    list_tables,
     read_revision,
     table_checksums,
 )
@@ -279,7 +280,7 @@ def _sqlalchemy_url(dsn: str) -> str:
 
 def _prepare(dsn: str, *, replace: bool) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        if table_names := list(table_checksums(connection)):
+        if table_names := list_tables(connection):
             if not replace:
                 raise BackupError(
                     f"the database has {len(table_names)} tables already: restore into an empty one, or give --replace "

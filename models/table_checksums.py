@@ -32,10 +32,15 @@ class TableChecksum(NamedTuple):
     checksum: str
 
 
+def list_tables(connection: psycopg.Connection[Any]) -> list[str]:
+    """The names of all tables, sorted. Raises psycopg.Error."""
+    return [table for (table,) in connection.execute(LIST_TABLES).fetchall()]
+
+
 def table_checksums(connection: psycopg.Connection[Any]) -> dict[str, TableChecksum]:
     """Table → checksum of its rows, as the current transaction sees them; reads every row. Raises psycopg.Error."""
     checksums = {}
-    for (table,) in connection.execute(LIST_TABLES).fetchall():
+    for table in list_tables(connection):
         row = connection.execute(_CHECKSUM.format(sql.Identifier(table))).fetchone()
         assert row is not None
         checksums[table] = TableChecksum(int(row[0]), str(row[1]))
