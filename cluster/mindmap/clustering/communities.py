@@ -107,14 +107,8 @@ def _merge_while(
 
     `nearness` is given the mean affinity between two groups, and the lower one inside them (1 for single pages).
     """
-    groups = renumber(groups)
-    num_groups = int(groups.max()) + 1 if len(groups) else 0
-    membership = np.zeros((num_groups, len(groups)))
-    membership[groups, np.arange(len(groups))] = 1.0
-    sums = membership @ affinity @ membership.T
-    sizes = membership.sum(axis=1)
-    remaining = list(range(num_groups))
-    while len(remaining) > 1:
+
+    def nearest_pair(remaining: list[int], sums: FloatArray, sizes: FloatArray) -> tuple[float, int, int]:
         inside = {g: sums[g, g] / (sizes[g] * (sizes[g] - 1)) if sizes[g] > 1 else 1.0 for g in remaining}
         best: tuple[float, int, int] = (-math.inf, 0, 0)
         for x, a in enumerate(remaining):
@@ -122,8 +116,33 @@ def _merge_while(
                 value = round(nearness(float(sums[a, b] / (sizes[a] * sizes[b])), min(inside[a], inside[b])), 9)
                 if value > best[0]:
                     best = (value, a, b)
-        value, a, b = best
-        if value < 1.0 and (max_groups is None or len(remaining) <= max_groups):
+        return best
+
+    return _merge_pairs(affinity, groups, nearest_pair, 1.0, max_groups)
+
+
+def _merge_pairs(
+    similarity: FloatArray,
+    groups: IntArray,
+    nearest_pair: Callable[[list[int], FloatArray, FloatArray], tuple[float, int, int]],
+    threshold: float,
+    max_groups: int | None,
+) -> IntArray:
+    """Merge the nearest pair of groups until it is below `threshold` and at most `max_groups` (None: any) remain.
+
+    `nearest_pair` is given the remaining groups, the sums of similarities between groups (groups x groups), and the
+    numbers of pages; it returns how near the pair is, and the pair.
+    """
+    groups = renumber(groups)
+    num_groups = int(groups.max()) + 1 if len(groups) else 0
+    membership = np.zeros((num_groups, len(groups)))
+    membership[groups, np.arange(len(groups))] = 1.0
+    sums = membership @ similarity @ membership.T
+    sizes = membership.sum(axis=1)
+    remaining = list(range(num_groups))
+    while len(remaining) > 1:
+        nearness, a, b = nearest_pair(remaining, sums, sizes)
+        if nearness < threshold and (max_groups is None or len(remaining) <= max_groups):
             break
         sums[a] += sums[b]
         sums[:, a] += sums[:, b]
@@ -263,23 +282,7 @@ def merge_similar_groups(similarity: FloatArray, groups: IntArray, threshold: fl
 
     Merging continues below `threshold` (a ratio of similarities) until at most `max_groups` remain.
     """
-    groups = renumber(groups)
-    num_groups = int(groups.max()) + 1
-    membership = np.zeros((num_groups, len(groups)))
-    membership[groups, np.arange(len(groups))] = 1.0
-    sums = membership @ similarity @ membership.T
-    sizes = membership.sum(axis=1)
-    remaining = list(range(num_groups))
-    while len(remaining) > 1:
-        ratio, a, b = _most_similar_pair(remaining, sums, sizes)
-        if ratio < threshold and len(remaining) <= max_groups:
-            break
-        sums[a] += sums[b]
-        sums[:, a] += sums[:, b]
-        sizes[a] += sizes[b]
-        groups[groups == b] = a
-        remaining.remove(b)
-    return groups
+    return _merge_pairs(similarity, groups, _most_similar_pair, threshold, max_groups)
 
 
 def _most_similar_pair(remaining: list[int], sums: FloatArray, sizes: FloatArray) -> tuple[float, int, int]:
