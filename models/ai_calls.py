@@ -174,8 +174,9 @@ MARK_CALLS_LOST: Final = (
     "UPDATE ai_calls SET status = 'lost', error_code = 'caller_gone' WHERE id = ANY(%(calls)s) AND status = 'sent'"
 )
 DELETE_OLD_CALL_TEXTS: Final = (
-    "DELETE FROM ai_call_texts WHERE call_id IN (SELECT call_id FROM ai_call_texts"
-    " WHERE created_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(max_rows)s)"
+    "DELETE FROM ai_call_texts WHERE call_id IN (SELECT t.call_id FROM ai_call_texts t"
+    " JOIN ai_calls c ON c.id = t.call_id WHERE t.created_at < clock_timestamp() - make_interval(days => %(days)s)"
+    " AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = c.user_id) LIMIT %(max_rows)s)"
 )
 SESSION_ACCEPTS_CALLS: Final = (
     "SELECT FROM browsing_sessions s JOIN users u ON u.id = s.user_id"
@@ -350,7 +351,10 @@ async def release_lost_calls(connection: Connection, max_rows: int = 1000) -> in
 
 
 async def purge_call_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
-    """Delete sent texts and responses older than `days`; returns the number of calls."""
+    """Delete sent texts and responses older than `days`; returns the number of calls.
+
+    Texts of accounts under a legal hold stay.
+    """
     cursor = await connection.execute(DELETE_OLD_CALL_TEXTS, {"days": days, "max_rows": max_rows})
     return cursor.rowcount
 

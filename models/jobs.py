@@ -99,6 +99,7 @@ DELETE_DEAD_JOB: Final = """
 DELETE_OLD_FAILED_JOBS: Final = """
     DELETE FROM procrastinate_jobs j WHERE j.task_name = %(task)s AND j.status = 'failed' AND NOT EXISTS
         (SELECT FROM procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - %(age)s::interval)
+        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id::text = j.args ->> 'user_id')
 """
 
 # Running jobs stay: their worker would fail to finish them.
@@ -304,7 +305,7 @@ async def delete_dead_job(connection: Connection, job_id: int) -> None:
 
 
 async def delete_old_failed_jobs(connection: Connection, task: str, age: timedelta) -> int:
-    """Delete the dead jobs of `task` without an event for `age`; return how many."""
+    """Delete the dead jobs of `task` without an event for `age`; return how many. Jobs of held accounts stay."""
     cursor = await connection.execute(DELETE_OLD_FAILED_JOBS, {"task": task, "age": age})
     return cursor.rowcount
 

@@ -90,7 +90,10 @@ OPT_OUT: Final = """
     SELECT id, false FROM users WHERE id = %(user_id)s
     ON CONFLICT (user_id) DO UPDATE SET email_notifications = false, updated_at = now()
 """
-DELETE_OLD_MAIL_NOTICES: Final = "DELETE FROM mail_notices WHERE created_at < now() - %(age)s::interval"
+DELETE_OLD_MAIL_NOTICES: Final = """
+    DELETE FROM mail_notices n WHERE created_at < now() - %(age)s::interval
+        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = n.user_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
