@@ -22,5 +22,6 @@ import models.mindmap.versions
 import models.provider_quota
 import models.recording.browsing_sessions
 import models.recording.events
+import models.recording.page_vectors
 import models.recording.shard_map
 import models.search.index
