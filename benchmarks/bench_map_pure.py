@@ -1,7 +1,9 @@
 """Time and memory of the local map in one process, without Ray or a database: one JSON object per session size.
 
 Run as `python benchmarks/bench_map_pure.py [PAGES ...]`; each size is measured in a process of its own, so that
-`peak_rss_mb` is that of one map. Pages are those of the bundled samples, repeated with other URLs and shuffled lines.
+`peak_rss_mb` is that of one map. Each size is measured by words alone, with vectors that are stored, and with vectors
+that the model makes now (`vectors`); `cpu_s` is the processor time, which other programs disturb less. Pages are those
+of the bundled samples, repeated with other URLs and shuffled lines.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.pages.features import page_features
+from cluster.mindmap.text.meaning import StoredVectors
 from launch.samples import sample_events, sample_names
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
@@ -51,12 +54,17 @@ def synthetic(num_pages: int) -> list[CapturedPage]:
     return pages
 
 
-def measure(num_pages: int) -> dict[str, float | int]:
+def measure(num_pages: int, vectors: str) -> dict[str, float | int | str]:
     """Seconds of each step and the process's peak memory, for one map."""
     pages = synthetic(num_pages)
+    encoder = None if vectors == "none" else StoredVectors({})
+    if vectors == "stored":
+        made = [page_features(page, encoder).meaning for page in pages]
+        encoder = StoredVectors({vector.text_key: vector.vector for vector in made})
+    cpu_at = time.process_time()
     steps: dict[str, float] = {}
     started_at = step_at = time.perf_counter()
-    features = [page_features(page) for page in pages]
+    features = [page_features(page, encoder) for page in pages]
     steps["features_s"] = time.perf_counter() - step_at
     step_at = time.perf_counter()
     outline = build_outline(features)
@@ -64,23 +72,25 @@ def measure(num_pages: int) -> dict[str, float | int]:
     step_at = time.perf_counter()
     document = compose_document(outline, pages, provider="local", session_title=None)
     steps["compose_s"] = time.perf_counter() - step_at
-    total = time.perf_counter() - started_at
+    total, cpu = time.perf_counter() - started_at, time.process_time() - cpu_at
     step_at = time.perf_counter()
     problems = validate_document(document, pages)
     steps["validate_s"] = time.perf_counter() - step_at
     assert not problems, problems[:3]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     rounded = {name: round(seconds, 3) for name, seconds in steps.items()}
-    return {"pages": num_pages, "total_s": round(total, 3), **rounded, "peak_rss_mb": round(peak, 1)}
+    times = {"total_s": round(total, 3), "cpu_s": round(cpu, 3), **rounded}
+    return {"pages": num_pages, "vectors": vectors, **times, "peak_rss_mb": round(peak, 1)}
 
 
 def main() -> None:
     """Measure the sizes on the command line, each in a process of its own."""
-    if len(sys.argv) == 3 and sys.argv[1] == "--one":
-        print(json.dumps(measure(int(sys.argv[2]))))
+    if len(sys.argv) == 4 and sys.argv[1] == "--one":
+        print(json.dumps(measure(int(sys.argv[2]), sys.argv[3])))
         return
     for size in sys.argv[1:] or ["30", "119", "500", "2000"]:
-        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+        for vectors in ("none", "stored", "made"):
+            subprocess.run([sys.executable, __file__, "--one", size, vectors], check=True)
 
 
 if __name__ == "__main__":

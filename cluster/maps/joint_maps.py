@@ -17,12 +17,14 @@ from cluster.maps.joint_edits import save_joint_version
 from cluster.maps.loader import input_digest
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.session_merging import merge_sessions
+from cluster.mindmap.text.meaning import encoder_model
 from cluster.providers.types import LOCAL_PROVIDER
 from models.errors import IllegalTransition, JobFailed, NotFound, TooManyPages
 from models.lifecycle.state import advance_joint_map, begin_joint_map, complete_joint_map, fail_joint_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source
 from models.mindmap.validation import validate_document
+from models.recording.page_vectors import load_vectors
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
 
@@ -52,7 +54,7 @@ class JointMapGenerator:
         if previous is not None and digest == source.input_digest:
             await self._complete(map_id, previous, digest)
             return
-        features = await self._tasks.extract_features(pages, lambda _: None)
+        features = await self._tasks.extract_features(pages, lambda _: None, await self._vectors(source))
         await self._advance(map_id, "grouping", 55)
         outline = await self._tasks.build_outline(features, source.title, None)
         await self._advance(map_id, "drawing", 80)
@@ -88,6 +90,11 @@ class JointMapGenerator:
         if len(pages) > MAX_PAGES:
             raise TooManyPages(len(pages), MAX_PAGES)
         return pages
+
+    async def _vectors(self, source: JointMapSource) -> dict[str, dict[bytes, bytes]]:
+        """The vectors that the maps of the sessions stored; others are computed and not stored."""
+        async with self._pool.connection() as connection:
+            return await load_vectors(connection, source.session_ids, encoder_model())
 
     async def _advance(self, map_id: uuid.UUID, stage: str, percent: int) -> None:
         async with self._pool.connection() as connection:

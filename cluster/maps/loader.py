@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -13,15 +13,17 @@ from typing import Any
 import msgspec
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.mindmap.text.meaning import encoder_model
 from models.mindmap.version_store import load_generation_source
 from models.recording.exclusions import PRIVATE_NETWORK
 from models.recording.ingest_report import has_excluded_events
+from models.recording.page_vectors import load_vectors
 from models.recording.pages import CapturedPage
 from models.recording.timeline import count_pages
 from models.recording.timeline_store import load_pages, refresh_timeline
 
 #: Increase it whenever the same input may give another map.
-PIPELINE_VERSION = 4
+PIPELINE_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class MapInput:
     num_unreadable_texts: int = 0
     #: The map for which the pages were read.
     mindmap_id: uuid.UUID | None = None
+    #: By page id, the vectors that earlier maps of the session stored, by text key.
+    vectors: Mapping[str, Mapping[bytes, bytes]] = field(default_factory=dict)
 
     @property
     def local_digest(self) -> str:
@@ -75,7 +79,7 @@ def input_digest(
 
     `models_digest` stands for the configuration of the models (`Enricher.configuration_digest`).
     """
-    facts: list[Any] = [PIPELINE_VERSION, title, language, *([models_digest] if models_digest else [])]
+    facts: list[Any] = [PIPELINE_VERSION, encoder_model(), title, language, *([models_digest] if models_digest else [])]
     for page in pages:
         text_digest = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(
@@ -105,6 +109,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         # The visits of an old session get the pages that its new map will have.
         await refresh_timeline(connection, session_id, timeline)
         num_error_pages, num_unreadable_texts = count_pages(timeline)
+        vectors = await load_vectors(connection, [session_id], encoder_model())
         has_private_pages = await has_excluded_events(connection, session_id, f"default: {PRIVATE_NETWORK}")
     return MapInput(
         user_id=source.user_id,
@@ -121,6 +126,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         num_error_pages=num_error_pages,
         num_unreadable_texts=num_unreadable_texts,
         mindmap_id=source.mindmap_id,
+        vectors=vectors,
     )
 
 

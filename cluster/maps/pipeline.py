@@ -19,6 +19,7 @@ from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
 from models.mindmap.notes import MapNote, map_note
 from models.mindmap.validation import validate_document
+from models.recording.page_vectors import StoredVector
 
 log = structlog.get_logger("generation")
 
@@ -36,6 +37,8 @@ class GeneratedMap:
     input_digest: str
     timings_ms: dict[str, float]
     fallback: MapNote | None = None
+    #: What the pages are about, to be stored with them.
+    vectors: tuple[StoredVector, ...] = ()
 
 
 class MapPipeline:
@@ -55,7 +58,7 @@ class MapPipeline:
         await progress.begin()
 
         began = time.perf_counter()
-        features = await self._tasks.extract_features(source.pages, progress.report_pages)
+        features = await self._tasks.extract_features(source.pages, progress.report_pages, source.vectors)
         timings_ms["describe"] = elapsed_ms(began)
 
         await progress.advance("grouping", 55, pages_read=num_pages)
@@ -91,7 +94,12 @@ class MapPipeline:
         # request calls the models again although the pages have not changed.
         is_fallback = result.provider == LOCAL_PROVIDER and self._enricher is not None
         digest = source.local_digest if is_fallback else source.digest
-        return GeneratedMap(document, result.model, digest, timings_ms, result.fallback)
+        vectors = tuple(
+            StoredVector(page.page_id, page.meaning.text_key, page.meaning.model, page.meaning.vector)
+            for page in features
+            if page.meaning.vector
+        )
+        return GeneratedMap(document, result.model, digest, timings_ms, result.fallback, vectors)
 
     async def _enrich(
         self, request: MapRequest, source: MapInput, outline: Outline, progress: ProgressReporter

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
-from cluster.mindmap.text.meaning import sentence_encoder
+from cluster.mindmap.text.meaning import StoredVectors, encoder_model
 from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
@@ -44,10 +44,12 @@ def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[No
         log.info(event, took_ms=round((time.perf_counter() - began) * 1e3, 1), **facts)
 
 
-def _features_step(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageFeatures]:
+def _features_step(
+    pages: Sequence[CapturedPage], vectors: Mapping[bytes, bytes], context: LogContext | None = None
+) -> list[PageFeatures]:
     with _logged("page_features_extracted", context, num_pages=len(pages)):
         # A task runs in a worker process: the API process never loads the encoder.
-        encoder = sentence_encoder()
+        encoder = StoredVectors(vectors) if encoder_model() else None
         return [page_features(page, encoder) for page in pages]
 
 
@@ -81,16 +83,23 @@ class MapTasks(ABC):
         """The result of `step(*arguments)`. Raises what the step raises."""
 
     async def extract_features(
-        self, pages: Sequence[CapturedPage], on_progress: Callable[[int], None]
+        self,
+        pages: Sequence[CapturedPage],
+        on_progress: Callable[[int], None],
+        vectors: Mapping[str, Mapping[bytes, bytes]],
     ) -> list[PageFeatures]:
-        """The features of `pages`, in order. Calls `on_progress` with the number of pages done so far."""
+        """The features of `pages`, in order. Calls `on_progress` with the number of pages done so far.
+
+        `vectors` are those that `models.recording.page_vectors.load_vectors` found for the model in use.
+        """
         chunks = [list(pages[i : i + PAGES_PER_TASK]) for i in range(0, len(pages), PAGES_PER_TASK)]
         num_done = 0
 
         async def extract(chunk: list[CapturedPage]) -> list[PageFeatures]:
             nonlocal num_done
             async with self._in_flight:
-                features: list[PageFeatures] = await self.run_step(_features_step, chunk)
+                known = {key: vector for page in chunk for key, vector in vectors.get(page.page_id, {}).items()}
+                features: list[PageFeatures] = await self.run_step(_features_step, chunk, known)
             num_done += len(chunk)
             on_progress(num_done)
             return features
@@ -140,4 +149,4 @@ class RayMapTasks(MapTasks):
         page = CapturedPage("p_0", "https://example.com/", "A page", "Words to read. " * 20)
         placement, num_cpus = on_this_node()
         features_step: Any = ray.remote(_features_step).options(**placement)
-        await asyncio.gather(*(features_step.remote([page]) for _ in range(min(num_cpus, 8))))
+        await asyncio.gather(*(features_step.remote([page], {}) for _ in range(min(num_cpus, 8))))

@@ -29,6 +29,7 @@ from models.mindmap.version_store import (
     set_current_version,
     version_provider,
 )
+from models.recording.page_vectors import save_vectors
 
 #: The mail about the first map of a session is not sent any more after this time.
 REPORT_TTL = timedelta(days=3)
@@ -70,6 +71,7 @@ async def save_version(
             return None
         edited = None
         if generated is not None:
+            await save_vectors(connection, request.session_id, generated.vectors)
             edited = await replay_saved_edits(connection, request.session_id, generated.document)
             if generated.fallback is not None and edited is not None:
                 offered = await _offer_weaker(connection, request, source, generated, edited)

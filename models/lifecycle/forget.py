@@ -68,6 +68,7 @@ DELETE_SHARES: Final = "DELETE FROM share_links WHERE session_id = %(session_id)
 DELETE_MODEL_TEXTS: Final = "DELETE FROM ai_call_texts WHERE session_id = %(session_id)s"
 DELETE_CACHED_ANSWERS: Final = "DELETE FROM ai_checkpoints WHERE session_id = %(session_id)s"
 DELETE_SEARCH_PAGES: Final = "DELETE FROM search_pages WHERE session_id = %(session_id)s"
+DELETE_VECTORS: Final = "DELETE FROM page_vectors WHERE session_id = %(session_id)s"
 DELETE_SEARCH_STATES: Final = "DELETE FROM search_state WHERE session_id = %(session_id)s"
 DELETE_THREADS: Final = "DELETE FROM thread_findings WHERE user_id = %(user_id)s"
 FORGET_DESCRIPTION: Final = """
@@ -173,6 +174,7 @@ async def _forget_in(
         ("ai_call_texts", DELETE_MODEL_TEXTS),
         ("ai_cached_responses", DELETE_CACHED_ANSWERS),
         ("search_pages", DELETE_SEARCH_PAGES),
+        ("page_vectors", DELETE_VECTORS),
     ):
         counts[kind] += (await connection.execute(statement, values)).rowcount
     await connection.execute(DELETE_SEARCH_STATES, values)

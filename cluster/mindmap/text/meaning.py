@@ -10,9 +10,10 @@ machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Protocol
 
@@ -54,7 +55,7 @@ class UniversalSentenceEncoder:
         self._encoder = USE(threads=1)
         # The pages of a session are mapped again whenever it has grown.
         self._remembered = lru_cache(maxsize=_MAX_REMEMBERED)(self._encode)
-        self.model = f"use-multilingual-3/{version(_DISTRIBUTION)}"
+        self.model = encoder_model()
 
     def encode(self, text: str) -> bytes:
         """See SentenceEncoder. One text at a time: a batch would make a vector depend on its neighbours."""
@@ -66,6 +67,37 @@ class UniversalSentenceEncoder:
         if not np.isfinite(largest) or largest <= 0:
             return b""
         return np.round(vector / largest * _LEVELS).astype(np.int8).tobytes()
+
+
+@cache
+def encoder_model() -> str:
+    """The name and version of the model that `sentence_encoder` has; empty when its package is not installed."""
+    try:
+        return f"use-multilingual-3/{version(_DISTRIBUTION)}"
+    except PackageNotFoundError:
+        return ""
+
+
+def text_key(text: str) -> bytes:
+    """What identifies a text that was encoded: 16 bytes."""
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+class StoredVectors:
+    """An encoder that knows the vectors of some texts, and loads the model at the first text that it does not know."""
+
+    def __init__(self, known: Mapping[bytes, bytes]) -> None:
+        """`known` are vectors that the model `encoder_model()` made, by `text_key`."""
+        self.model = encoder_model()
+        self._known = known
+
+    def encode(self, text: str) -> bytes:
+        """See SentenceEncoder. Empty, too, for an unknown text when the model cannot be loaded."""
+        vector = self._known.get(text_key(text), b"")
+        if len(vector) == DIMENSIONS:
+            return vector
+        encoder = sentence_encoder()
+        return b"" if encoder is None else encoder.encode(text)
 
 
 @cache
@@ -81,12 +113,14 @@ def sentence_encoder() -> SentenceEncoder | None:
 class PageVector:
     """What a page is about.
 
-    `model` made `vector`. `has_prose` is false for a page that is known by its title alone.
+    `model` made `vector` of the text with the key `text_key`. `has_prose` is false for a page that is known by its
+    title alone.
     """
 
     model: str
     vector: bytes
     has_prose: bool
+    text_key: bytes = b""
 
 
 NO_VECTOR: Final = PageVector("", b"", has_prose=False)
@@ -98,7 +132,10 @@ def page_vector(encoder: SentenceEncoder, title: str, prose: str, language: str)
         return NO_VECTOR
     start = prose[:MAX_PROSE_CHARS]
     text = f"{title}. {start}".strip(" .") if start else title
-    return PageVector(encoder.model, encoder.encode(text), has_prose=bool(start))
+    vector = encoder.encode(text)
+    # A text without a vector although it has words: the model could not be loaded.
+    model = encoder.model if vector or not text.strip() else ""
+    return PageVector(model, vector, has_prose=bool(start), text_key=text_key(text))
 
 
 def vector_cosines(vectors: Sequence[bytes]) -> FloatArray:
