@@ -114,6 +114,10 @@ DELETE_JOBS_OF_SESSION: Final = """
         AND args ->> 'session_id' = %(session_id)s
 """
 
+CANCEL_PURGE: Final = """
+    DELETE FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = %(queueing_lock)s
+"""
+
 # A scheduled job (a retry) counts as pending from the moment it may run.
 READ_QUEUE_LOAD: Final = """
     SELECT count(*) FILTER (WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now()),
@@ -262,6 +266,11 @@ async def enqueue_purge(
         delay_s=delay_s,
         session_id=session_id,
     )
+
+
+async def cancel_purge(connection: Connection, session_id: uuid.UUID) -> None:
+    """Delete the waiting purge of a session that was restored; its next deletion then waits its own time."""
+    await connection.execute(CANCEL_PURGE, {"queueing_lock": f"purge:{session_id}"})
 
 
 async def list_unfinished_jobs(

@@ -21,7 +21,7 @@ from models.accounts.users import User, require_active_user
 from models.billing.policy import TooManySessions, load_policy
 from models.database import Connection
 from models.errors import BadRequest, IllegalTransition, NotFound, split_reason
-from models.jobs import enqueue_purge
+from models.jobs import cancel_purge, enqueue_purge
 from models.lifecycle.forget import RESTORE_S
 from models.lifecycle.interrupted_maps import resume_restored_session
 from models.lifecycle.state import pause_session, resume_session, start_session
@@ -327,6 +327,7 @@ async def restore_session(
         raise BadRequest("session cannot be restored")
     session.deleted_at = None
     await cancel_session_receipt(connection, user_id, session.id)
+    await cancel_purge(connection, session.id)
     await db.flush()
     await resume_restored_session(connection, session.id)
     envelope = await _envelope(connection, session)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
+from models.lifecycle.forget import RESTORE_S
 from tests.support.client import ApiUser, visit
 from tests.support.completed_session import recorded_events
 from tests.support.worker import InProcessWorker
@@ -123,6 +126,27 @@ async def test_a_deletion_can_be_undone(ann: ApiUser, bob: ApiUser) -> None:
     assert (await bob.call("POST", f"/v1/sessions/{session}/restore")).status_code == 404
     restored = await ann.ok("POST", f"/v1/sessions/{session}/restore")
     assert restored["session"]["title"] == "kept"
+
+
+async def test_a_restored_session_that_is_deleted_again_has_the_whole_time_to_restore_it(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
+    session = await ann.start()
+    await ann.call("DELETE", f"/v1/sessions/{session}")
+    lock = f"purge:{session}"
+    # As if the first deletion were almost as old as the time to restore it.
+    await db.execute(
+        "UPDATE procrastinate_jobs SET scheduled_at = now() + interval '10 seconds' WHERE queueing_lock = %s", [lock]
+    )
+    await ann.ok("POST", f"/v1/sessions/{session}/restore")
+    await ann.call("DELETE", f"/v1/sessions/{session}")
+    rows = await db.execute(
+        "SELECT extract(epoch FROM scheduled_at - now()) FROM procrastinate_jobs"
+        " WHERE status = 'todo' AND queueing_lock = %s",
+        [lock],
+    )
+    ((wait_s,),) = await rows.fetchall()
+    assert RESTORE_S - 120 < wait_s <= RESTORE_S
 
 
 async def test_starting_twice_with_the_same_client_id_is_one_session(ann: ApiUser, bob: ApiUser) -> None:

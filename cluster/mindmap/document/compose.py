@@ -11,6 +11,7 @@ from cluster.mindmap.document.layout_nodes import layout_nodes
 from cluster.mindmap.document.outline_repair import repair_outline, verified_evidence
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
+from cluster.mindmap.outline.summary import untitled_session
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from cluster.mindmap.pages.importance import topic_importance
@@ -65,7 +66,7 @@ def compose_document(
     outline = reuse_ids(outline, previous)
     title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)
     builder = _DocumentBuilder(outline, captured)
-    builder.add_core(shorten(title or "Untitled session", MAX_LABEL_CHARS))
+    builder.add_core(shorten(title or untitled_session(outline.language), MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
         builder.add_topic(topic, hue)
     builder.add_cross_links()

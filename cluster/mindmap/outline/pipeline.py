@@ -72,8 +72,9 @@ def build_outline(
     user_title = collapse_whitespace(title or "")
     if not pages:
         return Outline(
-            title=user_title or session_title([], language),
-            summary=session_summary([], [], language),
+            # Without a subject there is nothing to name: the client words an empty session in its own language.
+            title=user_title,
+            summary="",
             language=language,
             topics=(),
             annotations=(),

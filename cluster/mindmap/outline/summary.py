@@ -12,8 +12,13 @@ _MAX_TITLE_CHARS = 60
 _MAX_TOPICS_NAMED = 4
 
 
+def untitled_session(language: str) -> str:
+    """The label of the core of a map that has no title."""
+    return "제목 없는 세션" if language == "ko" else "Untitled session"
+
+
 def session_title(labels: Sequence[str], language: str) -> str:
-    """A title from the labels of the first three topics; a fixed one for a session without topics."""
+    """A title from the labels of the first three topics; a fixed one for a map without topics."""
     if not labels:
         return "빈 세션" if language == "ko" else "Empty session"
     heads = [label.split(" · ")[0] for label in labels[:3]]

@@ -100,6 +100,8 @@ class Canvas:
         weight: int = 400, rotate: float | None = None, halo: bool = True,
     ) -> None:  # fmt: skip
         """Add one line of text at `x`, `y` (baseline), turned by `rotate` degrees around that point."""
+        if not text:
+            return
         width = estimate_text_width(text, size)
         left = {"start": x, "middle": x - width / 2, "end": x - width}[anchor]
         transform = f' transform="rotate({rotate:.2f} {x:.1f} {y:.1f})"' if rotate is not None else ""
@@ -201,9 +203,21 @@ def visible_nodes(document: MindmapDocument) -> list[Node]:
     return [node for node in document.nodes if not node.data.hidden]
 
 
+def without_repeated_label(document: MindmapDocument) -> MindmapDocument:
+    """`document` without the label of its only topic if that is the label of the core: an image says it once.
+
+    A topic that holds the whole session gives it its title.
+    """
+    topics = [node for node in visible_nodes(document) if node.type == "topic"]
+    if len(topics) != 1 or not document.nodes or topics[0].label != document.nodes[0].label:
+        return document
+    nodes = (node.model_copy(update={"label": ""}) if node is topics[0] else node for node in document.nodes)
+    return document.model_copy(update={"nodes": tuple(nodes)})
+
+
 def tooltip(node: Node) -> str:
     """The tooltip of a node: label, reading time and description."""
-    parts = [node.label]
+    parts = [node.label] if node.label else []
     if node.data.total_duration:
         parts.append(format_duration(node.data.total_duration))
     if node.data.description:

@@ -19,6 +19,7 @@ from cluster.mindmap.render.canvas import (
     format_duration,
     tooltip,
     visible_nodes,
+    without_repeated_label,
     wrap_text,
 )
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones, without_folded
@@ -47,7 +48,7 @@ def to_svg(
     `palette` is "standard" (the colours in the document) or "dashboard" (those on the user's screen); what is below the
     nodes `folded` is left out.
     """
-    document = without_folded(document, folded)
+    document = without_repeated_label(without_folded(document, folded))
     colours = THEMES[theme]
     if {"standard": False, "dashboard": True}[palette]:
         document, colours = with_tones(document, DASHBOARD_TONES[theme]), DASHBOARD_TONES[theme].theme

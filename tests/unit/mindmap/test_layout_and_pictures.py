@@ -116,6 +116,23 @@ def test_images_contain_the_labels(layout: str, theme: str) -> None:
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace(to_tree_text(document), "")
 
 
+@pytest.mark.parametrize("layout", ["galaxy", "tree", "radial"])
+def test_a_session_with_one_topic_is_named_once(layout: str) -> None:
+    pages = make_session(per_subject=5)
+    document = build_map([page for page in pages if page.title.split()[0] == pages[0].title.split()[0]])
+    (topic,) = (node for node in document.nodes if node.type == "topic")
+
+    def times_shown(label: str) -> int:
+        named = {document.nodes[0].id: "Everything", topic.id: label}
+        nodes = tuple(node.model_copy(update={"label": named.get(node.id, node.label)}) for node in document.nodes)
+        root = ElementTree.fromstring(to_svg(document.model_copy(update={"nodes": nodes}), layout))  # type: ignore[arg-type]
+        texts = (element for element in root.iter() if element.tag.endswith("}text") and not element.get("aria-hidden"))
+        return sum("".join(element.itertext()) == label for element in texts)
+
+    assert times_shown("Everything") == 1
+    assert times_shown("Subject") == 1
+
+
 def test_png_has_the_given_width() -> None:
     png = to_png(to_svg(sample_map("04-korean-office"), "radial"), width=600)
     assert png.startswith(b"\x89PNG")

@@ -124,6 +124,14 @@ def test_a_session_without_topics_has_only_the_core() -> None:
         assert len(document.excluded_pages) == len(pages)
 
 
+def test_a_session_without_pages_has_no_generated_title_or_summary() -> None:
+    """Whatever its language, the client names it in that of the screen."""
+    document = build_map([])
+    assert (document.title, document.summary) == ("", "")
+    assert [node.label for node in document.nodes] == ["Untitled session"]
+    assert build_outline([], title="Mine", language="ko").title == "Mine"
+
+
 def test_one_page_is_one_topic() -> None:
     pages = [make_page("https://a.example/x", "Growing tomatoes", "Tomatoes need sun. " * 20)]
     document = build_map(pages)

@@ -12,6 +12,7 @@ import { type MapModel, parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
 import { canMerge, canMove, type Edits, useEdits } from "~/session/edits";
 import type { SessionSearch } from "~/session/search-params";
+import { sessionName } from "~/sessions/session-name";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
@@ -190,7 +191,7 @@ function Member({ id }: { id: string }) {
   return (
     <li>
       <Link to="/sessions/$id" params={{ id }}>
-        {session.data?.title || t.common.untitled}
+        {session.data ? sessionName(session.data, t) : t.common.untitled}
       </Link>
     </li>
   );

@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { chooseLanguage, chooseTheme } from "~/account/stored-theme";
 import { sessionsQuery } from "~/api/queries";
 import { language, useMessages } from "~/i18n";
+import { sessionName } from "~/sessions/session-name";
 import { effectiveTheme } from "~/theme";
 import { Dialog } from "~/ui/Dialog";
 import { MarkedText } from "./MarkedText";
@@ -69,7 +70,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
     const recent = (sessions.data?.pages[0]?.sessions ?? []).map(
       (session): Entry => ({
         key: session.id,
-        label: session.title || t.common.untitled,
+        label: sessionName(session, t),
         note: session.keywords?.slice(0, 3).join(", "),
         icon: <FileText size={16} />,
         run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),

@@ -21,6 +21,7 @@ import { isOpen, planQuery, receiptQuery, type Session, serverQuery } from "~/ap
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search-params";
+import { sessionName } from "~/sessions/session-name";
 import { useDelete } from "~/sessions/useDelete";
 import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
@@ -236,7 +237,7 @@ function Title(props: { session: Session; isEditing: boolean; onEdit: (isEdited:
   return (
     <h1 className="row session-title">
       <span className="ellipsis" title={session.title ?? ""}>
-        {session.title || t.common.untitled}
+        {sessionName(session, t)}
       </span>
       <IconButton label={t.session.edit} onClick={() => onEdit(true)}>
         <Pencil size={15} />

@@ -1,13 +1,18 @@
+import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { toApiError } from "@trailmind/api";
+import { toApiError, unwrap } from "@trailmind/api";
 import { SearchX } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useCallback, useState } from "react";
+import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
+import { sessionName } from "~/sessions/session-name";
 import { EmptyState } from "~/ui/basics";
+import { errorMessage } from "~/ui/error-message";
 import { useMedia } from "~/ui/media";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { toast } from "~/ui/toast";
 import { useKeyDown } from "~/ui/useKeyDown";
 import { Evidence } from "./Evidence";
 import { type Edits, useEdits } from "./edits";
@@ -44,12 +49,21 @@ export function SessionPage() {
       </div>
     );
   if (!data.session.data)
-    return <SessionError error={data.session.error} onRetry={() => void data.session.refetch()} />;
+    return <SessionError id={id} error={data.session.error} onRetry={() => void data.session.refetch()} />;
   return <LoadedSession session={data.session.data} data={data} search={search} isWide={isWide} edits={edits} />;
 }
 
-function SessionError({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+function SessionError({ id, error, onRetry }: { id: string; error: unknown; onRetry: () => void }) {
   const t = useMessages();
+  const restore = useMutation({
+    mutationFn: () => unwrap(api.POST("/v1/sessions/{session_id}/restore", { params: { path: { session_id: id } } })),
+    onSuccess: () => {
+      toast(t.sessions.restored);
+      onRetry();
+    },
+    onError: (failure) =>
+      toast(toApiError(failure).kind === "missing" ? t.session.notRestored : errorMessage(failure, t)),
+  });
   const isMissing = ["missing", "forbidden", "bad_request"].includes(toApiError(error).kind);
   return (
     <div className="page">
@@ -59,9 +73,14 @@ function SessionError({ error, onRetry }: { error: unknown; onRetry: () => void 
           icon={<SearchX className="figure" size={32} strokeWidth={1.5} />}
           title={t.session.notFound}
           actions={
-            <Link className="button primary" to="/sessions">
-              {t.goHome}
-            </Link>
+            <>
+              <Link className="button primary" to="/sessions">
+                {t.goHome}
+              </Link>
+              <button type="button" className="button" disabled={restore.isPending} onClick={() => restore.mutate()}>
+                {t.session.restore}
+              </button>
+            </>
           }
         >
           {t.session.notFoundHint}
@@ -141,7 +160,7 @@ function LoadedSession({
   };
   return (
     <div className="session">
-      <title>{`${session.title || t.common.untitled} · ${t.brand}`}</title>
+      <title>{`${sessionName(session, t)} · ${t.brand}`}</title>
       <Header
         session={session}
         model={model}

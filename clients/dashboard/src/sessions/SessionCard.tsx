@@ -8,6 +8,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { useEffectiveTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
+import { sessionName } from "./session-name";
 import "./SessionCard.css";
 
 export function SessionCard({
@@ -26,7 +27,7 @@ export function SessionCard({
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
-  const title = session.title || t.common.untitled;
+  const title = sessionName(session, t);
   const startedAt = new Date(session.started_at);
   const endedAt = session.ended_at ? new Date(session.ended_at) : null;
   const now = new Date();

@@ -5,6 +5,7 @@ import type { Session } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
+import { sessionName } from "./session-name";
 
 /** Deletes a session at once and offers undo in a toast. The list is updated before the response. */
 export function useDelete(onGone?: () => void) {
@@ -41,7 +42,7 @@ export function useDelete(onGone?: () => void) {
         }
         await refresh();
       };
-      toast(t.sessions.deleted(session.title || t.common.untitled), {
+      toast(t.sessions.deleted(sessionName(session, t)), {
         label: t.common.undo,
         run: () => void restore(),
       });
