@@ -16,37 +16,51 @@ _MAX_TITLE_CHARS = 2000
 _SUBSTANTIAL_CHARS = 700
 _MAX_HEADING_CHARS = 80
 # Spinners, dots of unread messages, and signs of playing media, at the start of a title.
-_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕✉📩📬🎙"
+_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕✉📩📬🎙◜◝◞◟⁘∙·"
 _COUNT = r"(?:\d{1,3}|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d)?[kKmM]|\d{4,6})\+?"
-# What is counted, in languages that name it: "3개", "5条消息", "3件の未読"; "3 new" and "3 unread messages".
+# What is counted, in languages that name it: "3개", "5条消息", "3件の未読"; "3 new", "3 ungelesene Nachrichten".
+_UNREAD = (
+    r"(?:new|unread|messages?|notifications?|neue?|ungelesene?n?|Nachrichten?|nouve(?:au|aux|lles?)|non lus?|nuev[oa]s?"
+    r"|mensajes?|sin leer|nov[oa]s?|mensagens?|não lidas?|nuov[oiae]|messagg[io]|nieuwe?|ongelezen|nowe|nowych|нов\w{2}"
+    r"|непрочитанн\w{2}|сообщени\w|yeni|okunmamış|bildirim|baru|mới|جديدة?|رسائل|नए|नई|ใหม่)"
+)
 _COUNTED = (
     r"(?:\s?(?:[개건통]|[条條则則封件](?:新?(?:消息|訊息|私信|通知)|の(?:未読|新着|通知))?)"
-    r"|\s(?:new|unread)(?:\s[a-z]{3,14})?)?"
+    rf"|\s(?:[^\W\d_]{{2,14}}\s)?{_UNREAD}(?:\s[^\W\d_]{{3,14}})?|!)?"
 )
 # A year in parentheses or brackets is part of a title; a count of that size is not written without a separator.
-_YEAR = r"(?!(?:18|19|20)\d\d[\])）])"
+_YEAR = r"(?!(?:18|19|20)\d\d[\])）}>])"
 _COUNTER = (
-    rf"(?:\({_YEAR}{_COUNT}{_COUNTED}\)|\[{_YEAR}{_COUNT}{_COUNTED}\]|【{_COUNT}{_COUNTED}】"
-    rf"|（{_YEAR}{_COUNT}{_COUNTED}）|\([{_SIGNS}*!]\))"
+    rf"(?:\({_YEAR}\+?{_COUNT}{_COUNTED}\)|\[{_YEAR}{_COUNT}{_COUNTED}\]|【{_COUNT}{_COUNTED}】"
+    rf"|（{_YEAR}{_COUNT}{_COUNTED}）|\([{_SIGNS}*!]\)"
+    rf"|(?:\{{{_YEAR}(?!0){_COUNT}\}}|<{_YEAR}(?!0){_COUNT}>|‹{_COUNT}›|「{_COUNT}」|〔{_COUNT}〕|《{_COUNT}》))"
 )
-_LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*)")
+_LEADING_MARK = re.compile(rf"^\s*(?:[{_SIGNS}]\ufe0f?\s*|[*|/\\]\s+|{_COUNTER}\s*(?:[\-–—|·:]+\s+)?)")
 # White space is matched from its first character, possessively: titles of blanks take linear time.
-_TRAILING_COUNTER = re.compile(rf"(?<!\s)\s*+{_COUNTER}\s*+$")
+_TRAILING_COUNTER = re.compile(rf"(?<!\s)\s*+(?:[\-–—|•·:]\s)?{_COUNTER}\s*+$")
 # Notices that alternate with the title to draw attention: "New message! | …", "(1) new notification - …".
 _NOTICE = re.compile(
     r"^\s*+(?:you have )?(?:\(?\d{0,4}\+?\)?\s*+)?(?:new|unread)\s++"
     r"(?:messages?|notifications?|e?-?mails?|comments?|repl(?:y|ies))\s*+!*+\s*+[|\-–—·:]+\s*",
     re.IGNORECASE,
 )
-_NOTICE_KO = re.compile(
-    r"^\s*+(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*+\d{0,4}\+?\s*+[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12})"
-    r"!*+\s*+[|\-–—·:]+\s*"
+_NOTICE_OTHERS = re.compile(
+    r"^\s*+(?:"
+    r"(?:새 ?(?:메시지|알림|쪽지|댓글)(?:\s*+\d{0,4}\+?\s*+[개건]?)?|읽지 않은 메시지[^|\-–—·:]{0,12}"
+    r"|\d{0,4}\s?(?:neue nachricht(?:en)?|nouve(?:au|aux) messages?|nouvelles? notifications?|nuevos? mensajes?"
+    r"|nova(?:s)? mensage(?:m|ns)|nuov[oi] messagg(?:io|i)|nieuwe? bericht(?:en)?|nowa wiadomość|yeni mesaj"
+    r"|нов(?:ое|ые|ых) сообщени[еяй]|tin nhắn mới|رسالة جديدة)"
+    r"|(?:您有|你有|您收到|你收到)?\d{0,3}[条條则則个個]?新(?:消息|訊息|信息|私信|通知)|(?:新着|未読)(?:メッセージ|通知)(?:\d{0,3}件)?)"
+    r"[!！]*+\s*+[|\-–—·:]+\s*"
+    r"|【[^】]{0,6}(?:新消息|新訊息|新信息|新通知|新着)[^】]{0,6}】\s*)",
+    re.IGNORECASE,
 )
 # What a page is called while it is not there yet. Each form may be followed by the name of a site.
 #: Titles of a challenge: the site looks whether a person visits it.
 CHALLENGE_FORMS = (
-    r"just a (?:moment|second)|one moment|one more step|please stand by|hang (?:on|tight).*|attention required.*",
-    r"checking (?:if the site connection is secure|your browser(?: before.*)?)|pardon our interruption",
+    r"just a (?:moment|sec(?:ond)?)|one moment(?:,? please)?|one more step|please stand by|hang (?:on|tight).*",
+    r"attention required.*|(?:checking|validating|verifying) your browser(?: before.*)?",
+    r"checking if the site connection is secure|pardon our interruption",
     r"client challenge|request rejected|sucuri website firewall|ddos-guard|vercel security checkpoint",
     r"verif(?:y|ying) (?:that )?you are (?:a )?human.*|are you (?:a )?(?:human|robot).*|human verification|captcha",
     r"(?:security|robot|bot) (?:check(?:point)?|verification)|making sure you'?re not a bot.*",
@@ -57,10 +71,12 @@ CHALLENGE_FORMS = (
 )
 #: "Loading …" as applications and browsers say it.
 LOADING_FORMS = (
-    r"loading|loading [^|\-–—:]{1,40}(?:…|\.{3})|please wait.*|redirecting|signing (?:you )?in",
+    r"…?loading|almost there|(?:initializing|connecting|starting|preparing)(?=\s*(?:…|\.{3}))",
+    r"loading [^|\-–—:]{1,40}(?:…|\.{3})|please wait.*|redirecting|signing (?:you )?in",
     r"wird geladen|(?:laden|lädt|chargement(?: en cours)?|загрузка|завантаження)(?=\s*(?:…|\.{3}|$))|cargando",
     r"carregando|a carregar|caricamento(?: in corso)?|ładowanie|yükleniyor|đang tải|memuat|načítání|laddar|indlæser",
     r"laster|ladataan|betöltés|se încarcă|φόρτωση|กำลังโหลด|لوڈ ہو رہا ہے|جار[ٍي]? التحميل|در حال بارگذاری|טוען",
+    r"connexion en cours|正在跳[转轉]|跳[转轉]中|確認中|접속 ?중(?:입니다)?",
     r"लोड हो रहा है|加载中|正在加载|載入中|讀取中|読み込み中|しばらくお待ち.*|少々お待ち.*|お待ちください.*",
     r"bitte warten.*|veuillez patienter.*|l[üu]tfen bekleyin.*|vui lòng chờ.*|подождите.*",
     r"잠시만 기다(?:려|리).*|로딩 ?중?|불러오는 중|로그인 ?중",
@@ -80,15 +96,30 @@ _ERROR_FORMS = (
     r"(?:error\s*)?[45]\d\d(?:\s*[-:|–—]?\s*(?:error|not found|forbidden|unauthori[sz]ed|too many requests))?",
     r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:(?:page |file )?not found|bad gateway|gateway time-?out|forbidden)",
     r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:internal server error|too many requests|service (?:temporarily )?unavailable)",
-    r"untitled(?: document)?|new tab|about:blank",
+    r"error [45]\d\d \(.*|oops(?=\s*!*\s*$)|problem loading page|this (?:site|page) can[’']t be reached",
+    r"server not found|bad request(?=\s*$)|we[’']ll be right back|(?:page|document|object) (?:has )?moved",
+    r"(?:30[12] )?moved permanently",
+    r"(?:please )?enable javascript(?: and cookies)? to continue|please enable javascript|javascript (?:is )?disabled",
+    r"untitled(?: document)?|new tab|about:blank|새 탭|新しいタブ|新标签页|новая вкладка",
+    r"(?:react app|vite app|document)(?=\s*$)",
 )
 _INTERIM_FORMS = "|".join((*CHALLENGE_FORMS, *LOADING_FORMS, *NOT_FOUND_FORMS, *_ERROR_FORMS))
 _INTERIM = re.compile(rf"^\s*(?:{_INTERIM_FORMS})(?:\s*[|\-–—:·.…!].*)?$", re.IGNORECASE)
-_ADDRESS = re.compile(r"^(?:https?://\S+|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)$", re.IGNORECASE)
+# "Atlas | Loading…": the site stands first.
+_INTERIM_AFTER_SITE = re.compile(
+    rf"^[^|\-–—·:]{{1,60}}\s[|\-–—·:]\s(?:{'|'.join((*LOADING_FORMS, *NOT_FOUND_FORMS, 'page not found'))})\s*[.…!]*$",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"^(?:https?://\S+|localhost(?::\d+)?(?:/\S*)?|(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/\S*)?)$", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W_]{2,}")
 
 
-_NOTICE_STARTS = ("you have", "new ", "unread", "새", "읽지")
+_NOTICE_STARTS = (
+    "you have", "new ", "unread", "새", "읽지", "neue", "nouve", "nuev", "nova", "nuov", "nieuw", "nowa", "yeni", "нов",
+    "tin nhắn", "رسالة", "您", "你", "新", "未読",
+)  # fmt: skip
 
 
 class TitledVisit(Protocol):
@@ -111,7 +142,7 @@ def clean_title(title: str) -> str:
     if text[:1].isalpha() and not text.lower().startswith(_NOTICE_STARTS):
         return text.strip()
     for _ in range(6):
-        stripped = _LEADING_MARK.sub("", _NOTICE_KO.sub("", _NOTICE.sub("", text, count=1), count=1), count=1)
+        stripped = _LEADING_MARK.sub("", _NOTICE_OTHERS.sub("", _NOTICE.sub("", text, count=1), count=1), count=1)
         if stripped == text:
             break
         text = stripped
@@ -134,7 +165,7 @@ def is_interim_title(title: str) -> bool:
 def _is_interim(title: str) -> bool:
     if not title[:1].isalnum() and not any(char.isalnum() for char in title):
         return True
-    return bool(_INTERIM.match(title) or _ADDRESS.match(title.strip()))
+    return bool(_INTERIM.match(title) or _INTERIM_AFTER_SITE.match(title) or _ADDRESS.match(title.strip()))
 
 
 def share_of_words(title: str, text: str) -> float:

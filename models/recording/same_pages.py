@@ -11,6 +11,9 @@ address that a page names, titles, and texts.
   one title.
 - *Positions*: addresses that differ in a fragment's route or in a parameter such as `ref` are one if their texts are
   the same.
+- *Texts*: addresses of one site whose paths differ as those of a print view, a language or a file name do, or that
+  differ in any parameter, are one page if they were loaded under one title with the same text. A short text at other
+  values of a parameter may be the frame of an application that had not shown its content yet, and shows nothing.
 - *Redacted*: addresses that lost their identity to redaction (`code=REDACTED`, recorded by older clients) are as many
   pages as they have titles with different texts.
 
@@ -21,7 +24,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
@@ -43,11 +47,17 @@ _ALIASED_HOST: Final = re.compile(RULES["aliased_hosts"])
 _LOOSE_NAMES = frozenset(RULES["loose_names"])
 _HOST_PREFIX = re.compile(r"^(?:www\d?|m|mobile|amp|touch)\.(?=[^.]+\.)")
 _MOBILE_LABEL = re.compile(r"^([a-z-]{2,12})\.m\.")
-_INDEX_FILE = re.compile(r"/(?:index|default|home)\.(?:html?|php|aspx?|jsp)$", re.IGNORECASE)
+_INDEX_FILE = re.compile(r"/(?:index|default|home)\.(?:[sx]?html?|php\d?|aspx?|jspx?|cfm|cgi|do)$", re.IGNORECASE)
 _AMP_PATH = re.compile(r"(?:/amp/?|\.amp)$")
 _PATH_PARAMETER = re.compile(r";[a-z]*sess[a-z]*id=[^/]*", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"/(?:page/|post[-/]|p)?\d{1,7}$")
 _NUMBER_PAIR = re.compile(r"(?:^|&)(?:page|post|p|start|offset)=\d{1,7}(?=&|$)")
+# What versions of a page for a device, a language or a printer have in front, and a form of file at the end.
+_VERSION_HOST = re.compile(r"^(?:wap|3g|sp|print|[a-z]{2})\.(?=[^.]+\.[^.]+)")
+_VERSION_PATH = re.compile(
+    r"^/(?:amp|m|mobile|print|[a-z]{2}(?:-[a-z]{2,4})?|web/\d{4,14}(?:[a-z]{2}_)?)(?=/)|/(?:amp|print|printable|mobile)$"
+    r"|(?:\.amp)?\.(?:x?html?|php|aspx?|jsp|pdf|amp)$"
+)
 _SENTENCE = re.compile(r"[\n.!?。！？]+\s*")
 
 #: The length of a domain name (RFC 1035).
@@ -57,7 +67,9 @@ _MIN_SENTENCE_CHARS = 4
 #: Shorter texts are "Loading …" and the like: they agree by accident.
 _MIN_TEXT_CHARS = 60
 _MAX_NAVIGATION_CHARS = 60
-_OVERLAP, _SAMENESS, _DIFFERENCE = 0.5, 0.9, 0.3
+#: Without a rule for the address, so much text has to be the same; the frame of an application is shorter.
+_MIN_EVIDENCE_CHARS, _MAX_FRAME_CHARS = 100, 600
+_OVERLAP, _SAMENESS, _EVIDENCE, _DIFFERENCE = 0.5, 0.9, 0.95, 0.3
 #: A page is compared with the first and the last pages of its group: enough for texts that overlap like windows.
 _MAX_COMPARED = 12
 
@@ -136,8 +148,9 @@ def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
 
 def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
     """The pages that may be one, by why: two or more for each key."""
-    groups: dict[str, dict[str, list[_Page]]] = {"spelling": {}, "position": {}, "canonical": {}, "scrolling": {}}
-    spellings, positions, canonicals, scrolled = groups.values()
+    whys = ("spelling", "position", "canonical", "scrolling", "text")
+    groups: dict[str, dict[str, list[_Page]]] = {why: {} for why in whys}
+    spellings, positions, canonicals, scrolled, same_texts = groups.values()
     has_canonicals = any(page.canonicals for page in pages)
     has_routes = any(page.is_routed for page in pages)
     for page in pages:
@@ -146,6 +159,9 @@ def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
             continue
         spellings.setdefault(address.spelling, []).append(page)
         positions.setdefault(address.loose, []).append(page)
+        if page.content_keys and not page.is_routed:
+            for title in page.written_titles:
+                same_texts.setdefault(f"{address.rough}\n{title}", []).append(page)
         if has_routes:
             scrolled.setdefault(address.unnumbered, []).append(page)
         if has_canonicals:
@@ -179,6 +195,14 @@ class _Address:
         path = _LAST_NUMBER.sub("", self.path) if self.path[-1:].isdigit() else self.path
         return f"{self.host}{path}?{_NUMBER_PAIR.sub('', self.kept) if self.kept else ''}"
 
+    @property
+    def rough(self) -> str:
+        """The address without parameters and without what versions of one page differ in."""
+        path = _VERSION_PATH.sub("", self.path.lower().replace("//", "/"))
+        if not path.isascii():
+            path = unicodedata.normalize("NFC", path)
+        return _VERSION_HOST.sub("", self.host) + path
+
     @staticmethod
     @lru_cache(maxsize=4096)
     def of(url: str) -> _Address | None:
@@ -196,13 +220,19 @@ class _Address:
         if port.isdigit() and port not in ("80", "443"):
             host = f"{host}:{port}"
         path = _plain_path(parts.path)
-        pairs = sorted(pair.replace("+", "%20") for pair in parts.query.split("&") if pair) if parts.query else []
+        pairs = sorted(map(_plain_pair, parts.query.split("&"))) if parts.query else []
         spelling = f"{host}{path}?{'&'.join(pairs)}".rstrip("?")
         if _is_aliased(host):
             spelling = _aliased(spelling)
         loose_path = unquote(path) if "%" in path else path
         kept = "&".join([pair for pair in pairs if pair.partition("=")[0].lower() not in _LOOSE_NAMES])
         return _Address(host, f"{spelling}#{parts.fragment}", f"{host}{loose_path}?{kept}", loose_path, kept)
+
+
+def _plain_pair(pair: str) -> str:
+    """A parameter in one spelling: `a+b`, `a%20b` and `a b` are the same value."""
+    pair = pair.replace("+", " ")
+    return unquote(pair).replace("&", "%26") if "%" in pair else pair
 
 
 @lru_cache(maxsize=2048)
@@ -252,6 +282,8 @@ def _merged_ids(pages: Sequence[_Page], contents: Mapping[str, str]) -> dict[str
 
     for (why, _), group in _groups(pages).items():
         navigation = _navigation([of(page) for page in group])
+        if why == "text":
+            group = _without_frames(group, of)
         for i, page in enumerate(group):
             half = _MAX_COMPARED // 2
             compared = group[:i] if i <= _MAX_COMPARED else [*group[:half], *group[i - half : i]]
@@ -261,6 +293,26 @@ def _merged_ids(pages: Sequence[_Page], contents: Mapping[str, str]) -> dict[str
                     first, second = sorted((a, b), key=order.__getitem__)
                     leader[second] = first
     return {page_id: find(page_id) for page_id in leader if find(page_id) != page_id}
+
+
+def _without_frames(group: list[_Page], text_of: Callable[[_Page], Sentences]) -> list[_Page]:
+    """`group` without the pages that have one short text at other values of a parameter.
+
+    It may be the frame of an application that had not shown its content yet.
+    """
+    values: dict[frozenset[str], dict[str, set[str]]] = {}
+    for page in group:
+        address = _Address.of(page.url)
+        by_name = values.setdefault(frozenset(text_of(page)), {})
+        for pair in address.kept.split("&") if address is not None and address.kept else []:
+            name, _, value = pair.partition("=")
+            by_name.setdefault(name, set()).add(value)
+    frames = {
+        text
+        for text, by_name in values.items()
+        if sum(map(len, text)) < _MAX_FRAME_CHARS and any(len(found) > 1 for found in by_name.values())
+    }
+    return [page for page in group if frozenset(text_of(page)) not in frames] if frames else group
 
 
 def _sentences(texts: Iterable[str]) -> Sentences:
@@ -292,6 +344,9 @@ def _is_same(why: str, a: _Page, b: _Page, text_a: Sentences, text_b: Sentences,
         return has_texts and not differs_in_title and _shared(text_a, text_b, frozenset(), max) >= _SAMENESS
     if not has_texts:
         return False
+    if why == "text":
+        has_evidence = min(sum(text_a.values()), sum(text_b.values())) >= _MIN_EVIDENCE_CHARS
+        return has_evidence and _shared(text_a, text_b, frozenset(), max) >= _EVIDENCE
     if why == "scrolling" and not shares_title:
         return False
     rest = navigation if any(line not in navigation for line in text_a) else frozenset()

@@ -29,6 +29,8 @@ ARTICLE = "The reranker reads each of the first hundred results and puts them in
         "https://conf.example/program?session_id=ab-12 https://conf.example/program?session_id=ab-13",
         "https://piano.example/songs?key=Cm https://piano.example/songs?key=Am",
         "https://issues.example.org/view?ticket=OPS-12 https://issues.example.org/view?ticket=OPS-13",
+        "https://atlas.example/compare?cmp=ibm https://atlas.example/compare?cmp=sap",
+        "https://radio.example/play?trk=12 https://radio.example/play?trk=13",
         "https://nft.example/item?token_id=11 https://nft.example/item?token_id=12",
         "https://bahn.example/x?from=Berlin&to=Bonn https://bahn.example/x?from=Kiel&to=Bonn",
         "https://bible.example/x?source=kjv https://bible.example/x?source=esv",
@@ -63,6 +65,9 @@ def test_pages_of_their_own(addresses: str) -> None:
         "https://gall.dcinside.com/board/view/?id=p&no=27 https://gall.dcinside.com/board/view/?id=p&no=27&page=3",
         "https://cafe.naver.com/ca-fe/cafes/1/articles/2 https://cafe.naver.com/ca-fe/cafes/1/articles/2?boardtype=L&menuid=9",
         "https://shopee.co.id/reef-i.1.2 https://shopee.co.id/reef-i.1.2?sp_atk=7f&xptdk=7f",
+        "https://x.example/a https://x.example/a?cmp=share_btn_tw https://x.example/a?trk=public_post",
+        "https://www.spiegel.de/a https://www.spiegel.de/a?sara_ref=re-so-app-sh",
+        "https://www.lemonde.fr/a.html https://www.lemonde.fr/a.html?lmd_medium=email&lmd_campaign=x",
         "https://www.airbnb.co.uk/rooms/7 https://www.airbnb.co.uk/rooms/7?source_impression_id=p3_1&photo_id=8",
     ],
 )

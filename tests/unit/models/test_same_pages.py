@@ -62,6 +62,15 @@ def pages_of(*visits: dict[str, Any]) -> list[CapturedPage]:
         ("https://old.reddit.com/r/diving/comments/ab1/reef/", "https://www.reddit.com/r/diving/comments/ab1/reef/"),
         ("https://twitter.com/ann/status/77", "https://x.com/ann/status/77?s=20"),
         ("https://n.news.naver.com/mnews/article/001/00123", "https://n.news.naver.com/article/001/00123?sid=101"),
+        ("https://x.com/i/web/status/77", "https://x.com/ann/status/77/photo/1"),
+        ("https://en.wikipedia.org/w/index.php?title=Reef", "https://en.wikipedia.org/wiki/Reef"),
+        ("https://zh.wikipedia.org/zh-tw/%E7%8A", "https://zh.wikipedia.org/wiki/%E7%8A"),
+        ("https://arxiv.org/pdf/2101.00001v2.pdf", "https://arxiv.org/pdf/2101.00001"),
+        ("https://docs.google.com/document/u/1/d/1AbCd/edit?usp=x", "https://docs.google.com/document/d/1AbCd/preview"),
+        ("https://reef-example.cdn.ampproject.org/c/s/reef.example/a", "https://reef.example/a"),
+        ("https://www.google.com/amp/s/www.reef.example/a", "https://reef.example/a"),
+        ("https://reef.example/a/index.shtml", "https://reef.example/a/"),
+        ("https://reef.example/v.html?file=%2Fa.pdf", "https://reef.example/v.html?file=/a.pdf#page=4"),
         ("https://m.blog.naver.com/ann/2201", "https://blog.naver.com/PostView.naver?blogId=ann&logNo=2201"),
     ],
 )
@@ -79,12 +88,51 @@ def test_two_spellings_of_one_page(one: str, other: str, text: str) -> None:
         ("https://reef.example/docs#/guide?id=linux", "https://reef.example/docs#/guide?id=macos"),
         ("https://api.reef.example/#/pets/add", "https://api.reef.example/#/pets/list"),
         ("https://reef.example/a?hl=en", "https://reef.example/a"),
+        ("https://reef.example/a?cmp=12", "https://reef.example/a?cmp=13"),
+        ("https://reef.example/a?trk=12", "https://reef.example/a"),
+        ("https://reef.example/a?affid=7&campaign=spring", "https://reef.example/a"),
+        ("https://reef.example/a?printable=yes", "https://reef.example/a?lang=en"),
+        # Parameters that no rule knows, and versions of a page.
+        ("https://reef.example/a?xyz=12", "https://reef.example/a"),
+        ("https://reef.example/a?page=1", "https://reef.example/a"),
+        ("https://reef.example/a/print", "https://reef.example/a"),
+        ("https://reef.example/print/a", "https://reef.example/a"),
+        ("https://reef.example/amp/a", "https://reef.example/a"),
+        ("https://reef.example/a.amp.html", "https://reef.example/a.html"),
+        ("https://reef.example/a.html", "https://reef.example/a"),
+        ("https://reef.example/en-us/a", "https://reef.example/a"),
+        ("https://reef.example/A/B", "https://reef.example/a/b"),
+        ("https://reef.example//a", "https://reef.example/a"),
+        ("https://reef.example/cafe%CC%81", "https://reef.example/caf%C3%A9"),
+        ("https://wap.reef.example/a", "https://reef.example/a"),
+        (
+            "https://web.archive.org/web/2026/https://reef.example/a",
+            "https://web.archive.org/web/20260202000000/https://reef.example/a",
+        ),
     ],
 )
 def test_positions_are_one_page_if_the_text_is_the_same(one: str, other: str) -> None:
     assert len(pages_of(visit(one, REEF), visit(other, REEF))) == 1
     assert len(pages_of(visit(one, REEF), visit(other, TEA))) == 2
     assert len(pages_of(visit(one), visit(other))) == 2, "without text nothing shows that it is one page"
+
+
+FRAME = (
+    "Shop for divers\nHome\nCatalogue\nBasket\nContact\n"
+    "We use cookies to make this shop better for everybody who dives here.\nAccept"
+)
+
+
+def test_a_short_text_at_other_values_of_a_parameter_may_be_the_frame_of_an_application() -> None:
+    items = [f"https://shop.example/item{query}" for query in ("", "?id=1", "?id=2", "?id=3")]
+    assert len(pages_of(*(visit(url, FRAME, "Shop") for url in items))) == 4
+    assert len(pages_of(*(visit(url, "\n".join([FRAME, REEF, TEA, window(9)]), "Shop") for url in items))) == 1
+    # A route changes its text after its address.
+    assert len(pages_of(visit(items[0], FRAME * 6, "Shop"), visit(items[1], FRAME * 6, "Shop", via="route"))) == 2
+
+
+def test_pages_with_one_text_and_other_titles_are_pages_of_their_own() -> None:
+    assert len(pages_of(visit("https://x.example/a?n=1", REEF, "A"), visit("https://x.example/a?n=2", REEF, "B"))) == 2
 
 
 def test_spellings_with_other_titles_and_texts_are_two_pages() -> None:
