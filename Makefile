@@ -149,6 +149,9 @@ bench-limiter: setup ## What limiter and ledger add to a provider's call
 bench-hostile: setup ## What other users notice of a hostile account (ARGS="--clients 200 --seconds 120 --faults")
 	@$(BIN)/python -m benchmarks.bench_hostile $(ARGS)
 
+bench-growth: setup ## How time grows with untrusted text, by the exact rule; needs a quiet machine (ARGS="redaction")
+	@$(BIN)/python -m benchmarks.bench_growth $(ARGS)
+
 settings-docs: setup ## Write docs/settings.md from the fields of the settings
 	@$(BIN)/trailmind settings --markdown > docs/settings.md
 
@@ -173,4 +176,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules
