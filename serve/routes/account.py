@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mail.messages import account_closed_mail, erasure_receipt_mail
@@ -73,11 +74,10 @@ async def get_settings(user_id: CurrentUserId, db: DbSession) -> SettingsEnvelop
 async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: State, db: DbSession) -> SettingsEnvelope:
     """Change settings. Excluded and allowed domains apply from the next event on, also to a running recording."""
     await require_active_user(db, user_id)
-    # The row lock serializes concurrent changes.
-    settings = await db.get(UserSettings, user_id, with_for_update=True)
-    if settings is None:
-        settings = UserSettings(user_id=user_id)
-        db.add(settings)
+    # The row lock serializes concurrent changes, so the row exists first: a new user's browser stores its language and
+    # its time zone at the same time.
+    await db.execute(insert(UserSettings).values(user_id=user_id).on_conflict_do_nothing())
+    settings = await db.get_one(UserSettings, user_id, with_for_update=True)
     for name, value in body.model_dump(exclude_none=True).items():
         setattr(settings, name, value)
     if body.language is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
@@ -248,10 +249,9 @@ async def put_ai_config(
     task_type: TaskType, body: AiConfigBody, admin_id: CurrentUserId, db: DbSession
 ) -> AiConfigEnvelope:
     """Configure the models of a task. Applies to all replicas from the next map on."""
-    config = await db.get(AiConfig, task_type, with_for_update=True)
-    if config is None:
-        config = AiConfig(task_type=task_type)
-        db.add(config)
+    # The row exists before it is locked, so that two operators can configure the same task at the same time.
+    await db.execute(insert(AiConfig).values(task_type=task_type, chain=[]).on_conflict_do_nothing())
+    config = await db.get_one(AiConfig, task_type, with_for_update=True)
     fields = body.model_dump()
     for name, value in fields.items():
         setattr(config, name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -304,3 +305,14 @@ async def test_sites_that_the_user_allows_are_recorded_at_once(ann: ApiUser, db:
 )
 async def test_unknown_setting_values_are_rejected(ann: ApiUser, body: dict[str, Any]) -> None:
     assert (await ann.call("PATCH", "/v1/users/me/settings", json=body)).status_code == 400
+
+
+async def test_the_first_changes_of_settings_may_arrive_at_the_same_time(api: httpx2.AsyncClient) -> None:
+    # A browser stores the language and the time zone of a new user with two requests.
+    changes = ({"language": "en"}, {"time_zone": "Asia/Seoul"}, {"theme": "dark"}, {"email_notifications": False})
+    for _ in range(5):
+        person = await sign_up(api)
+        answers = await asyncio.gather(*(person.call("PATCH", "/v1/users/me/settings", json=c) for c in changes))
+        assert [answer.status_code for answer in answers] == [200] * len(changes)
+        stored = (await person.ok("GET", "/v1/users/me/settings"))["settings"]
+        assert all(stored[name] == value for change in changes for name, value in change.items())

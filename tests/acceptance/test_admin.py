@@ -144,6 +144,9 @@ async def test_ai_configuration(operator: ApiUser, db: psycopg.AsyncConnection[A
     await db.execute("DELETE FROM ai_configs")
     chain = [{"provider": "openai", "model": "gpt-5-mini"}, {"provider": "local", "model": "local"}]
     path = "/v1/admin/ai/configs/outline"
+    # Two operators configure the same task at the same time.
+    both = await asyncio.gather(*(operator.call("PUT", path, json={"chain": chain}) for _ in range(2)))
+    assert [answer.status_code for answer in both] == [200, 200]
     put = (await operator.ok("PUT", path, json={"chain": chain, "temperature": 0.2}))["config"]
     assert (put["task_type"], put["chain"], put["temperature"]) == ("outline", chain, 0.2)
     assert [c["task_type"] for c in (await operator.ok("GET", "/v1/admin/ai/configs"))["configs"]] == ["outline"]
@@ -155,7 +158,7 @@ async def test_ai_configuration(operator: ApiUser, db: psycopg.AsyncConnection[A
     for body in ({"chain": []}, {"chain": [{"provider": "X", "model": "m"}]}, {"chain": chain, "temperature": 3}):
         assert (await operator.call("PUT", path, json=body)).status_code == 400
     assert (await operator.call("PUT", "/v1/admin/ai/configs/other", json={"chain": chain})).status_code == 400
-    assert await _acts(operator) == [("ai_config.deleted", "outline"), ("ai_config.set", "outline")]
+    assert await _acts(operator) == [("ai_config.deleted", "outline"), *[("ai_config.set", "outline")] * 3]
 
 
 async def test_a_legal_hold_keeps_the_data_of_an_account(operator: ApiUser, ann: ApiUser) -> None:

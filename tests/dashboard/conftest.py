@@ -48,7 +48,7 @@ class PageErrors:
 
     def _record(self, message: ConsoleMessage) -> None:
         if message.type == "error" or "Content Security Policy" in message.text:
-            self.messages.append(message.text)
+            self.messages.append(f"{message.text} ({message.location.get('url', '')})")
 
 
 @pytest.fixture

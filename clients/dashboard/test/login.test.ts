@@ -51,6 +51,22 @@ describe("a request", () => {
     expect(login.currentLogin()).toEqual({ state: "out", expired: true });
   });
 
+  it("reports the end of a login once, however many requests are refused", async () => {
+    login.acceptLogin({ user, token: "old", expires_in: 900 });
+    let changes = 0;
+    login.onLogin(() => {
+      changes += 1;
+    });
+    vi.stubGlobal("fetch", async (input: Request | string) => {
+      // The requests are refused one after another, each after the page has reacted to the one before it.
+      if (typeof input !== "string" && input.url.endsWith("/me")) await new Promise((done) => setTimeout(done, 20));
+      return reply(401, { error: { message: "over", code: "UNAUTHORIZED" } });
+    });
+    const requests = [unwrap(client.api.GET("/v1/usage")), unwrap(client.api.GET("/v1/auth/me"))];
+    expect((await Promise.allSettled(requests)).map((r) => r.status)).toEqual(["rejected", "rejected"]);
+    expect(changes).toBe(1);
+  });
+
   it("stays signed in when the server is unavailable", async () => {
     login.acceptLogin({ user, token: "old", expires_in: 900 });
     vi.stubGlobal("fetch", async () => {

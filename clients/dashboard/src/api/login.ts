@@ -73,8 +73,13 @@ export function updateAccount(change: Partial<Account>): void {
   if (login.state === "in") setLogin({ state: "in", account: { ...login.account, ...change } });
 }
 
-/** Ends the login. `expired`: it ended without the user's action, which the sign-in page shows. */
+/**
+ * Ends the login. `expired`: it ended without the user's action, which the sign-in page shows. Does nothing when the
+ * login has ended already: several requests of a page are refused one after another, and only the first one knows the
+ * page that the user was on.
+ */
 export function endLogin(expired: boolean): void {
+  if (login.state === "out") return;
   token = null;
   expiresAt = 0;
   storeHint(false);
