@@ -1,4 +1,4 @@
-"""Share links: a session's map for everyone who has the URL, until the link expires or is revoked.
+"""Share links: the map of one or several sessions for everyone who has the URL, until the link expires or is revoked.
 
 The token in the URL is the link's id with an HMAC-SHA256 of it (RFC 2104). So the server can show the URL to its owner
 again, a token cannot be guessed, and the database alone does not give access.
@@ -26,10 +26,17 @@ class ShareLink(Base):
     """One link. `visibility`: topics only (`map`), with pages (`pages`), or with highlights too (`highlights`)."""
 
     __tablename__ = "share_links"
-    __table_args__ = (CheckConstraint("shows IN ('map', 'pages', 'highlights')", name="shows"),)
+    __table_args__ = (
+        CheckConstraint("shows IN ('map', 'pages', 'highlights')", name="shows"),
+        CheckConstraint("num_nonnulls(session_id, map_id) = 1", name="owner"),
+    )
 
     id: Mapped[UuidKey]
-    session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("browsing_sessions.id", ondelete="CASCADE"), index=True
+    )
+    #: The map over several sessions that the link shows, instead of a session.
+    map_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("joint_maps.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     visibility: Mapped[str] = mapped_column("shows")
     expires_at: Mapped[datetime]

@@ -22,7 +22,8 @@ class ShareReply(Reply):
     """A link that works without a login until it expires or is revoked."""
 
     id: str
-    session_id: str
+    session_id: str | None = None
+    map_id: str | None = Field(default=None, description="The map over several sessions that the link shows")
     url: str
     api_url: str
     shows: Literal["map", "pages", "highlights"]
@@ -43,13 +44,13 @@ class ShareList(Reply):
 
 
 class SharedSession(Reply):
-    """The shared part of a session."""
+    """The shared part of a session, or of a map over several sessions."""
 
     title: str | None = None
     summary: str | None = None
     shows: Literal["map", "pages", "highlights"]
-    started_at: Time
-    ended_at: Time | None = None
+    started_at: Time = Field(description="Of several sessions the first start")
+    ended_at: Time | None = Field(default=None, description="Of several sessions the last end")
     dwell_ms: int
     expires_at: Time
     mindmap: dict[str, Any] = Field(description="The map: `nodes`, `edges`, `layout`, `layouts`")

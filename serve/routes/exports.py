@@ -1,4 +1,4 @@
-"""Exports of one session: JSON, Markdown, OPML, FreeMind, SVG, PNG and CSV."""
+"""Exports of one session as JSON, Markdown, OPML, FreeMind, SVG, PNG or CSV; `export_map` is also for joint maps."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import csv
 import io
 import re
 import unicodedata
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 import regex
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import PaletteName, ThemeName, to_svg
@@ -25,11 +28,12 @@ from models.mindmap.versions import load_current_document
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import Timeline
 from models.recording.timeline_store import from_epoch_ms, load_timeline
-from models.schemas.exports import ExportFormat
+from models.schemas.exports import ExportFormat, MapExportFormat
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import IMAGE_CSP_HEADERS
 from serve.routes.events import highlight_reply, visit_fields
 from serve.routes.usage import policy_of
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["exports"])
 
@@ -104,6 +108,77 @@ def _disposition(title: str | None, extension: str) -> str:
     return f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{quote(name)}.{extension}"
 
 
+#: OpenAPI responses of the export routes.
+EXPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {kind.partition(";")[0]: {} for kind, _ in _TYPES.values()}}
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """The query parameters of exported images."""
+
+    layout: Annotated[LayoutName, Query(description="Of images")] = "galaxy"
+    theme: Annotated[ThemeName, Query(description="Of images")] = "light"
+    scale: Annotated[
+        float | None, Query(ge=1, le=4, description="Of PNG: how many times as large as the SVG, unless width is given")
+    ] = None
+    palette: Annotated[
+        PaletteName, Query(description="Of images: the colours of the API's nodes, or those of the dashboard")
+    ] = "standard"
+    folded: Annotated[
+        list[Annotated[str, StringConstraints(max_length=64)]] | None,
+        Query(max_length=MAX_FOLDED, description="Of images: nodes whose descendants are left out"),
+    ] = None
+    width: Annotated[
+        int | None, Query(ge=200, le=MAX_SIDE_PX, description="Of PNG, in pixels; neither side is longer than 4,000")
+    ] = None
+
+
+async def export_map(
+    state: AppState,
+    db: AsyncSession,
+    user_id: uuid.UUID,
+    format: MapExportFormat,
+    document: MindmapDocument,
+    options: ImageOptions,
+) -> bytes | str:
+    """The map as a text or as an image."""
+    if format in _TEXTS:
+        return await asyncio.to_thread(_TEXTS[format], document)
+    folded = frozenset(options.folded or ())
+    svg = await asyncio.to_thread(
+        to_svg, document, options.layout, options.theme, palette=options.palette, folded=folded
+    )
+    if format == "svg":
+        return svg
+    # The connection returns to the pool: a picture may wait for its turn.
+    await db.commit()
+    width = options.width
+    if width is None and options.scale is not None:
+        width = min(scaled_width(svg, options.scale), MAX_SIDE_PX)
+    return await state.png_drawer.draw(user_id, svg, width)
+
+
+def file_response(body: bytes | str, format: ExportFormat, title: str | None) -> Response:
+    """The export as a file with the title as its name."""
+    kind, extension = _TYPES[format]
+    return Response(
+        body,
+        media_type=kind,
+        headers={
+            "Content-Disposition": _disposition(title, extension),
+            "Cache-Control": "private, no-store",
+            **IMAGE_CSP_HEADERS,
+        },
+    )
+
+
+def pretty_json(value: Any) -> bytes:
+    """`value` as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2)
+
+
 async def _document(db: DbSession, session: BrowsingSession) -> MindmapDocument:
     data = await load_current_document(db, session.id)
     if data is None:
@@ -112,59 +187,33 @@ async def _document(db: DbSession, session: BrowsingSession) -> MindmapDocument:
 
 
 def _as_json(session: BrowsingSession, timeline: Timeline, document: MindmapDocument) -> bytes:
-    return msgspec.json.format(
-        msgspec.json.encode(
-            {
-                "session": {
-                    "id": str(session.id),
-                    "title": session.title,
-                    "description": session.description,
-                    "summary": session.summary,
-                    "started_at": session.started_at,
-                    "ended_at": session.ended_at,
-                    "dwell_ms": timeline.dwell_ms,
-                },
-                "visits": [visit_fields(v) | {"ended_at": from_epoch_ms(v.ended_ms)} for v in timeline.visits],
-                "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in timeline.highlights],
-                "mindmap": document.to_json(),
-            }
-        ),
-        indent=2,
+    return pretty_json(
+        {
+            "session": {
+                "id": str(session.id),
+                "title": session.title,
+                "description": session.description,
+                "summary": session.summary,
+                "started_at": session.started_at,
+                "ended_at": session.ended_at,
+                "dwell_ms": timeline.dwell_ms,
+            },
+            "visits": [visit_fields(v) | {"ended_at": from_epoch_ms(v.ended_ms)} for v in timeline.visits],
+            "highlights": [highlight_reply(h).model_dump(exclude_none=True) for h in timeline.highlights],
+            "mindmap": document.to_json(),
+        }
     )
 
 
-@router.get(
-    "/export",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "The file",
-            "content": {kind.partition(";")[0]: {} for kind, _ in _TYPES.values()},
-        }
-    },
-)
+@router.get("/export", response_class=Response, responses=EXPORT_RESPONSES)
 async def export_session(
     session_id: str,
     user_id: CurrentUserId,
     state: State,
     db: DbSession,
     connection: DbConnection,
+    options: Annotated[ImageOptions, Depends()],
     format: Annotated[ExportFormat, Query()] = "markdown",
-    layout: Annotated[LayoutName, Query(description="Of images")] = "galaxy",
-    theme: Annotated[ThemeName, Query(description="Of images")] = "light",
-    scale: Annotated[
-        float | None, Query(ge=1, le=4, description="Of PNG: how many times as large as the SVG, unless width is given")
-    ] = None,
-    palette: Annotated[
-        PaletteName, Query(description="Of images: the colours of the API's nodes, or those of the dashboard")
-    ] = "standard",
-    folded: Annotated[
-        list[Annotated[str, StringConstraints(max_length=64)]] | None,
-        Query(max_length=MAX_FOLDED, description="Of images: nodes whose descendants are left out"),
-    ] = None,
-    width: Annotated[
-        int | None, Query(ge=200, le=MAX_SIDE_PX, description="Of PNG, in pixels; neither side is longer than 4,000")
-    ] = None,
 ) -> Response:
     """One session as a file. The formats depend on the plan; 402 names the plan that includes the format."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
@@ -176,24 +225,6 @@ async def export_session(
     elif format == "json":
         timeline = await load_timeline(connection, session.id)
         body = await asyncio.to_thread(_as_json, session, timeline, await _document(db, session))
-    elif format in _TEXTS:
-        body = await asyncio.to_thread(_TEXTS[format], await _document(db, session))
     else:
-        document = await _document(db, session)
-        body = await asyncio.to_thread(to_svg, document, layout, theme, palette=palette, folded=frozenset(folded or ()))
-        if format == "png":
-            # The connection returns to the pool: a picture may wait for its turn.
-            await db.commit()
-            if width is None and scale is not None:
-                width = min(scaled_width(body, scale), MAX_SIDE_PX)
-            body = await state.png_drawer.draw(user_id, body, width)
-    kind, extension = _TYPES[format]
-    return Response(
-        body,
-        media_type=kind,
-        headers={
-            "Content-Disposition": _disposition(session.title, extension),
-            "Cache-Control": "private, no-store",
-            **IMAGE_CSP_HEADERS,
-        },
-    )
+        body = await export_map(state, db, user_id, format, await _document(db, session), options)
+    return file_response(body, format, session.title)

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query
-from sqlalchemy import cast, func, select
-from sqlalchemy.dialects.postgresql import JSONPATH
+from fastapi import APIRouter, Body, Query
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import EditOutcome
 from cluster.maps.joint_edits import append_joint_edits, restore_joint_version
 from models.database import Connection
 from models.errors import Conflict, NotFound
-from models.mindmap.diff import Change, diff_documents
-from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_maps import JointMapVersion
 from models.mindmap.operations import LogEntry, Redo, Undo
 from models.schemas.joint_maps import JointEditsReply, JointVersionEnvelope, JointVersionList, JointVersionReply
 from models.schemas.map_edits import EditsBody, ExpectedSeqBody
-from models.schemas.versions import ChangeReply, DiffReply
+from models.schemas.versions import DiffReply
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
 from serve.routes.joint_maps import joint_map_reply
 from serve.routes.map_edits import log_entries
 from serve.routes.mindmaps import report_reply
+from serve.routes.version_parts import Number, diff_reply, list_columns, version_document, version_fields
 
 router = APIRouter(prefix="/v1/maps/{map_id}", tags=["mindmaps"])
-Number = Annotated[int, Path(ge=1, le=1_000_000)]
 _SEQ = ExpectedSeqBody()
-# The columns of the list, without the documents.
-_LIST_COLUMNS = (
-    JointMapVersion.number,
-    JointMapVersion.provider,
-    JointMapVersion.input_digest,
-    JointMapVersion.edits_seq,
-    JointMapVersion.edit_reports,
-    JointMapVersion.restored_from,
-    JointMapVersion.created_at,
-    JointMapVersion.data["coverage"].label("coverage"),
-    JointMapVersion.data["title"].astext.label("title"),
-    func.jsonb_array_length(
-        func.jsonb_path_query_array(JointMapVersion.data, cast('$.nodes[*] ? (@.type == "topic")', JSONPATH))
-    ).label("num_topics"),
-)
+_LIST_COLUMNS = list_columns(JointMapVersion)
 
 
 async def _whole_map(db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID) -> uuid.UUID:
@@ -116,32 +98,6 @@ async def redo_map_edit(
     return await _step(db, connection, map_id, user_id, Redo(), (body or _SEQ).expected_seq)
 
 
-def _version_reply(row: Any, current: int | None, data: dict[str, Any] | None = None) -> JointVersionReply:
-    return JointVersionReply(
-        number=row.number,
-        is_current=row.number == current,
-        provider=row.provider,
-        input_digest=row.input_digest,
-        title=row.title or "",
-        num_topics=row.num_topics or 0,
-        num_pages=(row.coverage or {}).get("on_map", 0),
-        edits_seq=row.edits_seq,
-        edits_not_applied=[report_reply(r) for r in row.edit_reports if r["status"] == "not_applied"],
-        restored_from=row.restored_from,
-        created_at=row.created_at,
-        data=data,
-    )
-
-
-async def _document(db: AsyncSession, map_id: uuid.UUID, number: int) -> dict[str, Any]:
-    data = await db.scalar(
-        select(JointMapVersion.data).where(JointMapVersion.map_id == map_id, JointMapVersion.number == number)
-    )
-    if data is None:
-        raise NotFound("there is no such version")
-    return dict(data)
-
-
 @router.get("/versions", response_model_exclude_none=True)
 async def list_map_versions(
     map_id: str,
@@ -160,7 +116,9 @@ async def list_map_versions(
     rows = await db.execute(
         select(*_LIST_COLUMNS).where(of_map).order_by(JointMapVersion.number.desc()).limit(limit).offset(offset)
     )
-    return JointVersionList(versions=[_version_reply(row, reply.version) for row in rows], total=total)
+    return JointVersionList(
+        versions=[JointVersionReply(**version_fields(row, reply.version)) for row in rows], total=total
+    )
 
 
 @router.get("/versions/{number}", response_model_exclude_none=True)
@@ -170,13 +128,13 @@ async def get_map_version(
     """One version with its map, in its last state."""
     reply = await joint_map_reply(db, connection, map_id, user_id)
     owned = await _whole_map(db, connection, map_id, user_id)
-    data = await _document(db, owned, number)
+    data = await version_document(db, JointMapVersion, JointMapVersion.map_id == owned, number)
     row = (
         await db.execute(
             select(*_LIST_COLUMNS).where(JointMapVersion.map_id == owned, JointMapVersion.number == number)
         )
     ).one()
-    return JointVersionEnvelope(version=_version_reply(row, reply.version, data))
+    return JointVersionEnvelope(version=JointVersionReply(**version_fields(row, reply.version), data=data))
 
 
 @router.get("/versions/{number}/diff", response_model_exclude_none=True)
@@ -192,17 +150,7 @@ async def diff_map_versions(
     reply = await joint_map_reply(db, connection, map_id, user_id)
     owned = await _whole_map(db, connection, map_id, user_id)
     new = to if to is not None else reply.version or number
-    before, after = await _document(db, owned, number), await _document(db, owned, new)
-
-    def compare() -> list[Change]:
-        return diff_documents(MindmapDocument.from_json(before), MindmapDocument.from_json(after))
-
-    changes = await asyncio.to_thread(compare)
-    return DiffReply(
-        old=number,
-        new=new,
-        changes=[ChangeReply(kind=c.kind, sentence=c.sentence, why=c.why, node_ids=list(c.node_ids)) for c in changes],
-    )
+    return await diff_reply(db, JointMapVersion, JointMapVersion.map_id == owned, number, new)
 
 
 @router.post("/versions/{number}/restore", response_model_exclude_none=True)

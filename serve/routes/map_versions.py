@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from sqlalchemy import cast, func, select
-from sqlalchemy.dialects.postgresql import JSONPATH
+from fastapi import APIRouter, Query
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import restore_map_version
 from models.errors import NotFound
-from models.mindmap.diff import Change, diff_documents
-from models.mindmap.document import MindmapDocument
 from models.mindmap.versions import Mindmap, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.map_edits import EditsReply
-from models.schemas.versions import ChangeReply, DiffReply, VersionEnvelope, VersionList, VersionReply
+from models.schemas.versions import DiffReply, VersionEnvelope, VersionList, VersionReply
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.routes.map_edits import edits_reply, publish_edit
-from serve.routes.mindmaps import report_reply
+from serve.routes.version_parts import Number, diff_reply, list_columns, version_document, version_fields
 
 router = APIRouter(prefix="/v1/sessions/{session_id}/mindmap/versions", tags=["mindmaps"])
-Number = Annotated[int, Path(ge=1, le=1_000_000)]
-# The columns of the list, without the documents: each has up to a megabyte.
 _LIST_COLUMNS = (
-    MindmapVersion.number,
-    MindmapVersion.provider,
+    *list_columns(MindmapVersion),
     MindmapVersion.model,
     MindmapVersion.cost_micros,
-    MindmapVersion.input_digest,
     MindmapVersion.scorecard,
-    MindmapVersion.edits_seq,
-    MindmapVersion.edit_reports,
-    MindmapVersion.restored_from,
-    MindmapVersion.created_at,
-    MindmapVersion.data["coverage"].label("coverage"),
-    MindmapVersion.data["title"].astext.label("title"),
-    func.jsonb_array_length(
-        func.jsonb_path_query_array(MindmapVersion.data, cast('$.nodes[*] ? (@.type == "topic")', JSONPATH))
-    ).label("num_topics"),
 )
 
 
 def _reply(row: Any, current: int | None, data: dict[str, Any] | None = None) -> VersionReply:
-    coverage = row.coverage or {}
     return VersionReply(
-        number=row.number,
-        is_current=row.number == current,
-        provider=row.provider,
+        **version_fields(row, current),
         model=row.model,
         cost_usd=row.cost_micros / 1e6,
-        input_digest=row.input_digest,
         scorecard=row.scorecard,
-        coverage=coverage,
-        title=row.title or "",
-        num_topics=row.num_topics or 0,
-        num_pages=coverage.get("on_map", 0),
-        edits_seq=row.edits_seq,
-        edits_not_applied=[report_reply(r) for r in row.edit_reports if r["status"] == "not_applied"],
-        restored_from=row.restored_from,
-        created_at=row.created_at,
+        coverage=row.coverage or {},
         data=data,
     )
 
@@ -73,15 +45,6 @@ async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mind
     if mindmap is None:
         raise NotFound("mindmap not found for this session")
     return mindmap
-
-
-async def _document(db: AsyncSession, mindmap_id: uuid.UUID, number: int) -> dict[str, Any]:
-    data = await db.scalar(
-        select(MindmapVersion.data).where(MindmapVersion.mindmap_id == mindmap_id, MindmapVersion.number == number)
-    )
-    if data is None:
-        raise NotFound("there is no such version")
-    return dict(data)
 
 
 @router.get("", response_model_exclude_none=True)
@@ -106,7 +69,7 @@ async def list_versions(
 async def get_version(session_id: str, number: Number, user_id: CurrentUserId, db: DbSession) -> VersionEnvelope:
     """One version with its map, in its last state."""
     mindmap = await _map_of(db, session_id, user_id)
-    data = await _document(db, mindmap.id, number)
+    data = await version_document(db, MindmapVersion, MindmapVersion.mindmap_id == mindmap.id, number)
     row = (
         await db.execute(
             select(*_LIST_COLUMNS).where(MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.number == number)
@@ -137,17 +100,7 @@ async def diff_versions(
 
 
 async def _diff(db: AsyncSession, mindmap: Mindmap, old: int, new: int) -> DiffReply:
-    before, after = await _document(db, mindmap.id, old), await _document(db, mindmap.id, new)
-
-    def compare() -> list[Change]:
-        return diff_documents(MindmapDocument.from_json(before), MindmapDocument.from_json(after))
-
-    changes = await asyncio.to_thread(compare)
-    return DiffReply(
-        old=old,
-        new=new,
-        changes=[ChangeReply(kind=c.kind, sentence=c.sentence, why=c.why, node_ids=list(c.node_ids)) for c in changes],
-    )
+    return await diff_reply(db, MindmapVersion, MindmapVersion.mindmap_id == mindmap.id, old, new)
 
 
 @router.post("/{number}/restore", response_model_exclude_none=True)

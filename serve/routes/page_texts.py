@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from models.database import Connection
 from models.errors import NotFound
-from models.recording.browsing_sessions import owned_session, parse_session_id
+from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import build_timeline, captured_pages
 from models.recording.timeline_store import from_epoch_ms, load_contents, load_events, load_span
 from models.schemas.page_texts import MarkedPassage, PageTextReply
@@ -20,6 +21,11 @@ async def read_page(
 ) -> PageTextReply:
     """The captured text of a page, with the passages highlighted in it. 404 if the session has no such page."""
     session = await owned_session(db, parse_session_id(session_id), user_id)
+    return await page_text(connection, session, page_id)
+
+
+async def page_text(connection: Connection, session: BrowsingSession, page_id: str) -> PageTextReply:
+    """The captured text of a page of the session. Raises NotFound."""
     events = await load_events(connection, session.id)
     timeline = build_timeline(events, await load_span(connection, session.id))
     visits = [visit for visit in timeline.visits if visit.page_id == page_id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
@@ -310,3 +311,68 @@ async def test_twenty_maps_over_sessions_and_dates(ann: ApiUser, worker: InProce
         edited = await ann.ok("PATCH", f"/v1/maps/{summary['id']}", json={"operations": [edit]})
         assert label_of(edited["map"], topic) == "Renamed"
         assert (await ann.ok("GET", f"/v1/maps/{summary['id']}/versions"))["total"] == 1
+
+
+async def test_a_joint_map_is_exported_drawn_and_read_like_the_map_of_one_session(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker, db: Db
+) -> None:
+    one = await session_about(ann, worker, "bread")
+    two = await session_about(ann, worker, "tides")
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [one, two], "title": "Bread and tides"}))["map"]["id"]
+    assert (await ann.call("GET", f"/v1/maps/{made}/image")).status_code == 404, "there is no version yet"
+    await worker.run()
+    data = (await ann.ok("GET", f"/v1/maps/{made}"))["map"]["data"]
+    await db.execute("INSERT INTO plan_overrides (user_id, plan, reason) VALUES (%s, 'enterprise', 'a test')", [ann.id])
+    for size in ("full", "thumbnail"):
+        drawn = await ann.call("GET", f"/v1/maps/{made}/image?size={size}&layout=tree")
+        assert (drawn.status_code, drawn.headers["content-type"]) == (200, "image/svg+xml")
+    topics = [node["label"] for node in data["nodes"] if node["type"] == "topic"]
+    for kind in ("markdown", "opml", "freemind", "svg", "json"):
+        saved = await ann.call("GET", f"/v1/maps/{made}/export?format={kind}&layout=tree")
+        assert saved.status_code == 200
+        assert "Bread and tides" in saved.headers["content-disposition"]
+        assert all(label in saved.text for label in topics), kind
+    assert (await ann.call("GET", f"/v1/maps/{made}/export?format=png&width=300")).content.startswith(b"\x89PNG")
+    assert (await ann.call("GET", f"/v1/maps/{made}/export?format=csv")).status_code == 400
+    for node in data["nodes"]:
+        if node["type"] == "page":
+            page = await ann.ok("GET", f"/v1/maps/{made}/pages/{node['data']['page_id']}")
+            assert page["url"] == node["data"]["urls"][0]
+            assert "meets the" in page["text"]
+    assert (await ann.call("GET", f"/v1/maps/{made}/pages/unknown")).status_code == 404
+    for tail in ("image", "export", f"pages/{data['nodes'][-1]['id']}", "shares"):
+        assert (await bob.call("GET", f"/v1/maps/{made}/{tail}")).status_code == 404
+
+
+async def test_a_link_to_a_joint_map(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker, api: httpx2.AsyncClient
+) -> None:
+    one = await session_about(ann, worker, "bread")
+    two = await session_about(ann, worker, "tides")
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [one, two], "title": "Both"}))["map"]["id"]
+    await worker.run()
+    shares = f"/v1/maps/{made}/shares"
+    assert (await bob.call("POST", shares)).status_code == 404
+    answer = await ann.call("POST", shares, json={"shows": "pages"})
+    share = answer.json()["share"]
+    assert (answer.status_code, share["map_id"], "session_id" in share) == (201, made, False)
+    assert [link["id"] for link in (await ann.ok("GET", shares))["shares"]] == [share["id"]]
+    assert (await ann.ok("GET", f"/v1/sessions/{one}/shares"))["shares"] == []
+    path = "/v1/shared/" + share["url"].rsplit("/", 1)[1]
+    shown = (await api.get(path)).json()
+    sessions = [(await ann.ok("GET", f"/v1/sessions/{each}"))["session"] for each in (one, two)]
+    assert shown["title"] == "Both"
+    assert shown["dwell_ms"] == sum(session["dwell_ms"] for session in sessions)
+    assert shown["started_at"] == min(session["started_at"] for session in sessions)
+    assert {node["type"] for node in shown["mindmap"]["nodes"]} >= {"core", "topic", "page"}
+    assert (await api.get(path + "/image")).status_code == 200
+
+    # A deleted session is not shown, and is shown again when it is restored.
+    await ann.call("DELETE", f"/v1/sessions/{two}")
+    assert (await api.get(path)).status_code == 404
+    await ann.ok("POST", f"/v1/sessions/{two}/restore")
+    assert (await api.get(path)).status_code == 200
+    assert (await bob.call("DELETE", f"{shares}/{share['id']}")).status_code == 404
+    assert (await ann.call("DELETE", f"{shares}/{share['id']}")).status_code == 204
+    assert (await api.get(path)).status_code == 404
+    assert (await ann.call("DELETE", f"{shares}/{share['id']}")).status_code == 404

@@ -397,5 +397,5 @@ class _Handler(BaseHTTPRequestHandler):
     def _cors(self) -> None:
         if origin := self.headers.get("Origin"):
             self.send_header("Access-Control-Allow-Origin", origin)
-            self.send_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+            self.send_header("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Trailmind-Client")
             self.send_header("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")

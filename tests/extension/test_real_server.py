@@ -108,6 +108,7 @@ def test_from_start_to_map(
     final = stop_recording(popup)
     (session,) = reader.get_json("/sessions")["sessions"]
     check_receipt(reader, session["id"], final)
+    assert "extension" in {login["client"] for login in reader.get_json("/auth/logins")["logins"]}
     links = popup.evaluate("[...document.querySelectorAll('main a')].map(a => a.href)")
     assert links == [f"{product.origin}/sessions/{session['id']}"]
     assert final["excluded"] == 1

@@ -1126,6 +1126,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maps/{map_id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Image Of Map
+         * @description The map as an SVG image.
+         */
+        get: operations["image_of_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Joint Map
+         * @description The map as a file. The formats depend on the plan; 402 names the plan that includes the format.
+         */
+        get: operations["export_joint_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/pages/{page_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Page Of Map
+         * @description The captured text of a page, from the first of the sessions that has its text. 404 if none has the page.
+         */
+        get: operations["read_page_of_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/maps/{map_id}/undo": {
         parameters: {
             query?: never;
@@ -1434,6 +1494,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maps/{map_id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Map Shares
+         * @description The map's active links, newest first.
+         */
+        get: operations["list_map_shares"];
+        put?: never;
+        /**
+         * Create Map Share
+         * @description Create a link that shows this map over several sessions without a login.
+         *
+         *     The link shows nothing while one of the sessions is deleted.
+         */
+        post: operations["create_map_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Map Share
+         * @description Revoke a link. It stops working at once.
+         */
+        delete: operations["revoke_map_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/shared/{token}": {
         parameters: {
             query?: never;
@@ -1443,7 +1549,7 @@ export interface paths {
         };
         /**
          * Read Shared
-         * @description The shared part of a session. Needs no login.
+         * @description The shared part of a session, or of a map over several sessions. Needs no login.
          */
         get: operations["read_shared"];
         put?: never;
@@ -5591,7 +5697,12 @@ export interface components {
             /** Id */
             id: string;
             /** Session Id */
-            session_id: string;
+            session_id?: string;
+            /**
+             * Map Id
+             * @description The map over several sessions that the link shows
+             */
+            map_id?: string;
             /** Url */
             url: string;
             /** Api Url */
@@ -5608,7 +5719,7 @@ export interface components {
         };
         /**
          * SharedSession
-         * @description The shared part of a session.
+         * @description The shared part of a session, or of a map over several sessions.
          * @example {
          *       "title": "Ray actors and queues",
          *       "shows": "pages",
@@ -5656,9 +5767,15 @@ export interface components {
              * @enum {string}
              */
             shows: "map" | "pages" | "highlights";
-            /** Started At */
+            /**
+             * Started At
+             * @description Of several sessions the first start
+             */
             started_at: string;
-            /** Ended At */
+            /**
+             * Ended At
+             * @description Of several sessions the last end
+             */
             ended_at?: string;
             /** Dwell Ms */
             dwell_ms: number;
@@ -8861,6 +8978,132 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    image_of_map: {
+        parameters: {
+            query?: {
+                /** @description The layout of the map */
+                layout?: "galaxy" | "tree" | "radial";
+                /** @description Light or dark */
+                theme?: "light" | "dark";
+                /** @description A thumbnail is small and has no labels */
+                size?: "full" | "thumbnail";
+            };
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The map as an SVG image */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": unknown;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_joint_map: {
+        parameters: {
+            query?: {
+                /** @description The file format */
+                format?: "json" | "markdown" | "opml" | "freemind" | "svg" | "png";
+                /** @description Of images */
+                layout?: "galaxy" | "tree" | "radial";
+                /** @description Of images */
+                theme?: "light" | "dark";
+                /** @description Of PNG: how many times as large as the SVG, unless width is given */
+                scale?: number | null;
+                /** @description Of images: the colours of the API's nodes, or those of the dashboard */
+                palette?: "standard" | "dashboard";
+                /** @description Of images: nodes whose descendants are left out */
+                folded?: string[] | null;
+                /** @description Of PNG, in pixels; neither side is longer than 4,000 */
+                width?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "text/markdown": unknown;
+                    "text/x-opml": unknown;
+                    "application/x-freemind": unknown;
+                    "image/svg+xml": unknown;
+                    "image/png": unknown;
+                    "text/csv": unknown;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_page_of_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+                /** @description The page of the map */
+                page_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTextReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     undo_map_edit: {
         parameters: {
             query?: never;
@@ -9406,6 +9649,106 @@ export interface operations {
             path: {
                 /** @description The session */
                 session_id: string;
+                /** @description The link */
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_map_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_map_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ShareCreate"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revoke_map_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
                 /** @description The link */
                 share_id: string;
             };

@@ -187,7 +187,15 @@ export class TrailmindApi {
   }
 
   private client(origin: string, bearer: string | null = null, timeoutMs = TIMEOUT_MS): TrailmindClient {
-    return trailmind({ baseUrl: origin, token: () => bearer, fetch: transport(this.fetch, timeoutMs) });
+    const client = trailmind({ baseUrl: origin, token: () => bearer, fetch: transport(this.fetch, timeoutMs) });
+    client.use({
+      onRequest({ request }) {
+        // The account's list of logins names this one by it.
+        request.headers.set("X-Trailmind-Client", "extension");
+        return request;
+      },
+    });
+    return client;
   }
 }
 

@@ -23,6 +23,7 @@ test("sends JSON with the token and without cookies", async () => {
   expect(request).toMatchObject({ method: "PATCH", credentials: "omit" });
   expect(await request?.text()).toBe('{"title":"Title"}');
   expect(request?.headers.get("Authorization")).toBe("Bearer tok");
+  expect(request?.headers.get("X-Trailmind-Client")).toBe("extension");
 });
 
 test("an error has the server's message, code and Retry-After", async () => {

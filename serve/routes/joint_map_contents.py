@@ -1,0 +1,104 @@
+"""What a map over several sessions leads to: its image, its exports, and the texts of its pages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from models.database import Connection
+from models.errors import NotFound
+from models.mindmap.document import MindmapDocument
+from models.recording.browsing_sessions import BrowsingSession
+from models.recording.events import Visit
+from models.schemas.exports import MapExportFormat
+from models.schemas.joint_maps import JointMapReply
+from models.schemas.page_texts import PageTextReply
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.map_image import (
+    IMAGE_RESPONSES,
+    ImageLayout,
+    ImageSize,
+    ImageTheme,
+    svg_response,
+    thumbnail_response,
+)
+from serve.routes.exports import EXPORT_RESPONSES, ImageOptions, export_map, file_response, pretty_json
+from serve.routes.joint_maps import joint_map_reply
+from serve.routes.page_texts import page_text
+from serve.routes.usage import policy_of
+
+router = APIRouter(prefix="/v1/maps/{map_id}", tags=["mindmaps"])
+
+
+async def _map_with_document(
+    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID
+) -> tuple[JointMapReply, MindmapDocument]:
+    """The caller's map. Raises NotFound unless it has a document and all its sessions."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    if reply.data is None:
+        raise NotFound("this map has no version yet")
+    return reply, MindmapDocument.from_json(reply.data)
+
+
+@router.get("/image", response_class=Response, responses=IMAGE_RESPONSES)
+async def image_of_map(
+    map_id: str,
+    user_id: CurrentUserId,
+    db: DbSession,
+    connection: DbConnection,
+    layout: ImageLayout = "radial",
+    theme: ImageTheme = "light",
+    size: ImageSize = "full",
+) -> Response:
+    """The map as an SVG image."""
+    _, document = await _map_with_document(db, connection, map_id, user_id)
+    if size == "thumbnail":
+        return await thumbnail_response(document, theme)
+    return await svg_response(document, layout, theme)
+
+
+@router.get("/export", response_class=Response, responses=EXPORT_RESPONSES)
+async def export_joint_map(
+    map_id: str,
+    user_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    connection: DbConnection,
+    options: Annotated[ImageOptions, Depends()],
+    format: Annotated[MapExportFormat, Query()] = "markdown",
+) -> Response:
+    """The map as a file. The formats depend on the plan; 402 names the plan that includes the format."""
+    reply, document = await _map_with_document(db, connection, map_id, user_id)
+    _, policy = await policy_of(state, db, user_id)
+    policy.require_export(format)
+    if format == "json":
+        about = reply.model_dump(include={"id", "title", "session_ids", "since", "until", "created_at"}, mode="json")
+        body: bytes | str = pretty_json({"map": about, "mindmap": document.to_json()})
+    else:
+        body = await export_map(state, db, user_id, format, document, options)
+    return file_response(body, format, reply.title or document.title)
+
+
+@router.get("/pages/{page_id}", response_model_exclude_none=True)
+async def read_page_of_map(
+    map_id: str, page_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+) -> PageTextReply:
+    """The captured text of a page, from the first of the sessions that has its text. 404 if none has the page."""
+    reply = await joint_map_reply(db, connection, map_id, user_id)
+    session = await db.scalar(
+        select(BrowsingSession)
+        .join(Visit, Visit.session_id == BrowsingSession.id)
+        .where(
+            Visit.session_id.in_([uuid.UUID(session_id) for session_id in reply.session_ids]),
+            Visit.page_id == page_id,
+        )
+        .order_by(Visit.content_key.is_(None), BrowsingSession.started_at, Visit.ordinal)
+        .limit(1)
+    )
+    if session is None:
+        raise NotFound("no session of the map has such a page")
+    return await page_text(connection, session, page_id)
