@@ -168,16 +168,27 @@ export const receiptQuery = (id: string, isLive = false) => ({
   refetchInterval: isLive ? 2_500 : (false as const),
 });
 
+/** What a map belongs to: one session, or a map over several, by the id of either. */
+export interface MapOwner {
+  kind: "session" | "joint";
+  id: string;
+}
+
+/** The path of a map's owner in the API. */
+export const ownerPath = ({ kind, id }: MapOwner) => (kind === "joint" ? `/v1/maps/${id}` : `/v1/sessions/${id}`);
+
 /** The captured text of a page, with its highlights. */
-export const pageTextQuery = (sessionId: string, pageId: string) =>
+export const pageTextQuery = ({ kind, id }: MapOwner, pageId: string) =>
   queryOptions({
-    queryKey: ["page-text", sessionId, pageId],
+    queryKey: ["page-text", id, pageId],
     queryFn: ({ signal }) =>
       unwrap(
-        api.GET("/v1/sessions/{session_id}/pages/{page_id}", {
-          params: { path: { session_id: sessionId, page_id: pageId } },
-          signal,
-        }),
+        kind === "joint"
+          ? api.GET("/v1/maps/{map_id}/pages/{page_id}", { params: { path: { map_id: id, page_id: pageId } }, signal })
+          : api.GET("/v1/sessions/{session_id}/pages/{page_id}", {
+              params: { path: { session_id: id, page_id: pageId } },
+              signal,
+            }),
       ),
     staleTime: 5 * 60_000,
   });

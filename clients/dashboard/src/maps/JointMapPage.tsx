@@ -1,18 +1,21 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { dateTime, unwrap, wordErrorCode } from "@trailmind/api";
-import { ArrowLeft, RefreshCw, Trash2, TriangleAlert } from "lucide-react";
+import { ArrowLeft, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { useMemo, useState } from "react";
 import { api } from "~/api/client";
-import { sessionQuery } from "~/api/queries";
+import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import type { MapEditing } from "~/map/map-props";
 import { type MapModel, parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
+import { ExportMenu } from "~/session/ExportMenu";
 import { canMerge, canMove, type Edits, useEdits } from "~/session/edits";
+import { FORMATS } from "~/session/features";
 import type { SessionSearch } from "~/session/search-params";
 import { sessionName } from "~/sessions/session-name";
+import { SharePanel } from "~/share/SharePanel";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
@@ -22,6 +25,9 @@ import { isDrawing, type JointMap, jointMapQuery, jointMapsQuery } from "./queri
 import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
+
+/** CSV is the timeline of one session. */
+const EXPORTS = FORMATS.filter((format) => format !== "csv");
 
 /** A map over several sessions: the map with its edits and versions, and the sessions it shows. */
 export function JointMapPage() {
@@ -50,6 +56,8 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
   const navigate = useNavigate({ from: "/maps/$id" });
   const actions = useActions(map);
   const [isShowingVersions, setShowingVersions] = useState(false);
+  const [isSharing, setSharing] = useState(false);
+  const owner: MapOwner = { kind: "joint", id: map.id };
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
@@ -94,6 +102,14 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
             <RefreshCw size={16} />
             {t.map.regenerate}
           </button>
+          {model && (
+            <>
+              <IconButton label={t.share.title} onClick={() => setSharing(true)}>
+                <Share2 size={17} />
+              </IconButton>
+              <ExportMenu owner={owner} formats={EXPORTS} />
+            </>
+          )}
           <IconButton label={t.common.delete} onClick={() => actions.remove.mutate()}>
             <Trash2 size={17} />
           </IconButton>
@@ -135,7 +151,7 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
                 onFocus={(topic) => set({ topic: topic ?? undefined })}
                 focused={search.topic ?? null}
                 edits={edits}
-                sessionId={null}
+                owner={owner}
               />
             )}
           </>
@@ -147,6 +163,11 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
           </EmptyState>
         )}
       </div>
+      {isSharing && (
+        <Dialog title={t.share.title} isOpen onClose={() => setSharing(false)}>
+          <SharePanel owner={owner} language={language} />
+        </Dialog>
+      )}
       {isShowingVersions && <Versions map={map} onClose={() => setShowingVersions(false)} />}
     </div>
   );

@@ -2,7 +2,7 @@ import { useQueries } from "@tanstack/react-query";
 import { duration, type PageTextReply, type Passage, shortDate, timeOfDay } from "@trailmind/api";
 import { BookOpenText, CornerUpRight, ExternalLink, Pencil, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { pageTextQuery } from "~/api/queries";
+import { type MapOwner, pageTextQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { LabelInput } from "~/map/RenameField";
@@ -26,13 +26,13 @@ export function Evidence(props: {
   onFocus: (topic: string | null) => void;
   focused: string | null;
   edits: Edits | null;
-  /** The session whose captured pages can be read; null for a visitor of a shared map. */
-  sessionId: string | null;
+  /** Whose captured pages can be read; null for a visitor of a shared map. */
+  owner: MapOwner | null;
 }) {
-  const { node, model, version, onSelect, onFocus, focused, edits, sessionId } = props;
+  const { node, model, version, onSelect, onFocus, focused, edits, owner } = props;
   const [reading, setReading] = useState<{ pageId: string; quote: string | null } | null>(null);
   const [namingId, setNamingId] = useState<string | null>(null);
-  const textOf = usePageTexts(sessionId, node);
+  const textOf = usePageTexts(owner, node);
   const t = useMessages();
   const language = useLanguage();
   const head = useRef<HTMLDivElement>(null);
@@ -100,7 +100,7 @@ export function Evidence(props: {
               <ExternalLink size={15} />
               {t.evidence.openPage}
             </a>
-            {sessionId && data.page_id && (
+            {owner && data.page_id && (
               <button
                 type="button"
                 className="button"
@@ -110,10 +110,10 @@ export function Evidence(props: {
                 {t.reader.open}
               </button>
             )}
-            {sessionId && edits && data.page_id && data.urls[0] && (
+            {owner?.kind === "session" && edits && data.page_id && data.urls[0] && (
               <ForgetPage
                 page={{
-                  sessionId,
+                  sessionId: owner.id,
                   pageId: data.page_id,
                   url: data.urls[0],
                   visitedMs: data.last_visited_at_ms ?? null,
@@ -167,7 +167,7 @@ export function Evidence(props: {
                         : ""}
                     </span>
                   </span>
-                  {sessionId && isPassage && (
+                  {owner && isPassage && (
                     <IconButton
                       label={t.reader.open}
                       onClick={() => setReading({ pageId: each.page_id, quote: each.quote })}
@@ -304,7 +304,7 @@ export function Evidence(props: {
         )}
       </div>
       <Suspense fallback={null}>
-        {reading && sessionId && <Reader sessionId={sessionId} {...reading} onClose={() => setReading(null)} />}
+        {reading && owner && <Reader owner={owner} {...reading} onClose={() => setReading(null)} />}
       </Suspense>
     </aside>
   );
@@ -317,13 +317,13 @@ const MAX_PAGE_TEXTS = 6;
  * The captured texts of the pages that a node quotes. With them a link finds a passage that begins inside a word, spans
  * several blocks, or stands on its page twice.
  */
-function usePageTexts(sessionId: string | null, node: MapNode): (pageId: string) => PageTextReply | undefined {
+function usePageTexts(owner: MapOwner | null, node: MapNode): (pageId: string) => PageTextReply | undefined {
   const quoted = node.data.evidence.filter((each) => each.field === "text" || each.field === "highlight");
   const pageIds = [...new Set(quoted.map((each) => each.page_id))].slice(0, MAX_PAGE_TEXTS);
   const texts = useQueries({
     queries: pageIds.map((pageId) => ({
-      ...pageTextQuery(sessionId ?? "", pageId),
-      enabled: sessionId !== null,
+      ...pageTextQuery(owner ?? { kind: "session", id: "" }, pageId),
+      enabled: owner !== null,
       retry: false,
     })),
   });

@@ -4,7 +4,6 @@ import { duration, shortDate, timeRange, unwrap } from "@trailmind/api";
 import {
   ArrowLeft,
   Columns2,
-  Download,
   Ellipsis,
   ListTree,
   Map as MapIcon,
@@ -16,8 +15,8 @@ import {
   Trash2,
 } from "lucide-react";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
-import { api, download } from "~/api/client";
-import { isOpen, planQuery, receiptQuery, type Session, serverQuery } from "~/api/queries";
+import { api } from "~/api/client";
+import { isOpen, receiptQuery, type Session, serverQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search-params";
@@ -27,9 +26,9 @@ import { IconButton, Segmented, StatusBadge } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { Menu } from "~/ui/Menu";
 import { toast } from "~/ui/toast";
+import { ExportMenu } from "./ExportMenu";
 import type { Edits } from "./edits";
-import { exportPath } from "./export-path";
-import { EXPORT_FEATURES, FORMATS, hasFeature } from "./features";
+import { FORMATS, hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
 import { useLocalOnly } from "./useLocalOnly";
 import "./Header.css";
@@ -53,8 +52,6 @@ export function Header(props: {
   const remove = useDelete(() => void navigate({ to: "/sessions" }));
   const { data: facts } = useQuery(receiptQuery(session.id, isOpen(session.session_status)));
   const server = useQuery(serverQuery());
-  const features = useQuery(planQuery()).data?.subscription.plan.features;
-  const isIncluded = (format: (typeof FORMATS)[number]) => features?.[EXPORT_FEATURES[format]] !== false;
   const setLocalOnly = useLocalOnly(session.id);
   const canShare = hasFeature("/v1/sessions/{session_id}/shares");
   const canExport = hasFeature("/v1/sessions/{session_id}/export");
@@ -65,14 +62,6 @@ export function Header(props: {
     [t.session.pages, (session.page_count ?? 0).toLocaleString(language)],
     [t.session.highlights, (session.highlight_count ?? 0).toLocaleString(language)],
   ];
-  const save = async (format: (typeof FORMATS)[number]) => {
-    try {
-      await download(exportPath(session.id, format), `trailmind-${session.id.slice(0, 8)}.${format}`);
-    } catch (error) {
-      const problem = error as { status?: number };
-      toast(problem.status === 402 || problem.status === 403 ? t.export.plan : errorMessage(error, t));
-    }
-  };
   return (
     <header className="session-head">
       <div className="row session-top">
@@ -129,20 +118,7 @@ export function Header(props: {
             <Share2 size={17} />
           </IconButton>
         )}
-        {canExport && (
-          <Menu
-            trigger={
-              <IconButton label={t.export.title}>
-                <Download size={17} />
-              </IconButton>
-            }
-            entries={FORMATS.map((format) => ({
-              kind: "item",
-              label: `${t.export.formats[format] ?? format}${isIncluded(format) ? "" : ` · ${t.export.notIncluded}`}`,
-              onPick: () => void save(format),
-            }))}
-          />
-        )}
+        {canExport && <ExportMenu owner={{ kind: "session", id: session.id }} formats={FORMATS} />}
         <Menu
           trigger={
             <IconButton label={t.common.more}>

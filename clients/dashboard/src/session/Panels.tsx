@@ -50,7 +50,7 @@ export function Panels(props: Props) {
     score: Score,
     receipt: ReceiptFacts,
     versions: Versions,
-    share: SharePanel,
+    share: Share,
     regenerate: Regenerate,
     disclosures: Disclosures,
   }[props.name];
@@ -59,6 +59,10 @@ export function Panels(props: Props) {
       <Body {...props} />
     </Dialog>
   );
+}
+
+function Share({ session, language }: Props) {
+  return <SharePanel owner={{ kind: "session", id: session.id }} language={language} />;
 }
 
 function LeftOutList({ model, language, edits }: Props) {

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type PageTextReply, placeOf, type Span, shortDate } from "@trailmind/api";
 import { ExternalLink } from "lucide-react";
 import { useEffect, useMemo, useRef } from "react";
-import { pageTextQuery } from "~/api/queries";
+import { type MapOwner, pageTextQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { hostOf, passageHref } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
@@ -11,15 +11,10 @@ import { type MarkedLine, markedLines } from "./marked-lines";
 import "./Reader.css";
 
 /** The captured text of a page with its highlights in place, whatever has become of the page since. */
-export default function Reader(props: {
-  sessionId: string;
-  pageId: string;
-  quote: string | null;
-  onClose: () => void;
-}) {
+export default function Reader(props: { owner: MapOwner; pageId: string; quote: string | null; onClose: () => void }) {
   const t = useMessages();
   const language = useLanguage();
-  const page = useQuery(pageTextQuery(props.sessionId, props.pageId));
+  const page = useQuery(pageTextQuery(props.owner, props.pageId));
   const href = page.data && passageHref(page.data.url, { quote: "" });
   return (
     <Dialog title={page.data?.title || t.reader.title} isOpen onClose={props.onClose} className="reader">

@@ -185,7 +185,7 @@ function LoadedSession({
             onFocus={focusTopic}
             focused={search.topic ?? null}
             edits={edits}
-            sessionId={session.id}
+            owner={{ kind: "session", id: session.id }}
           />
         )}
       </div>

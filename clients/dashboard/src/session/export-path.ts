@@ -1,4 +1,5 @@
 /** The address of an export of what the user sees: pictures have the layout, folds, colours and theme of the screen. */
+import { type MapOwner, ownerPath } from "~/api/queries";
 import { shownFolds } from "~/map/shown-folds";
 import { effectiveTheme } from "~/theme";
 import type { FORMATS } from "./features";
@@ -7,7 +8,7 @@ import { LAYOUTS, type LayoutName } from "./search-params";
 const MAX_FOLDED = 200;
 const DEFAULT_LAYOUT: LayoutName = "tree";
 
-export function exportPath(sessionId: string, format: (typeof FORMATS)[number]): string {
+export function exportPath(owner: MapOwner, format: (typeof FORMATS)[number]): string {
   const query = new URLSearchParams({ format });
   if (format === "png" || format === "svg") {
     query.set("layout", pictureLayout(new URLSearchParams(location.search).get("layout")));
@@ -17,7 +18,7 @@ export function exportPath(sessionId: string, format: (typeof FORMATS)[number]):
     // A picture on a screen with two pixels per point is as sharp as the screen.
     if (format === "png") query.set("scale", "2");
   }
-  return `/v1/sessions/${sessionId}/export?${query}`;
+  return `${ownerPath(owner)}/export?${query}`;
 }
 
 /** The outline is a list; its picture is the tree. */

@@ -1,31 +1,49 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Language, type ShareReply, shortDate, unwrap } from "@trailmind/api";
+import { type Body, type Language, type ShareReply, shortDate, unwrap } from "@trailmind/api";
 import { useState } from "react";
 import { api } from "~/api/client";
-import { optionalQuery, type Session } from "~/api/queries";
+import { type MapOwner, optionalQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { copyText } from "~/ui/clipboard";
 import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 
+/** The requests about the links of a session, or of a map over several. */
+function linkRequests({ kind, id }: MapOwner) {
+  const [ofSession, ofMap] = [{ session_id: id }, { map_id: id }];
+  return kind === "joint"
+    ? {
+        list: () => unwrap(api.GET("/v1/maps/{map_id}/shares", { params: { path: ofMap } })),
+        create: (body: ShareCreate) => unwrap(api.POST("/v1/maps/{map_id}/shares", { params: { path: ofMap }, body })),
+        revoke: (share_id: string) =>
+          unwrap(api.DELETE("/v1/maps/{map_id}/shares/{share_id}", { params: { path: { ...ofMap, share_id } } })),
+      }
+    : {
+        list: () => unwrap(api.GET("/v1/sessions/{session_id}/shares", { params: { path: ofSession } })),
+        create: (body: ShareCreate) =>
+          unwrap(api.POST("/v1/sessions/{session_id}/shares", { params: { path: ofSession }, body })),
+        revoke: (share_id: string) =>
+          unwrap(
+            api.DELETE("/v1/sessions/{session_id}/shares/{share_id}", { params: { path: { ...ofSession, share_id } } }),
+          ),
+      };
+}
+
+type ShareCreate = Body<"create_share">;
+
 /** Creates, lists and revokes read-only links. */
-export function SharePanel({ session, language }: { session: Session; language: Language }) {
+export function SharePanel({ owner, language }: { owner: MapOwner; language: Language }) {
   const t = useMessages();
   const client = useQueryClient();
   const [shows, setShows] = useState<ShareReply["shows"]>("pages");
   const [days, setDays] = useState(7);
-  const path = { session_id: session.id };
-  const key = ["shares", session.id];
-  const links = useQuery(
-    optionalQuery(key, () => unwrap(api.GET("/v1/sessions/{session_id}/shares", { params: { path } }))),
-  );
+  const requests = linkRequests(owner);
+  const key = ["shares", owner.id];
+  const links = useQuery(optionalQuery(key, requests.list));
   const refresh = () => client.invalidateQueries({ queryKey: key });
   const create = useMutation({
-    mutationFn: () =>
-      unwrap(
-        api.POST("/v1/sessions/{session_id}/shares", { params: { path }, body: { shows, expires_in_days: days } }),
-      ),
+    mutationFn: () => requests.create({ shows, expires_in_days: days }),
     onSuccess: async ({ share }) => {
       await refresh();
       // A link is made to be sent: it is on the clipboard without another click.
@@ -34,19 +52,11 @@ export function SharePanel({ session, language }: { session: Session; language: 
     onError: (error) => toast(errorMessage(error, t)),
   });
   const revoke = useMutation({
-    mutationFn: (id: string) =>
-      unwrap(
-        api.DELETE("/v1/sessions/{session_id}/shares/{share_id}", { params: { path: { ...path, share_id: id } } }),
-      ),
+    mutationFn: requests.revoke,
     onSuccess: () => {
       toast(t.share.revoked);
       return refresh();
     },
-    onError: (error) => toast(errorMessage(error, t)),
-  });
-  const revokePictures = useMutation({
-    mutationFn: () => unwrap(api.DELETE("/v1/sessions/{session_id}/mindmap/picture", { params: { path } })),
-    onSuccess: () => toast(t.share.picturesRevoked),
     onError: (error) => toast(errorMessage(error, t)),
   });
   if (links.isPending) return <Skeletons rows={2} height={44} />;
@@ -116,6 +126,22 @@ export function SharePanel({ session, language }: { session: Session; language: 
           </li>
         ))}
       </ul>
+      {owner.kind === "session" && <PictureLinks sessionId={owner.id} />}
+    </>
+  );
+}
+
+/** Links to the picture of a session's map, which programs make. */
+function PictureLinks({ sessionId }: { sessionId: string }) {
+  const t = useMessages();
+  const revokePictures = useMutation({
+    mutationFn: () =>
+      unwrap(api.DELETE("/v1/sessions/{session_id}/mindmap/picture", { params: { path: { session_id: sessionId } } })),
+    onSuccess: () => toast(t.share.picturesRevoked),
+    onError: (error) => toast(errorMessage(error, t)),
+  });
+  return (
+    <>
       <h3>{t.share.pictures}</h3>
       <div className="row wrap">
         <p className="muted grow">{t.share.picturesHint}</p>

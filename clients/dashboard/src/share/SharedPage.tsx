@@ -77,7 +77,7 @@ export function SharedPage() {
                 onFocus={(id) => set({ topic: id ?? undefined })}
                 focused={search.topic ?? null}
                 edits={null}
-                sessionId={null}
+                owner={null}
               />
             )}
           </div>
