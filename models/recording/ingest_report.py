@@ -17,6 +17,12 @@ COUNT_REJECTIONS_BY_REASON: Final = """
     SELECT verdict, reason, count(*) FROM event_rejections
     WHERE session_id = %(session_id)s GROUP BY verdict, reason ORDER BY count(*) DESC, reason LIMIT 200
 """
+# The payload is searched as text: an unreadable row must not make the report fail.
+COUNT_ERROR_PAGES_BY_STATUS: Final = """
+    SELECT substring(payload FROM '"http_status":[[:space:]]*([45][0-9][0-9])(?![0-9.eE])') AS status, count(*)
+    FROM events WHERE session_id = %(session_id)s AND type = 'page_visit' AND payload LIKE '%%"http_status":%%'
+    GROUP BY status ORDER BY count(*) DESC, status
+"""
 # A gap is a step of more than one between sequence numbers seen, stored or not. A first number of 0 or 1 is not
 # preceded by a gap: clients begin with either.
 FIND_SEQUENCE_GAPS: Final = """
@@ -49,6 +55,8 @@ class IngestReport:
     #: reason → events, the most frequent first; an excluded event leaves only the name of its rule.
     excluded_by_reason: dict[str, int]
     invalid_by_reason: dict[str, int]
+    #: The HTTP status of an error page → stored visits.
+    error_pages_by_status: dict[int, int]
     gaps: list[tuple[int, int]]
     #: How many sequence numbers all gaps hold, also those beyond the listed ones.
     num_missing: int
@@ -62,6 +70,7 @@ async def load_ingest_report(connection: Connection, session_id: uuid.UUID, *, m
     parameters = {"session_id": session_id, "max_gaps": max_gaps}
     by_type = await (await connection.execute(COUNT_EVENTS_BY_TYPE, parameters)).fetchall()
     rejections = await (await connection.execute(COUNT_REJECTIONS_BY_REASON, parameters)).fetchall()
+    error_pages = await (await connection.execute(COUNT_ERROR_PAGES_BY_STATUS, parameters)).fetchall()
     gaps = await (await connection.execute(FIND_SEQUENCE_GAPS, parameters)).fetchall()
     last = await (await connection.execute(READ_LAST_SEQ_AND_DUPLICATES, parameters)).fetchone()
     last_seq, num_duplicates = last if last is not None else (None, 0)
@@ -70,6 +79,7 @@ async def load_ingest_report(connection: Connection, session_id: uuid.UUID, *, m
         stored_by_type={kind: count for kind, count, _, _ in by_type},
         excluded_by_reason={reason: count for verdict, reason, count in rejections if verdict == "excluded"},
         invalid_by_reason={reason: count for verdict, reason, count in rejections if verdict == "invalid"},
+        error_pages_by_status={int(status): count for status, count in error_pages if status is not None},
         gaps=[(first, last) for first, last, _, _ in gaps],
         num_missing=int(gaps[0][2]) if gaps else 0,
         last_seq=last_seq,

@@ -14,6 +14,13 @@ class InvalidReason(Reply):
     count: int
 
 
+class ErrorPages(Reply):
+    """Stored visits that the site answered with an error page."""
+
+    http_status: int
+    count: int
+
+
 class Gap(Reply):
     """A range of sequence numbers of which no event arrived, both ends included."""
 
@@ -34,6 +41,9 @@ class ReceiptReply(Reply):
     by_type: dict[str, int] = Field(description="Stored events")
     excluded_by: list[InvalidReason]
     invalid_because: list[InvalidReason]
+    error_pages: list[ErrorPages] = Field(
+        description="Stored visits of error pages by HTTP status, as far as the client recorded it"
+    )
     gaps: list[Gap] = Field(description="The first thousand; empty when the client sends no sequence numbers")
     missing: int = Field(description="How many sequence numbers are missing")
     last_seq: int | None = None

@@ -425,6 +425,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
             "by_type": {"page_visit": 2},
             "excluded_by": [{"reason": "default: banking", "count": 2}],
             "invalid_because": [{"reason": "`type` is empty", "count": 1}],
+            "error_pages": [{"http_status": 404, "count": 1}],
             "gaps": [{"first": 4, "last": 8}],
             "missing": 5,
             "last_seq": 9,

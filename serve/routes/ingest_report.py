@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.recording.ingest_report import load_ingest_report
-from models.schemas.ingest_report import Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
+from models.schemas.ingest_report import ErrorPages, Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
@@ -35,6 +35,9 @@ async def receipt(session_id: str, user_id: CurrentUserId, db: DbSession, connec
             by_type=dict(list(report.stored_by_type.items())[:MAX_TYPES]),
             excluded_by=_reasons(report.excluded_by_reason),
             invalid_because=_reasons(report.invalid_by_reason),
+            error_pages=[
+                ErrorPages(http_status=status, count=count) for status, count in report.error_pages_by_status.items()
+            ],
             gaps=[Gap(first=first, last=last) for first, last in report.gaps],
             missing=report.num_missing,
             last_seq=report.last_seq,

@@ -56,6 +56,23 @@ async def test_the_ingest_report_matches_the_database(ann: ApiUser, db: psycopg.
     assert "example.org" not in stored
 
 
+async def test_error_pages_are_counted_by_status(ann: ApiUser) -> None:
+    session_id = await ann.start()
+    statuses: list[Any] = [404, 404, 503, 200, 404.5, "404"]
+    batch = [_event(i, f"https://example.com/{i}", http_status=status) for i, status in enumerate(statuses, 1)]
+    batch.append(_event(7, "https://example.com/7", metadata={"http_status": 500}))
+    batch.append(_event(8, "https://example.com/8", title='A page about "http_status": 418'))
+    batch.append(_event(9, "https://example.com/9"))
+    await ann.send(session_id, batch)
+    receipt = (await ann.ok("GET", f"/v1/sessions/{session_id}/receipt"))["receipt"]
+    assert receipt["stored"] == len(batch)
+    assert receipt["error_pages"] == [
+        {"http_status": 404, "count": 2},
+        {"http_status": 500, "count": 1},
+        {"http_status": 503, "count": 1},
+    ]
+
+
 async def test_secrets_in_urls_are_never_stored(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
     session_id = await ann.start()
     secrets = ["hunter2pass", "abcdef0123456789tok", "s3cr3tsession"]

@@ -3542,6 +3542,16 @@ export interface components {
             total: number;
         };
         /**
+         * ErrorPages
+         * @description Stored visits that the site answered with an error page.
+         */
+        ErrorPages: {
+            /** Http Status */
+            http_status: number;
+            /** Count */
+            count: number;
+        };
+        /**
          * EventStats
          * @description Counts of a session's events.
          * @example {
@@ -5090,6 +5100,12 @@ export interface components {
          *             "count": 1
          *           }
          *         ],
+         *         "error_pages": [
+         *           {
+         *             "http_status": 404,
+         *             "count": 1
+         *           }
+         *         ],
          *         "gaps": [
          *           {
          *             "first": 4,
@@ -5168,6 +5184,11 @@ export interface components {
             excluded_by: components["schemas"]["InvalidReason"][];
             /** Invalid Because */
             invalid_because: components["schemas"]["InvalidReason"][];
+            /**
+             * Error Pages
+             * @description Stored visits of error pages by HTTP status, as far as the client recorded it
+             */
+            error_pages: components["schemas"]["ErrorPages"][];
             /**
              * Gaps
              * @description The first thousand; empty when the client sends no sequence numbers
@@ -6778,6 +6799,7 @@ export type EditsReply = components['schemas']['EditsReply'];
 export type EditsState = components['schemas']['EditsState'];
 export type ErasureReceiptEnvelope = components['schemas']['ErasureReceiptEnvelope'];
 export type ErasureReceiptReply = components['schemas']['ErasureReceiptReply'];
+export type ErrorPages = components['schemas']['ErrorPages'];
 export type EventStats = components['schemas']['EventStats'];
 export type EventsList = components['schemas']['EventsList'];
 export type EventsReply = components['schemas']['EventsReply'];

@@ -399,6 +399,7 @@ export const en = {
     } as Record<string, string>,
     reasonOther: "Not valid",
     onDevice: "Not sent: excluded by the extension",
+    errorPage: (status: number) => `Stored, but an error page (${status})`,
     seen: "Seen",
     stored: "Stored",
     duplicate: "Duplicate",

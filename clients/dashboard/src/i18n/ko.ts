@@ -385,6 +385,7 @@ export const ko: Messages = {
     },
     reasonOther: "올바르지 않음",
     onDevice: "보내지 않음: 확장 프로그램에서 제외",
+    errorPage: (status) => `저장했지만 오류 페이지(${status})`,
     seen: "도착",
     stored: "저장",
     duplicate: "중복",

@@ -157,7 +157,6 @@ function Score({ model }: Props) {
 /** A reason of the receipt: the name of an exclusion rule, "yours: " with a domain, or why an event was not valid. */
 function wordReason(reason: string, t: Messages): string {
   const [rule = "", detail] = reason.split(": ", 2);
-  if (reason === t.receipt.onDevice) return reason;
   const name = t.receipt.reasons[rule];
   if (name === undefined) return `${t.receipt.reasonOther} (${reason})`;
   return detail === undefined ? name : `${name}: ${detail}`;
@@ -170,8 +169,13 @@ function ReceiptFacts({ session }: Props) {
   if (receipt.isError) return <ErrorState error={receipt.error} />;
   const facts = receipt.data;
   if (!facts) return <p>{t.account.absent}</p>;
-  const reasons = [...facts.excluded_by, ...facts.invalid_because];
-  if (facts.excluded_on_device > 0) reasons.unshift({ reason: t.receipt.onDevice, count: facts.excluded_on_device });
+  const reasons = [...facts.excluded_by, ...facts.invalid_because].map(({ reason, count }) => ({
+    words: wordReason(reason, t),
+    count,
+  }));
+  if (facts.excluded_on_device > 0) reasons.unshift({ words: t.receipt.onDevice, count: facts.excluded_on_device });
+  for (const { http_status, count } of facts.error_pages)
+    reasons.push({ words: t.receipt.errorPage(http_status), count });
   return (
     <>
       <p className="muted">{t.receipt.hint}</p>
@@ -189,9 +193,9 @@ function ReceiptFacts({ session }: Props) {
       </dl>
       {reasons.length > 0 && (
         <ul className="panel-list">
-          {reasons.map(({ reason, count }) => (
-            <li key={reason}>
-              <span className="grow">{wordReason(reason, t)}</span>
+          {reasons.map(({ words, count }) => (
+            <li key={words}>
+              <span className="grow">{words}</span>
               <span className="tnum">{count}</span>
             </li>
           ))}
