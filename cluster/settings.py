@@ -163,6 +163,13 @@ class ServerSettings(_Group):
         "password: every user of the machine can read it.",
     )
 
+    alertmanager_url: str | None = _setting(
+        "TRAILMIND_ALERTMANAGER_URL",
+        None,
+        "Alertmanager, whose firing alerts `trailmind status` and the operators' page show.",
+        pattern=r"^https?://",
+    )
+
     _split_lists = field_validator("cors_origins", "extension_ids", "trusted_proxies", "allowed_hosts", mode="before")(
         _split
     )

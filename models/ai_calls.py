@@ -62,6 +62,8 @@ class AiCall(Base):
         ),
         Index("ix_ai_calls_user_started", "user_id", "started_at"),
         Index("ix_ai_calls_session_id", "session_id"),
+        # Rows are written in the order of their time.
+        Index("ix_ai_calls_started_at", "started_at", postgresql_using="brin"),
     )
 
     id: Mapped[UuidKey]

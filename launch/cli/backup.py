@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cluster.settings import Settings
 from launch.cli.options import AsJson, DataDir, command_settings, print_line, reported_steps
 from models.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from launch.backup import BackupReport
 
 Recipient = Annotated[
     str | None, typer.Option(help="Public key (age1...) for encryption (TRAILMIND_BACKUP_RECIPIENT).")
@@ -64,6 +67,7 @@ def backup_command(
             signing_key=signing_key.get_secret_value() if signing_key else None,
             report=step,
         )
+        _record(dsn, done)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
@@ -76,6 +80,19 @@ def backup_command(
             print_line(
                 "It does not contain the signing key of this server: after a restore elsewhere, all sign in again."
             )
+
+
+def _record(dsn: str, done: BackupReport) -> None:
+    """Note the backup for `trailmind status`. It is complete without the note, so a failure is only reported."""
+    import psycopg
+
+    from models.system_status import record_backup
+
+    try:
+        with psycopg.connect(dsn) as connection:
+            record_backup(connection, done.name, num_bytes=done.num_bytes, is_encrypted=done.is_encrypted)
+    except psycopg.Error as error:
+        print_line(f"The backup is complete, but `trailmind status` will not show it ({type(error).__name__}).")
 
 
 def restore_command(

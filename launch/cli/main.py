@@ -22,6 +22,7 @@ from launch.cli.openapi import openapi_command
 from launch.cli.operators import operators_command
 from launch.cli.options import DataDir, Port, command_settings, err, print_line, reported_steps, settings_with_database
 from launch.cli.settings import settings_command
+from launch.cli.status import status_command
 from launch.signals import wait_for_signal
 from models.errors import ConfigurationError, TrailmindError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("map")(map_command)
 app.command("eval")(eval_command)
+app.command("status")(status_command)
 app.command("jobs")(jobs_command)
 app.command("regenerate")(regenerate_command)
 app.command("operators")(operators_command)

@@ -203,6 +203,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", "/v1/admin/users/{user_id}/hold"): _ADMIN,
     ("PUT", "/v1/admin/users/{user_id}/hold"): _ADMIN,
     ("GET", "/v1/admin/sessions"): _ADMIN,
+    ("GET", "/v1/admin/status"): _ADMIN,
     ("GET", "/v1/admin/jobs"): _ADMIN,
     ("POST", "/v1/admin/jobs/{job_id}/retry"): _ADMIN,
     ("DELETE", "/v1/admin/jobs/{job_id}"): _ADMIN,

@@ -299,6 +299,34 @@ REPLY_EXAMPLES: dict[str, Any] = {
             }
         ]
     },
+    "StatusReply": {
+        "state": "attention",
+        "at": _ENDED,
+        "versions": {"trailmind": "0.1.0", "postgresql": "16.4", "valkey": "8.1.4", "schema": "0028"},
+        "parts": [
+            {"name": "api", "state": "ok", "message": "ready"},
+            {
+                "name": "jobs",
+                "state": "attention",
+                "problem": "jobs_dead",
+                "message": "0 wait, 1 run, 2 failed for all attempts",
+                "remedy": "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again",
+            },
+        ],
+        "queues": [{"queue": "maps", "pending": 0, "running": 1, "dead": 2, "oldest_pending_s": 0}],
+        "providers": [{"provider": "openai", "num_ok": 41, "num_failed": 1, "num_throttled": 0, "last_ok_at": _ENDED}],
+        "last_backup": {
+            "name": "trailmind-20261120T030000Z.tar.age",
+            "made_at": _BEGUN,
+            "num_bytes": 34_100_000,
+            "is_encrypted": True,
+        },
+        "database_bytes": 512_000_000,
+        "database_clients": 14,
+        "database_client_limit": 100,
+        "disk_free_bytes": 41_000_000_000,
+        "disk_total_bytes": 64_000_000_000,
+    },
     "AuthReply": {**_TOKENS, "user": _USER},
     "DeletionReceipt": {
         "status": "scheduled",

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
+from cluster.jobs.system_status import collect_status, shards_part
 from models.accounts.audit import AuditEntry, record_audit
 from models.accounts.logins import end_all_access
 from models.accounts.users import User
@@ -39,6 +40,7 @@ from models.schemas.admin import (
     TaskType,
 )
 from models.schemas.base import MessageReply
+from models.schemas.status import PartStatus, StatusReply
 from serve.database import session_connection
 from serve.dependencies import CurrentUserId, DbSession, State
 from serve.state import AppState
@@ -187,6 +189,17 @@ async def list_all_sessions(
         total=by_status.get(status, 0) if status is not None else sum(by_status.values()),
         by_status=by_status,
     )
+
+
+@router.get("/status", response_model_exclude_none=True)
+async def read_status(_: CurrentUserId, state: State) -> StatusReply:
+    """Which parts work, what waits, the last backup, disk and alerts, and what an operator does about it.
+
+    The same as `trailmind status`, which also works while the API does not.
+    """
+    num_responding, num_shards = await state.shards.count_responding()
+    parts = [PartStatus(name="api", state="ok", message="ready"), shards_part(num_responding, num_shards)]
+    return await collect_status(state.settings, parts)
 
 
 @router.get("/jobs", response_model_exclude_none=True)

@@ -104,6 +104,18 @@ async def test_a_demoted_operator_loses_access(
     assert (await operator.client.get("/v1/admin/audit", headers=promoted.headers)).status_code == 401
 
 
+async def test_the_status_of_the_deployment(operator: ApiUser, ann: ApiUser) -> None:
+    """Operators see every part; users are refused, and no address or key of a part is shown."""
+    assert (await ann.call("GET", "/v1/admin/status")).status_code == 403
+    status = await operator.ok("GET", "/v1/admin/status")
+    states = {part["name"]: part["state"] for part in status["parts"]}
+    assert [states[name] for name in ("api", "postgresql", "valkey")] == ["ok"] * 3
+    assert states["shards"] == "attention", "without Ray no shard answers"
+    assert {"workers", "jobs", "backup", "disk", "mail", "providers", "alerts"} <= states.keys()
+    assert status["versions"]["schema"] == status["versions"]["schema_expected"]
+    assert "://" not in str(status["parts"])
+
+
 async def test_sessions_show_their_status_and_no_content(
     operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[Any]
 ) -> None:

@@ -17,6 +17,8 @@ _CALLERS = {
     "serve/identity/openid.py": "the identity provider",
     "cluster/providers/transports": "model providers",
     "cluster/mail/sender.py": "the mail server",
+    "cluster/jobs/alertmanager.py": "Alertmanager",
+    "cluster/jobs/system_status.py": "Alertmanager (its errors)",
     "cluster/billing/stripe_gateway.py": "Stripe",
     "cluster/billing/webhooks.py": "Stripe (the signature of its messages)",
 }

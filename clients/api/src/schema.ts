@@ -2216,6 +2216,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Status
+         * @description Which parts work, what waits, the last backup, disk and alerts, and what an operator does about it.
+         *
+         *     The same as `trailmind status`, which also works while the API does not.
+         *
+         *     For operators.
+         */
+        get: operations["read_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/jobs": {
         parameters: {
             query?: never;
@@ -2855,6 +2879,20 @@ export interface components {
             updated_at: string;
         };
         /**
+         * AlertStatus
+         * @description An alert that fires.
+         */
+        AlertStatus: {
+            /** Name */
+            name: string;
+            /** Severity */
+            severity: string;
+            /** Since */
+            since: string;
+            /** Summary */
+            summary: string;
+        };
+        /**
          * ApiKeyCreate
          * @description A key for a script: its name, its scopes, and when it expires (never, if absent).
          * @example {
@@ -3032,6 +3070,20 @@ export interface components {
          * @enum {string}
          */
         AwayReason: "idle" | "other_window";
+        /**
+         * BackupStatus
+         * @description The newest backup that the database knows of.
+         */
+        BackupStatus: {
+            /** Name */
+            name: string;
+            /** Made At */
+            made_at: string;
+            /** Num Bytes */
+            num_bytes: number;
+            /** Is Encrypted */
+            is_encrypted: boolean;
+        };
         /**
          * BillingEnvelope
          * @description `{"billing": …}`
@@ -4799,6 +4851,35 @@ export interface components {
             can_be_refunded: boolean;
         };
         /**
+         * PartStatus
+         * @description One part of the deployment.
+         */
+        PartStatus: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "api" | "postgresql" | "valkey" | "shards" | "workers" | "jobs" | "backup" | "disk" | "mail" | "providers" | "alerts";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "off" | "attention" | "down";
+            /**
+             * Problem
+             * @description To word the remedy in another language
+             * @enum {string}
+             */
+            problem?: "unreachable" | "not_running" | "not_ready" | "schema_old" | "disk_full" | "disk_low" | "connections_short" | "shards_missing" | "no_worker" | "no_heartbeat" | "jobs_dead" | "backlog" | "backup_never" | "backup_old" | "provider_failing" | "alerts_firing";
+            /** Message */
+            message: string;
+            /**
+             * Remedy
+             * @description What the operator does about it
+             */
+            remedy?: string;
+        };
+        /**
          * PasswordChange
          * @description The current password (absent for an account without one) and the new one.
          * @example {
@@ -4963,6 +5044,40 @@ export interface components {
              * @default 0
              */
             z?: number;
+        };
+        /**
+         * ProviderStatus
+         * @description Calls to one AI provider within the last hour.
+         */
+        ProviderStatus: {
+            /** Provider */
+            provider: string;
+            /** Num Ok */
+            num_ok: number;
+            /** Num Failed */
+            num_failed: number;
+            /** Num Throttled */
+            num_throttled: number;
+            /** Last Ok At */
+            last_ok_at?: string;
+            /** Last Error Code */
+            last_error_code?: string;
+        };
+        /**
+         * QueueStatus
+         * @description Jobs of one queue.
+         */
+        QueueStatus: {
+            /** Queue */
+            queue: string;
+            /** Pending */
+            pending: number;
+            /** Running */
+            running: number;
+            /** Dead */
+            dead: number;
+            /** Oldest Pending S */
+            oldest_pending_s: number;
         };
         /**
          * QuoteEnvelope
@@ -5809,6 +5924,95 @@ export interface components {
             mindmap: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * StatusReply
+         * @description The state of a deployment. What cannot be read, because a part is down, is absent.
+         * @example {
+         *       "state": "attention",
+         *       "at": "2026-11-20T09:42:10.000Z",
+         *       "versions": {
+         *         "trailmind": "0.1.0",
+         *         "postgresql": "16.4",
+         *         "valkey": "8.1.4",
+         *         "schema": "0028"
+         *       },
+         *       "parts": [
+         *         {
+         *           "name": "api",
+         *           "state": "ok",
+         *           "message": "ready"
+         *         },
+         *         {
+         *           "name": "jobs",
+         *           "state": "attention",
+         *           "problem": "jobs_dead",
+         *           "message": "0 wait, 1 run, 2 failed for all attempts",
+         *           "remedy": "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again"
+         *         }
+         *       ],
+         *       "queues": [
+         *         {
+         *           "queue": "maps",
+         *           "pending": 0,
+         *           "running": 1,
+         *           "dead": 2,
+         *           "oldest_pending_s": 0
+         *         }
+         *       ],
+         *       "providers": [
+         *         {
+         *           "provider": "openai",
+         *           "num_ok": 41,
+         *           "num_failed": 1,
+         *           "num_throttled": 0,
+         *           "last_ok_at": "2026-11-20T09:42:10.000Z"
+         *         }
+         *       ],
+         *       "last_backup": {
+         *         "name": "trailmind-20261120T030000Z.tar.age",
+         *         "made_at": "2026-11-20T09:00:00.000Z",
+         *         "num_bytes": 34100000,
+         *         "is_encrypted": true
+         *       },
+         *       "database_bytes": 512000000,
+         *       "database_clients": 14,
+         *       "database_client_limit": 100,
+         *       "disk_free_bytes": 41000000000,
+         *       "disk_total_bytes": 64000000000
+         *     }
+         */
+        StatusReply: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "attention" | "down";
+            /** At */
+            at: string;
+            /** Versions */
+            versions: {
+                [key: string]: string;
+            };
+            /** Parts */
+            parts: components["schemas"]["PartStatus"][];
+            /** Queues */
+            queues: components["schemas"]["QueueStatus"][];
+            /** Providers */
+            providers: components["schemas"]["ProviderStatus"][];
+            /** Alerts */
+            alerts?: components["schemas"]["AlertStatus"][];
+            last_backup?: components["schemas"]["BackupStatus"];
+            /** Database Bytes */
+            database_bytes?: number;
+            /** Database Clients */
+            database_clients?: number;
+            /** Database Client Limit */
+            database_client_limit?: number;
+            /** Disk Free Bytes */
+            disk_free_bytes?: number;
+            /** Disk Total Bytes */
+            disk_total_bytes?: number;
         };
         /**
          * SubscriptionEnvelope
@@ -6770,6 +6974,7 @@ export type AiConfigBody = components['schemas']['AiConfigBody'];
 export type AiConfigEnvelope = components['schemas']['AiConfigEnvelope'];
 export type AiConfigList = components['schemas']['AiConfigList'];
 export type AiConfigReply = components['schemas']['AiConfigReply'];
+export type AlertStatus = components['schemas']['AlertStatus'];
 export type ApiKeyCreate = components['schemas']['ApiKeyCreate'];
 export type ApiKeyCreated = components['schemas']['ApiKeyCreated'];
 export type ApiKeyList = components['schemas']['ApiKeyList'];
@@ -6779,6 +6984,7 @@ export type AuditReply = components['schemas']['AuditReply'];
 export type AuthReply = components['schemas']['AuthReply'];
 export type Away = components['schemas']['Away'];
 export type AwayReason = components['schemas']['AwayReason'];
+export type BackupStatus = components['schemas']['BackupStatus'];
 export type BillingEnvelope = components['schemas']['BillingEnvelope'];
 export type BillingReply = components['schemas']['BillingReply'];
 export type ChangeReply = components['schemas']['ChangeReply'];
@@ -6855,6 +7061,7 @@ export type PacksBody = components['schemas']['PacksBody'];
 export type PageTextReply = components['schemas']['PageTextReply'];
 export type PageVisitReply = components['schemas']['PageVisitReply'];
 export type PaidPlanReply = components['schemas']['PaidPlanReply'];
+export type PartStatus = components['schemas']['PartStatus'];
 export type PasswordChange = components['schemas']['PasswordChange'];
 export type Pause = components['schemas']['Pause'];
 export type PictureLink = components['schemas']['PictureLink'];
@@ -6864,6 +7071,8 @@ export type PlanOverrideReply = components['schemas']['PlanOverrideReply'];
 export type PlanReply = components['schemas']['PlanReply'];
 export type PortalReply = components['schemas']['PortalReply'];
 export type PositionBody = components['schemas']['PositionBody'];
+export type ProviderStatus = components['schemas']['ProviderStatus'];
+export type QueueStatus = components['schemas']['QueueStatus'];
 export type QuoteEnvelope = components['schemas']['QuoteEnvelope'];
 export type QuoteReply = components['schemas']['QuoteReply'];
 export type QuoteSelector = components['schemas']['QuoteSelector'];
@@ -6891,6 +7100,7 @@ export type ShareEnvelope = components['schemas']['ShareEnvelope'];
 export type ShareList = components['schemas']['ShareList'];
 export type ShareReply = components['schemas']['ShareReply'];
 export type SharedSession = components['schemas']['SharedSession'];
+export type StatusReply = components['schemas']['StatusReply'];
 export type SubscriptionEnvelope = components['schemas']['SubscriptionEnvelope'];
 export type SubscriptionReply = components['schemas']['SubscriptionReply'];
 export type ThreadList = components['schemas']['ThreadList'];
@@ -10906,6 +11116,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminSessionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    read_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusReply"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -10,6 +10,7 @@ import { AiModels } from "./AiModels";
 import { AuditLog } from "./AuditLog";
 import { Jobs } from "./Jobs";
 import { AdminSessions } from "./Sessions";
+import { Status } from "./Status";
 import { ADMIN_TABS, type AdminTab } from "./tabs";
 import { useAdminWords } from "./words";
 import "./admin.css";
@@ -74,5 +75,7 @@ function Tab({ tab }: { tab: AdminTab }) {
       return <AiModels />;
     case "audit":
       return <AuditLog />;
+    case "status":
+      return <Status />;
   }
 }

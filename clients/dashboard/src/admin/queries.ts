@@ -67,6 +67,13 @@ export const jobsQuery = (status: JobState | undefined, queue: Queue | undefined
     refetchInterval: 5_000,
   });
 
+export const statusQuery = () =>
+  queryOptions({
+    queryKey: ["admin", "status"],
+    queryFn: ({ signal }) => unwrap(api.GET("/v1/admin/status", { signal })),
+    refetchInterval: 15_000,
+  });
+
 export const aiConfigsQuery = () =>
   queryOptions({
     queryKey: ["admin", "ai"],
