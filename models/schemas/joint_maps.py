@@ -26,7 +26,7 @@ class JointMapReply(Reply):
     """A map over several sessions; `data` from its first completion on, also while a new one is generated."""
 
     id: str
-    title: str | None = None
+    title: str | None = Field(default=None, description="As on the map: given by the user, or generated")
     status: Literal["pending", "generating", "completed", "failed"]
     stage: str | None = None
     percent: int

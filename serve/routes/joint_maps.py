@@ -39,12 +39,14 @@ def _reply(
     data: bool,
     is_whole: bool = True,
     edits: EditsState | None = None,
+    shown_title: str | None = None,
 ) -> JointMapReply:
     is_done = joint_map.status == MapStatus.COMPLETED and is_whole
     code, message = split_reason(joint_map.error_message)
     return JointMapReply(
         id=str(joint_map.id),
-        title=joint_map.title or None,
+        # As on the map: the generated title, or the new name of its core. It may name the subject of a deleted session.
+        title=(shown_title if is_whole else None) or joint_map.title or None,
         # A deleted session is hidden from every route at once, so a map with its pages is, too.
         status=joint_map.status if is_whole or joint_map.status != MapStatus.COMPLETED else MapStatus.FAILED,
         stage=joint_map.stage,
@@ -170,9 +172,9 @@ async def list_maps(
     """The caller's maps over several sessions, newest first, without `data`."""
     of_user = JointMap.user_id == user_id
     total = await db.scalar(select(func.count()).select_from(JointMap).where(of_user)) or 0
-    joint_maps = list(
-        await db.scalars(
-            select(JointMap)
+    rows = list(
+        await db.execute(
+            select(JointMap, JointMap.data["title"].astext)
             .where(of_user)
             .options(defer(JointMap.data, raiseload=True))
             .order_by(JointMap.created_at.desc(), JointMap.id)
@@ -180,7 +182,7 @@ async def list_maps(
             .offset(offset)
         )
     )
-    members = await _members(db, [joint_map.id for joint_map in joint_maps])
+    members = await _members(db, [joint_map.id for joint_map, _ in rows])
     return JointMapList(
         maps=[
             _reply(
@@ -188,8 +190,9 @@ async def list_maps(
                 [s for s, exists in members[joint_map.id] if exists],
                 data=False,
                 is_whole=all(exists for _, exists in members[joint_map.id]),
+                shown_title=title,
             )
-            for joint_map in joint_maps
+            for joint_map, title in rows
         ],
         total=total,
     )
@@ -210,7 +213,8 @@ async def joint_map_reply(db: AsyncSession, connection: Connection, map_id: str,
     session_ids = [session_id for session_id, exists in members if exists]
     is_whole = len(session_ids) == len(members)
     edits = await _edits_state(db, connection, joint_map) if joint_map.data is not None else None
-    return _reply(joint_map, session_ids, data=True, is_whole=is_whole, edits=edits)
+    title = joint_map.data.get("title") if joint_map.data is not None else None
+    return _reply(joint_map, session_ids, data=True, is_whole=is_whole, edits=edits, shown_title=title)
 
 
 async def _edits_state(db: AsyncSession, connection: Connection, joint_map: JointMap) -> EditsState:

@@ -201,7 +201,7 @@ async def _shown_joint_map(db: AsyncSession, map_id: uuid.UUID) -> _Shown | None
     if joint_map is None or joint_map.data is None or not is_whole:
         return None
     return _Shown(
-        title=joint_map.title,
+        title=joint_map.data.get("title") or joint_map.title,
         user_title=joint_map.title,
         data=joint_map.data,
         started_at=min(session.started_at for session in members),

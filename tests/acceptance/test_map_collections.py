@@ -73,6 +73,7 @@ async def test_a_joint_map_over_chosen_sessions_is_valid(ann: ApiUser, worker: I
     assert len(bread) == 1, "what two sessions read about one subject is one topic"
     listed = await ann.ok("GET", "/v1/maps")
     assert (listed["total"], [m["id"] for m in listed["maps"]]) == (1, [made["id"]])
+    assert listed["maps"][0]["title"] == "Both"
     assert "data" not in listed["maps"][0]
 
     # Made again from the same pages it is the same map.
@@ -96,8 +97,15 @@ async def test_a_joint_map_over_a_range_of_dates(ann: ApiUser, worker: InProcess
     ordered = (await ann.ok("POST", "/v1/maps", json=body))["map"]
     assert ordered["session_ids"] == sessions[:2]
     assert ordered["until"] == "2026-03-03T12:00:00.000Z"
+    assert "title" not in ordered
     await worker.run()
-    assert (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]["status"] == "completed"
+    made = (await ann.ok("GET", f"/v1/maps/{ordered['id']}"))["map"]
+    assert made["status"] == "completed"
+    # Without a title of the user it has that of its document, in the list too, and follows the name of the core.
+    assert made["title"] == made["data"]["title"] == (await ann.ok("GET", "/v1/maps"))["maps"][0]["title"] != ""
+    rename = {"op": "rename", "node_id": "core", "label": "March"}
+    await ann.ok("PATCH", f"/v1/maps/{ordered['id']}", json={"operations": [rename]})
+    assert (await ann.ok("GET", "/v1/maps"))["maps"][0]["title"] == "March"
 
 
 async def test_invalid_and_foreign_requests_are_refused(ann: ApiUser, bob: ApiUser, worker: InProcessWorker) -> None:

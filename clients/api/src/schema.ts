@@ -4261,7 +4261,10 @@ export interface components {
         JointMapReply: {
             /** Id */
             id: string;
-            /** Title */
+            /**
+             * Title
+             * @description As on the map: given by the user, or generated
+             */
             title?: string;
             /**
              * Status

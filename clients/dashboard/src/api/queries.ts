@@ -110,16 +110,19 @@ export const mindmapQuery = (id: string) =>
   });
 
 /** The thumbnail of a map as an object URL; null while there is none. */
-export const thumbnailQuery = (id: string, updatedAt: string, theme: "light" | "dark") =>
+export const thumbnailQuery = ({ kind, id }: MapOwner, updatedAt: string, theme: "light" | "dark") =>
   queryOptions({
     queryKey: ["thumbnail", id, updatedAt, theme],
     queryFn: async () => {
       try {
+        const query = { size: "thumbnail", theme } as const;
         const image = await unwrap(
-          api.GET("/v1/sessions/{session_id}/mindmap/image", {
-            params: { path: { session_id: id }, query: { size: "thumbnail", theme } },
-            parseAs: "blob",
-          }),
+          kind === "joint"
+            ? api.GET("/v1/maps/{map_id}/image", { params: { path: { map_id: id }, query }, parseAs: "blob" })
+            : api.GET("/v1/sessions/{session_id}/mindmap/image", {
+                params: { path: { session_id: id }, query },
+                parseAs: "blob",
+              }),
         );
         return URL.createObjectURL(image);
       } catch (error) {

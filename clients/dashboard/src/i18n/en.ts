@@ -527,7 +527,7 @@ export const en = {
   } as Record<string, (values: Record<string, string>) => string>,
   share: {
     title: "Share",
-    body: "Anyone with the link can view the session but not change it. Search engines do not index it.",
+    body: "Anyone with the link can view this but not change it. Search engines do not index it.",
     what: "What is visible",
     map: "Map only",
     pages: "Map and pages",
@@ -600,6 +600,9 @@ export const en = {
     create: "Draw a map over these days",
     combine: "One map",
     earlier: "You see the version before.",
+    untitled: "Untitled map",
+    deleteHint:
+      "The map, its versions, your edits of it and its links are deleted. This cannot be undone. The sessions stay.",
   },
   threads: {
     title: "Recurring topics",

@@ -605,6 +605,8 @@ export const ko: Messages = {
     create: "이 기간을 한 지도로 그리기",
     combine: "한 지도로",
     earlier: "지금 보이는 것은 이전 버전이에요.",
+    untitled: "제목 없는 지도",
+    deleteHint: "지도와 그 버전, 편집, 링크를 지워요. 되돌릴 수 없어요. 세션은 그대로 남아요.",
   },
   threads: {
     title: "이어지는 주제",

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { dateTime, unwrap, wordErrorCode } from "@trailmind/api";
-import { ArrowLeft, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
-import { useMemo, useState } from "react";
+import { shortDate, timeOfDay, unwrap, wordErrorCode } from "@trailmind/api";
+import { ArrowLeft, Plus, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
@@ -14,6 +14,8 @@ import { ExportMenu } from "~/session/ExportMenu";
 import { canMerge, canMove, type Edits, useEdits } from "~/session/edits";
 import { FORMATS } from "~/session/features";
 import type { SessionSearch } from "~/session/search-params";
+import { UndoTools } from "~/session/UndoTools";
+import { useUndoKeys } from "~/session/useUndoKeys";
 import { sessionName } from "~/sessions/session-name";
 import { SharePanel } from "~/share/SharePanel";
 import { EmptyState, IconButton } from "~/ui/basics";
@@ -26,6 +28,8 @@ import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
 
+const RenameDialog = lazy(() => import("~/session/EditDialogs").then((m) => ({ default: m.RenameDialog })));
+
 /** CSV is the timeline of one session. */
 const EXPORTS = FORMATS.filter((format) => format !== "csv");
 
@@ -35,6 +39,7 @@ export function JointMapPage() {
   const search = useSearch({ from: "/frame/maps/$id" });
   const query = useQuery(jointMapQuery(id));
   const edits = useEdits(id, "joint");
+  useUndoKeys(edits);
   const { preview } = edits;
   const document: unknown = query.data?.data ?? null;
   const model = useMemo(() => (document ? parseMap(preview(document)) : null), [document, preview]);
@@ -54,15 +59,14 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate({ from: "/maps/$id" });
-  const actions = useActions(map);
-  const [isShowingVersions, setShowingVersions] = useState(false);
-  const [isSharing, setSharing] = useState(false);
+  const generate = useGenerate(map);
+  const [dialog, setDialog] = useState<DialogName>(null);
   const owner: MapOwner = { kind: "joint", id: map.id };
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
-  const title = map.title || model?.document.title || t.common.untitled;
+  const title = model?.root.label || map.title || t.maps.untitled;
   const reason = map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : "";
   const editing: MapEditing | null = model && {
     renamingId,
@@ -74,7 +78,7 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
     dropOn: (from, target, kind) =>
       (kind === "merge" ? canMerge : canMove)(model, from, target) ? { kind, id: target } : null,
     drop: edits.drop,
-    addTopic: () => edits.run({ op: "add_node", parent_id: model.root.id, type: "topic", label: t.edit.newTopic }),
+    addTopic: () => setDialog("topic"),
   };
   return (
     <div className="session">
@@ -89,32 +93,37 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
             <Members ids={map.session_ids} />
           </div>
           {map.version !== undefined && (
-            <button type="button" className="button" onClick={() => setShowingVersions(true)}>
+            <button type="button" className="button" onClick={() => setDialog("versions")}>
               {t.versions.title}
             </button>
           )}
           <button
             type="button"
             className="button"
-            disabled={isDrawing(map) || actions.generate.isPending}
-            onClick={() => actions.generate.mutate()}
+            disabled={isDrawing(map) || generate.isPending}
+            onClick={() => generate.mutate()}
           >
             <RefreshCw size={16} />
             {t.map.regenerate}
           </button>
           {model && (
             <>
-              <IconButton label={t.share.title} onClick={() => setSharing(true)}>
+              <IconButton label={t.share.title} onClick={() => setDialog("share")}>
                 <Share2 size={17} />
               </IconButton>
               <ExportMenu owner={owner} formats={EXPORTS} />
             </>
           )}
-          <IconButton label={t.common.delete} onClick={() => actions.remove.mutate()}>
+          <IconButton label={t.common.delete} onClick={() => setDialog("delete")}>
             <Trash2 size={17} />
           </IconButton>
         </div>
       </header>
+      {edits.numWaiting > 0 && (
+        <p className="notice amber making-line" role="status">
+          {t.edit.waiting(edits.numWaiting)}
+        </p>
+      )}
       {isDrawing(map) && (
         <p className="notice making-line" role="status">
           {t.map.regenerating} {map.percent}%
@@ -139,6 +148,16 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
                 topic={search.topic ?? null}
                 onTopic={(topic) => set({ topic: topic ?? undefined })}
                 editing={editing}
+                tools={
+                  editing && (
+                    <>
+                      <IconButton label={t.edit.newTopic} onClick={() => setDialog("topic")}>
+                        <Plus size={17} />
+                      </IconButton>
+                      <UndoTools edits={edits} />
+                    </>
+                  )
+                }
               />
             </section>
             {node && (
@@ -163,36 +182,81 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
           </EmptyState>
         )}
       </div>
-      {isSharing && (
-        <Dialog title={t.share.title} isOpen onClose={() => setSharing(false)}>
-          <SharePanel owner={owner} language={language} />
-        </Dialog>
-      )}
-      {isShowingVersions && <Versions map={map} onClose={() => setShowingVersions(false)} />}
+      <Dialogs name={dialog} map={map} model={model} edits={edits} owner={owner} onClose={() => setDialog(null)} />
     </div>
   );
 }
 
-function useActions(map: JointMap) {
+type DialogName = "versions" | "share" | "delete" | "topic" | null;
+
+function Dialogs(props: {
+  name: DialogName;
+  map: JointMap;
+  model: MapModel | null;
+  edits: Edits;
+  owner: MapOwner;
+  onClose: () => void;
+}) {
+  const { name, map, model, edits, owner, onClose } = props;
+  const t = useMessages();
+  const language = useLanguage();
+  const remove = useRemove(map);
+  return (
+    <>
+      {name === "share" && (
+        <Dialog title={t.share.title} isOpen onClose={onClose}>
+          <SharePanel owner={owner} language={language} />
+        </Dialog>
+      )}
+      {name === "versions" && <Versions map={map} onClose={onClose} />}
+      {name === "delete" && (
+        <Dialog title={t.common.delete} isOpen onClose={onClose}>
+          <p>{t.maps.deleteHint}</p>
+          <div className="dialog-actions">
+            <button type="button" className="button" onClick={onClose}>
+              {t.common.cancel}
+            </button>
+            <button type="button" className="button danger" disabled={remove.isPending} onClick={() => remove.mutate()}>
+              {t.common.delete}
+            </button>
+          </div>
+        </Dialog>
+      )}
+      <Suspense fallback={null}>
+        {name === "topic" && model && (
+          <RenameDialog
+            title={t.edit.newTopic}
+            onClose={onClose}
+            onSave={(label) => edits.run({ op: "add_node", parent_id: model.root.id, type: "topic", label })}
+          />
+        )}
+      </Suspense>
+    </>
+  );
+}
+
+function useGenerate(map: JointMap) {
+  const t = useMessages();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => unwrap(api.POST("/v1/maps/{map_id}/generate", { params: { path: { map_id: map.id } } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: jointMapQuery(map.id).queryKey }),
+    onError: (error: unknown) => void toast(errorMessage(error, t)),
+  });
+}
+
+function useRemove(map: JointMap) {
   const t = useMessages();
   const client = useQueryClient();
   const navigate = useNavigate();
-  const path = { params: { path: { map_id: map.id } } };
-  const onError = (error: unknown) => void toast(errorMessage(error, t));
-  const generate = useMutation({
-    mutationFn: () => unwrap(api.POST("/v1/maps/{map_id}/generate", path)),
-    onSuccess: () => client.invalidateQueries({ queryKey: jointMapQuery(map.id).queryKey }),
-    onError,
-  });
-  const remove = useMutation({
-    mutationFn: () => unwrap(api.DELETE("/v1/maps/{map_id}", path)),
+  return useMutation({
+    mutationFn: () => unwrap(api.DELETE("/v1/maps/{map_id}", { params: { path: { map_id: map.id } } })),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: jointMapsQuery().queryKey });
       return navigate({ to: "/maps" });
     },
-    onError,
+    onError: (error: unknown) => void toast(errorMessage(error, t)),
   });
-  return { generate, remove };
 }
 
 /** The sessions on the map, each a link. */
@@ -251,7 +315,8 @@ function Versions({ map, onClose }: { map: JointMap; onClose: () => void }) {
               <span className="grow">
                 <b>{t.versions.version(version.number)}</b>{" "}
                 <span className="small muted tnum">
-                  {dateTime(Date.parse(version.created_at), language)} ·{" "}
+                  {shortDate(new Date(version.created_at), new Date(), language)}{" "}
+                  {timeOfDay(new Date(version.created_at), language)} ·{" "}
                   {t.map.nodes(version.num_topics, version.num_pages)}
                 </span>
               </span>

@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { dateTime, unwrap } from "@trailmind/api";
+import { shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { Combine } from "lucide-react";
 import { useState } from "react";
 import { api } from "~/api/client";
 import { useLanguage, useMessages } from "~/i18n";
+import { Thumbnail } from "~/sessions/Thumbnail";
 import { EmptyState } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { DateFilter } from "~/ui/filters";
@@ -36,7 +37,7 @@ export function MapsPage() {
           {t.maps.noneHint}
         </EmptyState>
       ) : (
-        <ul className="joint-maps">
+        <ul className="cards">
           {maps.data.maps.map((map) => (
             <Entry key={map.id} map={map} />
           ))}
@@ -93,15 +94,30 @@ function NewMap() {
 function Entry({ map }: { map: JointMap }) {
   const t = useMessages();
   const language = useLanguage();
+  const createdAt = new Date(map.created_at);
   return (
     <li className="card">
-      <Link to="/maps/$id" params={{ id: map.id }}>
-        <b>{map.title || t.common.untitled}</b>
-      </Link>
-      <p className="small muted tnum">
-        {t.threads.sessions(map.session_ids.length)} · {dateTime(Date.parse(map.created_at), language)}
-        {isDrawing(map) ? ` · ${t.map.regenerating}` : map.status === "failed" ? ` · ${t.map.failed}` : ""}
-      </p>
+      <Thumbnail
+        owner={{ kind: "joint", id: map.id }}
+        updatedAt={map.updated_at}
+        mayHaveMap={!isDrawing(map) && map.version !== undefined}
+      />
+      <div>
+        <Link className="card-title" to="/maps/$id" params={{ id: map.id }}>
+          {map.title || t.maps.untitled}
+        </Link>
+        <p className="card-meta small tnum">
+          <span>
+            {shortDate(createdAt, new Date(), language)} {timeOfDay(createdAt, language)}
+          </span>
+          <span>{t.sessions.count(map.session_ids.length)}</span>
+          {isDrawing(map) ? (
+            <span>{t.map.regenerating}</span>
+          ) : (
+            map.status === "failed" && <span className="field-error">{t.map.failed}</span>
+          )}
+        </p>
+      </div>
     </li>
   );
 }

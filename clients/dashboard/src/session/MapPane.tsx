@@ -1,6 +1,6 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { duration, wordErrorCode } from "@trailmind/api";
-import { Ellipsis, Network, Plus, Redo2, RefreshCw, TriangleAlert, Undo2 } from "lucide-react";
+import { Ellipsis, Network, Plus, RefreshCw, TriangleAlert } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useLostSince } from "~/api/connection";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
@@ -20,6 +20,7 @@ import type { Progress } from "./live-updates";
 import { MapNotes } from "./MapNotes";
 import { ModelConsent } from "./ModelConsent";
 import type { PanelName } from "./panel-name";
+import { UndoTools } from "./UndoTools";
 import { useGenerate } from "./useGenerate";
 import "./MapPane.css";
 
@@ -214,16 +215,7 @@ function MapPaneTools({
   const t = useMessages();
   return (
     <>
-      {edits && (
-        <>
-          <IconButton label={t.common.undo} disabled={!edits.canUndo} onClick={() => edits.undo()}>
-            <Undo2 size={17} />
-          </IconButton>
-          <IconButton label={t.common.redo} disabled={!edits.canRedo} onClick={() => edits.redo()}>
-            <Redo2 size={17} />
-          </IconButton>
-        </>
-      )}
+      {edits && <UndoTools edits={edits} />}
       <Menu
         trigger={
           <IconButton label={t.common.more}>

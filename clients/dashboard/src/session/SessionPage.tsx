@@ -13,7 +13,6 @@ import { useMedia } from "~/ui/media";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
-import { useKeyDown } from "~/ui/useKeyDown";
 import { Evidence } from "./Evidence";
 import { type Edits, useEdits } from "./edits";
 import { Header } from "./Header";
@@ -25,6 +24,7 @@ import { Timeline } from "./Timeline";
 import { useEvidenceAfterClick } from "./useEvidenceAfterClick";
 import { useSessionActions } from "./useSessionActions";
 import { useSessionData } from "./useSessionData";
+import { useUndoKeys } from "./useUndoKeys";
 import "./session.css";
 
 const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
@@ -249,15 +249,4 @@ function TimelinePane({
 function effectiveView(view: View | undefined, isWide: boolean): View {
   if (isWide) return view ?? "split";
   return view === "timeline" ? "timeline" : "map";
-}
-
-/** Ctrl/⌘ Z undoes the last edit; with Shift it is redone. */
-function useUndoKeys(edits: Edits): void {
-  useKeyDown((event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
-    if (event.shiftKey ? !edits.canRedo : !edits.canUndo) return;
-    event.preventDefault();
-    if (event.shiftKey) edits.redo();
-    else edits.undo();
-  });
 }

@@ -1,14 +1,12 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { duration, relativeTime, shortDate, timeRange } from "@trailmind/api";
-import { Ellipsis, ListTree, Map as MapIcon, Network, Trash2 } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
-import { isMoving, type Session, thumbnailQuery } from "~/api/queries";
+import { Ellipsis, ListTree, Map as MapIcon, Trash2 } from "lucide-react";
+import { isMoving, type Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
-import { useEffectiveTheme } from "~/theme";
 import { IconButton, StatusBadge } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { sessionName } from "./session-name";
+import { Thumbnail } from "./Thumbnail";
 import "./SessionCard.css";
 
 export function SessionCard({
@@ -44,7 +42,11 @@ export function SessionCard({
           onChange={(e) => onCheck(e.target.checked)}
         />
       </label>
-      <Thumbnail session={session} />
+      <Thumbnail
+        owner={{ kind: "session", id: session.id }}
+        updatedAt={session.updated_at}
+        mayHaveMap={!isMoving(session.session_status) && (session.page_count ?? 0) > 0}
+      />
       <div className="grow">
         <div className="row">
           <Link className="card-title ellipsis" to="/sessions/$id" params={{ id: session.id }}>
@@ -89,31 +91,5 @@ export function SessionCard({
         ]}
       />
     </li>
-  );
-}
-
-function Thumbnail({ session }: { session: Session }) {
-  const theme = useEffectiveTheme();
-  const ref = useRef<HTMLDivElement>(null);
-  const [isNear, setNear] = useState(false);
-  useEffect(() => {
-    const box = ref.current;
-    if (!box) return;
-    const seen = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setNear(true), {
-      rootMargin: "200px",
-    });
-    seen.observe(box);
-    return () => seen.disconnect();
-  }, []);
-  const mayHaveMap = !isMoving(session.session_status) && (session.page_count ?? 0) > 0;
-  const picture = useQuery({ ...thumbnailQuery(session.id, session.updated_at, theme), enabled: isNear && mayHaveMap });
-  return (
-    <div ref={ref} className="thumb">
-      {picture.data ? (
-        <img src={picture.data} alt="" width={84} height={64} />
-      ) : (
-        <Network size={22} strokeWidth={1.5} aria-hidden />
-      )}
-    </div>
   );
 }
