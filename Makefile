@@ -127,6 +127,9 @@ bench-map: setup ## Stop to map, 15 to 500 pages
 bench-start: setup ## From the command to the first answer
 	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
 
+bench-idle: setup ## Memory and CPU of a server without users (ARGS="--before DIR" beside another checkout)
+	@$(BIN)/python -m benchmarks.bench_idle $(ARGS)
+
 bench-live: setup ## Placing a page into a growing map, 100 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_live_map $(ARGS)
 
@@ -176,4 +179,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules

@@ -29,7 +29,7 @@ from telemetry.ray_export import export_to_ray
 log = structlog.get_logger("shard")
 
 #: How often shards and replicas read the shard map.
-SHARD_MAP_POLL_S = 1.0
+SHARD_MAP_POLL_S = 3.0
 #: A shard beyond the number of shards stays this long, so that every replica has read the new map before it ends.
 RETIRE_AFTER_S = 10.0
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -49,6 +51,14 @@ class Internal:
 
 _NODE = "ray._private.node"
 _RAYLET = "ray._raylet"
+_SERVICES = "ray._private.services"
+_CONTROLLER = "ray.serve._private.controller"
+_APPLICATION_STATE = "ray.serve._private.application_state"
+_PROXY_STATE = "ray.serve._private.proxy_state"
+#: The interval of the control loop of Ray Serve while every application runs and every load balancer is healthy.
+_IDLE_CONTROL_LOOP_INTERVAL_S = 1.0
+#: Starts each worker process of a local node.
+_WORKER_PROGRAM = Path(__file__).with_name("ray_worker.py")
 #: Parameter of the raylet -> the attribute of `ray._raylet` that names the port's file.
 _AGENT_PORTS = {
     "metrics_agent_port": "METRICS_AGENT_PORT_NAME",
@@ -67,6 +77,20 @@ INTERNALS: tuple[Internal, ...] = (
     Internal(_NODE, "Node.get_session_dir_path", "find the directory of the agents' port files"),
     Internal(_NODE, "Node.node_id", "name the agents' port files"),
     Internal(_NODE, "Node.remaining_processes_alive", "notice during a stop that Ray has ended already"),
+    Internal("ray._private.services", "start_ray_process", "leave out the agents of a local node", ("command",)),
+    Internal("ray._private.workers", "__path__", "start a worker without its set-up program"),
+    Internal(
+        _PROXY_STATE,
+        "ProxyStateManager._start_fallback_proxy_if_needed",
+        "leave out the proxy for applications that scale to zero",
+    ),
+    Internal("ray.serve._private.proxy_state", "ProxyStateManager.update", "slow the control loop"),
+    Internal(_PROXY_STATE, "ProxyStateManager.get_proxy_details", "slow the control loop"),
+    Internal("ray.serve._private.application_state", "ApplicationStateManager.update", "slow the control loop"),
+    Internal(
+        "ray.serve._private.application_state", "ApplicationStateManager.list_app_statuses", "slow the control loop"
+    ),
+    Internal("ray.serve._private.controller", "CONTROL_LOOP_INTERVAL_S", "slow the control loop"),
     Internal(_RAYLET, "persist_port", "write the agents' port files"),
     *(Internal(_RAYLET, name, "write the agents' port files") for name in _AGENT_PORTS.values()),
     Internal("ray._private.utils", "get_dashboard_dependency_error", "skip the slow import check of ray[default]"),
@@ -94,10 +118,16 @@ class LocalRayNode(ray._private.node.Node):
     the first of them, and then until the node's two agents, each another Python program, have imported everything and
     written down which ports they got. On two cores that took half of the start-up time (`make bench-start`). This node
     leaves the three out and assigns the ports of the agents, so that nothing waits for them.
+
+    Once started, the agents would keep 130 MB for as long as the server runs (`make bench-idle`). The agent for runtime
+    environments serves tasks that name one, and ours name none. The agent of the dashboard exports Ray's metrics, which
+    a local server does only on request.
     """
 
     #: The ports of the agents; `local_ray_node` sets them.
     agent_ports: tuple[int, ...] = ()
+    #: Whether the agent that exports Ray's metrics runs.
+    has_metrics: bool = True
 
     def start_api_server(self, **_: Any) -> None:
         """Start nothing: our commands read from the GCS."""
@@ -115,7 +145,29 @@ class LocalRayNode(ray._private.node.Node):
         for (parameter, constant), port in zip(_AGENT_PORTS.items(), self.agent_ports, strict=True):
             setattr(node._ray_params, parameter, port)
             raylet.persist_port(node.get_session_dir_path(), node.node_id, getattr(raylet, constant), port)
-        super().start_raylet(*arguments, **options)
+        node._ray_params.setup_worker_path = str(_WORKER_PROGRAM)
+        services: Any = importlib.import_module(_SERVICES)
+        start_process = services.start_ray_process
+        unused_agents = _unused_agents(has_metrics=self.has_metrics)
+
+        def start_without_agents(command: Sequence[str], *others: Any, **named: Any) -> Any:
+            return start_process([_without_agent(part, unused_agents) for part in command], *others, **named)
+
+        with _replaced(_SERVICES, "start_ray_process", start_without_agents):
+            super().start_raylet(*arguments, **options)
+
+
+def _unused_agents(*, has_metrics: bool) -> tuple[str, ...]:
+    """The options of the raylet with the commands of agents that a local node does not need."""
+    if sys.platform != "linux":  # elsewhere no test shows that a raylet gives its agents a pipe as standard input
+        return ()
+    return ("--runtime_env_agent_command=", *(() if has_metrics else ("--dashboard_agent_command=",)))
+
+
+def _without_agent(part: str, unused_agents: Sequence[str]) -> str:
+    # A raylet ends when one of its agents ends. The standard input of an agent is a pipe that closes with the raylet,
+    # so `cat` lives exactly as long, in a megabyte. The shell takes the options that the raylet appends.
+    return next((f'{option}sh -c "exec cat"' for option in unused_agents if part.startswith(option)), part)
 
 
 @contextlib.contextmanager
@@ -130,9 +182,9 @@ def _replaced(module_name: str, attribute: str, value: object) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def local_ray_node(agent_ports: tuple[int, ...]) -> Iterator[None]:
+def local_ray_node(agent_ports: tuple[int, ...], *, has_metrics: bool) -> Iterator[None]:
     """Within the block, `ray.init` starts a `LocalRayNode`; `agent_ports` are `NUM_AGENT_PORTS` free ports."""
-    node_class = type("LocalRayNode", (LocalRayNode,), {"agent_ports": agent_ports})
+    node_class = type("LocalRayNode", (LocalRayNode,), {"agent_ports": agent_ports, "has_metrics": has_metrics})
     with (
         _replaced(_NODE, "Node", node_class),
         # Ray imports everything the agents need only to find out whether it can: ray[default] is a dependency of ours.
@@ -191,6 +243,43 @@ def disable_serve_request_ids() -> None:
     """
     http_util: Any = importlib.import_module("ray.serve._private.http_util")
     http_util.RequestIdMiddleware = _PassThrough
+
+
+def economize_serve_controller() -> None:
+    """Make Ray Serve's controller cost little while nothing happens.
+
+    The controller of a local server calls it when it starts (`launch.ray_environment`). It changes two things:
+
+    - No proxy is started for requests to an application without replicas. The API of a local server always has a
+      replica, so the proxy would only keep 88 MB and half a CPU second a minute (`make bench-idle`). While a replica
+      is replaced, HAProxy itself answers 503 with `Retry-After` (`cluster.front_door`).
+    - The control loop runs ten times a second only while something changes, as Serve has it, and otherwise once. It
+      notices a dead replica up to 0.9 s later; HAProxy notices by itself.
+    """
+    proxy_state: Any = importlib.import_module(_PROXY_STATE)
+    application_state: Any = importlib.import_module(_APPLICATION_STATE)
+    controller: Any = importlib.import_module(_CONTROLLER)
+    proxies: Any = proxy_state.ProxyStateManager
+    applications: Any = application_state.ApplicationStateManager
+    proxies._start_fallback_proxy_if_needed = lambda *_: None
+    busy_interval_s: float = controller.CONTROL_LOOP_INTERVAL_S
+    update_applications, update_proxies = applications.update, proxies.update
+    are_running = False
+
+    def update_applications_and_look(manager: Any) -> None:
+        nonlocal are_running
+        update_applications(manager)
+        statuses = {info.status.value for info in manager.list_app_statuses().values()}
+        are_running = statuses == {"RUNNING"}
+        controller.CONTROL_LOOP_INTERVAL_S = busy_interval_s
+
+    def update_proxies_and_look(manager: Any, *arguments: Any, **options: Any) -> None:
+        update_proxies(manager, *arguments, **options)
+        statuses = {details.status.value for details in manager.get_proxy_details().values()}
+        if are_running and statuses == {"HEALTHY"}:
+            controller.CONTROL_LOOP_INTERVAL_S = _IDLE_CONTROL_LOOP_INTERVAL_S
+
+    applications.update, proxies.update = update_applications_and_look, update_proxies_and_look
 
 
 def application_deployments(application: Any) -> frozenset[str]:

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from cluster.settings import Settings, to_environment, with_changes
 from launch.haproxy_processes import haproxy_processes, kill_haproxy
 from launch.listening_port import check_port
-from launch.ray_environment import local_ray_environment
+from launch.ray_environment import local_ray_environment, single_node_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
 from launch.stores import EmbeddedStores, StoreUrls, running_urls
@@ -166,7 +166,7 @@ class LocalServer:
         report("Starting PostgreSQL and Valkey …")
         settings = with_signing_key(self.settings)
         # Ray reads these variables when it is imported, and every process that it starts inherits them.
-        os.environ.update(local_ray_environment(settings))
+        os.environ.update(local_ray_environment(settings) | single_node_environment())
         # The start of the stores and of Ray mostly waits for other processes; this thread imports meanwhile.
         threading.Thread(target=_preload_deployments, name="preload", daemon=True).start()
         settings = self._stack.enter_context(available_stores(settings, report, durable=durable))
@@ -196,7 +196,7 @@ class LocalServer:
         if self.settings.scaling.ray_address:
             ray.init(address=self.settings.scaling.ray_address, namespace=APP_NAME, log_to_driver=False)
         else:
-            with local_ray_node():
+            with local_ray_node(has_metrics=self.settings.server.local_metrics):
                 ray.init(
                     # A new cluster, even if another Ray runs on this machine.
                     address="local",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -29,15 +30,16 @@ from cluster.providers.tasks import RayProviderTasks
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings
 from models.jobs import MAPS
+from models.recording.browsing_sessions import has_open_recording
 from telemetry.metrics import REGISTRY, record_psycopg_pool
 from telemetry.ray_export import export_to_ray
 
 log = structlog.get_logger("worker")
 
 #: The interval of heartbeats. Other workers requeue the jobs of one that sends none for STALLED_AFTER_S.
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 4.0
 #: New jobs are notified through PostgreSQL; retries and missed notifications are found by polling.
-POLL_INTERVAL_S = 2.0
+POLL_INTERVAL_S = 5.0
 #: A stopping worker waits this long for its running jobs; other workers requeue those that are cut off.
 SHUTDOWN_TIMEOUT_S = 25.0
 #: The wait before the next attempt to reach PostgreSQL.
@@ -45,6 +47,11 @@ RECONNECT_WAIT_S = 0.5
 #: The Ray workers for maps start this long after the replica: earlier they would compete with the API for CPUs while
 #: the first users wait for it.
 WARM_UP_DELAY_S = 5.0
+#: How often the worker looks for open recordings, and uses the Ray workers for maps while there is one. A local Ray
+#: ends such workers after a minute without a task (`launch.ray_environment.single_node_environment`).
+KEEP_WARM_PERIOD_S = 20.0
+#: A recording that has been open for longer without a pause may be forgotten; no user waits for its map.
+OPEN_RECORDING_AGE = timedelta(hours=4)
 
 
 class JobWorker:
@@ -72,7 +79,7 @@ class JobWorker:
         warm_ups: list[asyncio.Task[None]] = []
         if MAPS in self._queues:
             warm_ups = [
-                asyncio.create_task(_call_after(WARM_UP_DELAY_S, map_tasks.warm_up)),
+                asyncio.create_task(_keep_warm(pool, map_tasks.warm_up)),
                 asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
             ]
         try:
@@ -153,6 +160,16 @@ def _customer_sync(settings: Settings, pool: AsyncConnectionPool[Any], mail_queu
     return CustomerSync(pool, gateway, mail_queue, settings.server.origin)
 
 
-async def _call_after(delay_s: float, action: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.sleep(delay_s)
-    await action()
+async def _keep_warm(pool: AsyncConnectionPool[Any], warm_up: Callable[[], Awaitable[None]]) -> None:
+    """Call `warm_up` soon, and every `KEEP_WARM_PERIOD_S` while a user records."""
+    await asyncio.sleep(WARM_UP_DELAY_S)
+    await warm_up()
+    while True:
+        await asyncio.sleep(KEEP_WARM_PERIOD_S)
+        try:
+            async with pool.connection() as connection:
+                is_recording = await has_open_recording(connection, OPEN_RECORDING_AGE)
+            if is_recording:
+                await warm_up()
+        except Exception as error:  # without PostgreSQL or Ray the next map only takes longer
+            log.info("warm_up_failed", error=type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -12,8 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
+from models.database import Connection
 from models.errors import NotFound, TrailmindError
 from models.recording.events import Event
+
+HAS_OPEN_RECORDING: Final = """
+    SELECT EXISTS (
+        SELECT 1 FROM browsing_sessions
+        WHERE status = 'recording' AND deleted_at IS NULL AND updated_at > now() - %(age)s::interval
+    )
+"""
 
 
 class SessionStatus(enum.StrEnum):
@@ -142,3 +151,10 @@ def parse_session_id(text: str, *, error_type: type[TrailmindError] = NotFound) 
         return uuid.UUID(text)
     except ValueError:
         raise error_type("invalid session id") from None
+
+
+async def has_open_recording(connection: Connection, age: timedelta) -> bool:
+    """Whether a user records in a session that was started or resumed within `age`."""
+    cursor = await connection.execute(HAS_OPEN_RECORDING, {"age": age})
+    row = await cursor.fetchone()
+    return bool(row and row[0])

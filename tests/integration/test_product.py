@@ -54,10 +54,17 @@ def test_ready_lists_its_checks(product: Product) -> None:
 
 
 def test_unused_ray_processes_do_not_run(product: Product) -> None:
-    """Each is a Python program that delays the start; see `cluster.ray_internals.LocalRayNode`."""
+    """Each is a Python program that delays the start or stays; see `cluster.ray_internals`."""
     running = [" ".join(process.cmdline()) for process in product.processes()]
     assert any("raylet" in line for line in running)
-    for name in ("dashboard/dashboard.py", "autoscaler/_private/monitor.py", "log_monitor.py"):
+    for name in (
+        "dashboard/dashboard.py",
+        "autoscaler/_private/monitor.py",
+        "log_monitor.py",
+        "runtime_env/agent/main.py",
+        "ray::RuntimeEnvAgent",
+        "ray::ProxyActor",
+    ):
         assert not [line for line in running if name in line]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from cluster.jobs.maintenance import close_abandoned_sessions
 from models.errors import IllegalTransition, NotFound
 from models.lifecycle import state
 from models.lifecycle.close_session import close_session
+from models.recording.browsing_sessions import has_open_recording
 from tests.conftest import Stores
 
 Db = psycopg.AsyncConnection[Any]
@@ -206,3 +208,19 @@ async def test_an_invalidated_joint_map_cannot_be_completed_with_the_erased_page
     with pytest.raises(IllegalTransition):
         await state.complete_joint_map(db, map_id)
     assert (await joint_row(db, map_id))[0] == "failed"
+
+
+async def test_an_open_recording_is_one_that_records_and_is_not_old(db: Db) -> None:
+    """A worker keeps processes for maps while there is one."""
+    age = timedelta(hours=4)
+    async with db.transaction(force_rollback=True):
+        await db.execute("UPDATE browsing_sessions SET updated_at = now() - interval '5 hours'")
+        assert not await has_open_recording(db, age)
+        session = await new_session(db)
+        assert await has_open_recording(db, age)
+        await state.pause_session(db, session)
+        assert not await has_open_recording(db, age)
+        await state.resume_session(db, session)
+        assert await has_open_recording(db, age)
+        await db.execute("UPDATE browsing_sessions SET deleted_at = now() WHERE id = %s", [session])
+        assert not await has_open_recording(db, age)
