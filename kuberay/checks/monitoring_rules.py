@@ -22,7 +22,8 @@ RULES = {
     "alert-page": "every alert has a severity, a summary and a page in the runbook",
     "dashboard": "dashboards are JSON, found by Grafana's sidecar, and leave the data source to the reader",
 }
-#: Metrics that KubeRay 1.7, kube-state-metrics and the kubelet export.
+#: Metrics that KubeRay 1.7, kube-state-metrics, the kubelet, and the exporters of nodes, PostgreSQL, Redis and the
+#: public address export.
 FOREIGN = {
     "up",
     "kuberay_service_condition_ready",
@@ -33,6 +34,21 @@ FOREIGN = {
     "kube_pod_container_resource_limits",
     "kube_cronjob_status_last_successful_time",
     "container_memory_working_set_bytes",
+    "node_filesystem_avail_bytes",
+    "node_filesystem_size_bytes",
+    "pg_up",
+    "pg_database_size_bytes",
+    "pg_stat_database_deadlocks",
+    "pg_stat_database_xact_commit",
+    "pg_stat_database_xact_rollback",
+    "redis_up",
+    "redis_memory_used_bytes",
+    "redis_memory_max_bytes",
+    "redis_connected_clients",
+    "redis_evicted_keys_total",
+    "probe_success",
+    "probe_duration_seconds",
+    "probe_ssl_earliest_cert_expiry",
 }
 #: Labels that Ray and the scrape add to all our series.
 _ADDED_LABELS = {"le", "job", "ray_cluster", "ray_group", "component", "WorkerId", "NodeAddress"}

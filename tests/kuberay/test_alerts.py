@@ -25,6 +25,7 @@ MAP_SECONDS = 'ray_trailmind_map_seconds_bucket{le="%s"}'
 CALLS = 'ray_trailmind_ai_calls_total{provider="openai", outcome="%s"}'
 MAPS = 'ray_trailmind_maps_total{outcome="%s"}'
 READY = 'kuberay_service_condition_%s{namespace="trailmind", name="trailmind", condition="%s"}'
+PROBE = 'probe_%s{job="trailmind-public"}'
 POD = 'namespace="trailmind", pod="trailmind-x-serve-worker-1"'
 
 
@@ -112,6 +113,42 @@ SCENARIOS = [
         {'ray_trailmind_provider_refusals_total{provider="openai", model="m"}': "0+1x60 60+0x40"},
         50,
         90,
+    ),
+    Scenario("TrailmindUnreachable", {PROBE % "success": "1x5 0x10 1x10"}, 12, 18),
+    Scenario("TrailmindCertificateExpires", {PROBE % "ssl_earliest_cert_expiry": "864000x80 7776000x20"}, 70, 85),
+    Scenario("TrailmindPostgresDown", {"pg_up": "1x5 0x10 1x10"}, 10, 18),
+    Scenario("TrailmindRedisDown", {"redis_up": "1x5 0x10 1x10"}, 12, 18),
+    Scenario(
+        "TrailmindRedisMemory",
+        {"redis_memory_used_bytes": "95x30 10x20", "redis_memory_max_bytes": "100x50"},
+        20,
+        35,
+    ),
+    Scenario(
+        "TrailmindDiskFull",
+        {
+            'node_filesystem_avail_bytes{instance="a", mountpoint="/", fstype="ext4"}': "5x30 50x20",
+            'node_filesystem_size_bytes{instance="a", mountpoint="/", fstype="ext4"}': "100x50",
+            'node_filesystem_avail_bytes{instance="a", mountpoint="/run", fstype="tmpfs"}': "0x50",
+            'node_filesystem_size_bytes{instance="a", mountpoint="/run", fstype="tmpfs"}': "100x50",
+        },
+        20,
+        35,
+    ),
+    Scenario(
+        "TrailmindExporterDown",
+        {"pg_up": "1x50", "redis_up": "1x5 _x25 1x20", PROBE % "success": "1x50"},
+        25,
+        35,
+    ),
+    Scenario(
+        "TrailmindSpend",
+        {'ray_trailmind_ai_cost_microdollars_total{provider="openai"}': "0+1000000x100 100000000+0x1500"},
+        90,
+        1550,
+    ),
+    Scenario(
+        "TrailmindQuotaDenials", {'ray_trailmind_quota_denials_total{what="tokens"}': "0+3x120 360+0x120"}, 100, 230
     ),
     Scenario(
         "TrailmindHeadDown",
