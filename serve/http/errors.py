@@ -10,10 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg import OperationalError
+from psycopg.errors import ForeignKeyViolation
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from starlette.exceptions import HTTPException
 
 from models.database import outage
@@ -98,6 +100,8 @@ def install_error_handlers(app: FastAPI) -> None:
         )
 
     async def database_error(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, IntegrityError) and isinstance(error.orig, ForeignKeyViolation):
+            return await deleted_meanwhile(request, error)
         if (
             isinstance(error, DBAPIError)
             and not isinstance(error, SqlOperationalError)
@@ -106,6 +110,11 @@ def install_error_handlers(app: FastAPI) -> None:
             return await unexpected_error(request, error)
         log.warning("database_unreachable", error=type(error).__name__)
         return error_response(Unavailable(f"{outage(error)}; try again in a moment", 2.0))
+
+    async def deleted_meanwhile(request: Request, error: Exception) -> JSONResponse:
+        # A row that this request found is gone when it is changed or referenced; sent again, it finds that out.
+        log.info("row_deleted_meanwhile", error=type(error).__name__)
+        return error_response(Unavailable("another request has deleted it meanwhile; try again", 1.0))
 
     async def valkey_error(request: Request, error: Exception) -> JSONResponse:
         log.warning("valkey_unreachable", operation="request", error=type(error).__name__)
@@ -118,6 +127,9 @@ def install_error_handlers(app: FastAPI) -> None:
             {"error": {"message": "something went wrong on our side", "code": "INTERNAL_SERVER_ERROR"}}, status_code=500
         )
 
+    app.add_exception_handler(StaleDataError, deleted_meanwhile)
+    app.add_exception_handler(ObjectDeletedError, deleted_meanwhile)
+    app.add_exception_handler(ForeignKeyViolation, deleted_meanwhile)
     app.add_exception_handler(DBAPIError, database_error)
     app.add_exception_handler(PoolTimeout, database_error)
     app.add_exception_handler(OperationalError, database_error)

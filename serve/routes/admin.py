@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -280,10 +280,9 @@ async def delete_ai_config(task_type: TaskType, admin_id: CurrentUserId, db: DbS
     """Delete the configuration of a task, which then uses `default`."""
     if task_type == "default":
         raise CannotDeleteDefault("the default cannot be deleted; every task falls back to it")
-    config = await db.get(AiConfig, task_type)
-    if config is None:
+    deleted = await db.scalar(delete(AiConfig).where(AiConfig.task_type == task_type).returning(AiConfig.task_type))
+    if deleted is None:
         raise NotFound("nothing is configured for this task")
-    await db.delete(config)
     record_audit(db, admin_id, "ai_config.deleted", task_type)
     await db.commit()
     return Response(status_code=204)

@@ -81,12 +81,13 @@ async def _members(db: AsyncSession, map_ids: list[uuid.UUID]) -> dict[uuid.UUID
 
 
 async def owned_joint_map(db: AsyncSession, map_id: str, user_id: uuid.UUID) -> JointMap:
-    """The caller's map over several sessions. Raises NotFound."""
+    """The caller's map over several sessions, as it is in the database now. Raises NotFound."""
     try:
         parsed_id = uuid.UUID(map_id)
     except ValueError:
         raise NotFound("map not found") from None
-    joint_map = await db.get(JointMap, parsed_id)
+    # Statements on the psycopg connection change the row without SQLAlchemy's knowledge.
+    joint_map = await db.get(JointMap, parsed_id, populate_existing=True)
     if joint_map is None or joint_map.user_id != user_id:
         raise NotFound("map not found")
     return joint_map
@@ -207,8 +208,6 @@ async def get_map(map_id: str, user_id: CurrentUserId, db: DbSession, connection
 async def joint_map_reply(db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID) -> JointMapReply:
     """The caller's map over several sessions as it is in the database now, with its edits. Raises NotFound."""
     joint_map = await owned_joint_map(db, map_id, user_id)
-    # Statements on the psycopg connection change the row without SQLAlchemy's knowledge.
-    await db.refresh(joint_map)
     members = (await _members(db, [joint_map.id]))[joint_map.id]
     session_ids = [session_id for session_id, exists in members if exists]
     is_whole = len(session_ids) == len(members)
@@ -256,6 +255,8 @@ async def regenerate_map(
 @router.delete("/{map_id}", status_code=204)
 async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
     """Delete a map over several sessions; the sessions are kept."""
-    await db.delete(await owned_joint_map(db, map_id, user_id))
+    found = await owned_joint_map(db, map_id, user_id)
+    # Without an error when another request has deleted it meanwhile.
+    await db.execute(delete(JointMap).where(JointMap.id == found.id))
     await db.commit()
     return Response(status_code=204)
