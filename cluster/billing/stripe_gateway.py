@@ -357,17 +357,36 @@ class StripeGateway:
                 for subscription in subscriptions
                 if subscription.get("schedule")
             }
+            to_confirm = {invoice["id"] for invoice in invoices if await self._waits_for_bank(invoice)}
         refunded = {charge["payment_intent"]: charge["amount_refunded"] for charge in charges}
         decided = ("won", "lost", "warning_closed", "prevented")
         return CustomerFacts(
             customer_id,
             False,
             tuple(self._subscription(s, schedules.get(s["id"])) for s in subscriptions),
-            tuple(_invoice(i, refunded) for i in invoices),
+            tuple(_invoice(i, refunded, needs_action=i["id"] in to_confirm) for i in invoices),
             tuple(_checkout(c) for c in checkouts),
             frozenset(p for p, found in disputes.items() if any(d["status"] not in decided for d in found)),
             frozenset(p for p, found in disputes.items() if any(d["status"] == "lost" for d in found)),
         )
+
+    async def _waits_for_bank(self, invoice: dict[str, Any]) -> bool:
+        """Whether the payment of an open invoice needs the customer's confirmation at their bank.
+
+        The invoice itself does not say so. A renewal is charged while the customer is away: their bank then refuses
+        it with `authentication_required`, or the payment waits with the status `requires_action`.
+        """
+        if invoice["status"] != "open":
+            return False
+        for payment in (invoice.get("payments") or {}).get("data", []):
+            intent_id = _id_of(payment["payment"].get("payment_intent"))
+            if payment["status"] != "open" or intent_id is None:
+                continue
+            intent = (await self.client.v1.payment_intents.retrieve_async(intent_id)).to_dict()
+            error = intent.get("last_payment_error") or {}
+            if intent["status"] == "requires_action" or error.get("code") == "authentication_required":
+                return True
+        return False
 
     def _subscription(self, values: dict[str, Any], schedule: dict[str, Any] | None) -> SubscriptionFacts:
         item = values["items"]["data"][0]
@@ -395,7 +414,7 @@ class StripeGateway:
         return later if later != current else None
 
 
-def _invoice(values: dict[str, Any], refunded: dict[str, int]) -> InvoiceFacts:
+def _invoice(values: dict[str, Any], refunded: dict[str, int], *, needs_action: bool) -> InvoiceFacts:
     parent = values.get("parent") or {}
     details = parent.get("subscription_details") or {}
     payments = (values.get("payments") or {}).get("data", [])
@@ -418,6 +437,7 @@ def _invoice(values: dict[str, Any], refunded: dict[str, int]) -> InvoiceFacts:
         was_attempted=values["attempted"],
         created_at=_moment(values["created"]),
         paid_at=_moment(transitions["paid_at"]) if transitions.get("paid_at") else None,
+        needs_action=needs_action,
     )
 
 

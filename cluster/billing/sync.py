@@ -62,5 +62,10 @@ class CustomerSync:
         log.info("billing_changed", user_id=str(applied.user_id), change=change.kind, subject=change.subject)
         language: Any = applied.language
         mail = billing_mail(language, change.kind, change.plan, change.at, change.url or f"{self._origin}/account")
-        if mail is not None:
-            await self._mail_queue.enqueue(connection, applied.user_id, applied.address, mail, ttl=NOTICE_TTL)
+        if mail is None:
+            return
+        # An invoice may fail, wait for the bank and fail again at every retry: one mail of each kind about it.
+        subject = change.subject if change.kind in ("payment_failed", "payment_action_required") else None
+        await self._mail_queue.enqueue(
+            connection, applied.user_id, applied.address, mail, ttl=NOTICE_TTL, subject=subject
+        )

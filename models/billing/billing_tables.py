@@ -98,6 +98,8 @@ class Invoice(Base):
     hosted_url: Mapped[str | None]
     pdf_url: Mapped[str | None]
     was_attempted: Mapped[bool]
+    #: The payment waits for the customer's confirmation at their bank (3-D Secure).
+    needs_action: Mapped[bool] = mapped_column(server_default="false", default=False)
     paid_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 

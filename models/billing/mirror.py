@@ -42,7 +42,7 @@ LOAD_MIRRORED_SUBSCRIPTIONS: Final = """
 """
 
 LOAD_MIRRORED_INVOICES: Final = """
-    SELECT id, status, was_attempted, paid_at, refunded_cents, paid_cents FROM invoices WHERE user_id = %(user_id)s
+    SELECT id, status, was_attempted, needs_action FROM invoices WHERE user_id = %(user_id)s
 """
 
 SAVE_SUBSCRIPTION: Final = """
@@ -77,14 +77,16 @@ SAVE_PAID_PERIOD: Final = """
 
 SAVE_INVOICE: Final = """
     INSERT INTO invoices (id, user_id, number, status, stripe_subscription_id, payment_intent, amount_cents, paid_cents,
-        refunded_cents, currency, period_start, period_end, hosted_url, pdf_url, was_attempted, paid_at, created_at)
+        refunded_cents, currency, period_start, period_end, hosted_url, pdf_url, was_attempted, needs_action, paid_at,
+        created_at)
     VALUES (%(id)s, %(user_id)s, %(number)s, %(status)s, %(subscription_id)s, %(payment_intent)s, %(amount_cents)s,
         %(paid_cents)s, %(refunded_cents)s, %(currency)s, %(period_start)s, %(period_end)s, %(hosted_url)s,
-        %(pdf_url)s, %(was_attempted)s, %(paid_at)s, %(created_at)s)
+        %(pdf_url)s, %(was_attempted)s, %(needs_action)s, %(paid_at)s, %(created_at)s)
     ON CONFLICT (id) DO UPDATE SET number = excluded.number, status = excluded.status,
         payment_intent = excluded.payment_intent, amount_cents = excluded.amount_cents,
         paid_cents = excluded.paid_cents, refunded_cents = excluded.refunded_cents, hosted_url = excluded.hosted_url,
-        pdf_url = excluded.pdf_url, was_attempted = excluded.was_attempted, paid_at = excluded.paid_at
+        pdf_url = excluded.pdf_url, was_attempted = excluded.was_attempted, needs_action = excluded.needs_action,
+        paid_at = excluded.paid_at
 """
 
 FINISH_CHECKOUT: Final = """
@@ -117,7 +119,8 @@ class Change:
     """What one fetch changed for the user, in terms of the mails about it.
 
     `kind` is one of `started`, `interval_changed`, `cancellation_scheduled`, `cancellation_undone`, `ended`,
-    `refunded`, `payment_failed`, `payment_recovered`, `pack_bought`, `disputed`. `subject` is the id of the object.
+    `refunded`, `payment_failed`, `payment_action_required`, `payment_recovered`, `pack_bought`, `disputed`. `subject`
+    is the id of the object.
     """
 
     kind: str
@@ -282,9 +285,14 @@ async def _save_invoices(connection: Connection, user_id: uuid.UUID, facts: Cust
     for invoice in facts.invoices:
         await connection.execute(SAVE_INVOICE, {"user_id": user_id, **asdict(invoice)})
         before = mirrored.get(invoice.id)
-        had_failed = before is not None and before["was_attempted"] and before["status"] == "open"
-        if invoice.is_unpaid and not had_failed:
-            changes.append(Change("payment_failed", invoice.id, at=invoice.created_at, url=invoice.hosted_url))
+        open_before = before if before is not None and before["status"] == "open" else None
+        needed_action = open_before is not None and open_before["needs_action"]
+        had_failed = open_before is not None and open_before["was_attempted"] and not needed_action
+        if not invoice.is_unpaid or (needed_action if invoice.needs_action else had_failed):
+            continue
+        # Of a payment that the bank wants confirmed, a mail about a failure would send the user to another card.
+        kind = "payment_action_required" if invoice.needs_action else "payment_failed"
+        changes.append(Change(kind, invoice.id, at=invoice.created_at, url=invoice.hosted_url))
     return changes
 
 

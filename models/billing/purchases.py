@@ -60,7 +60,8 @@ FIND_PAID_SUBSCRIPTION: Final = """
 
 LIST_INVOICES: Final = """
     SELECT id, number, status, stripe_subscription_id AS subscription_id, payment_intent, amount_cents, paid_cents,
-        refunded_cents, currency, period_start, period_end, hosted_url, pdf_url, was_attempted, paid_at, created_at
+        refunded_cents, currency, period_start, period_end, hosted_url, pdf_url, was_attempted, needs_action, paid_at,
+        created_at
     FROM invoices WHERE user_id = %(user_id)s ORDER BY created_at DESC, id LIMIT %(limit)s
 """
 

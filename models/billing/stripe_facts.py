@@ -43,7 +43,10 @@ class SubscriptionFacts:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFacts:
-    """An invoice. Amounts are in cents; `subscription_id` is None for a purchase of tokens."""
+    """An invoice. Amounts are in cents; `subscription_id` is None for a purchase of tokens.
+
+    `needs_action` is set while the payment waits for the customer's confirmation at their bank.
+    """
 
     id: str
     number: str | None
@@ -61,11 +64,12 @@ class InvoiceFacts:
     was_attempted: bool
     created_at: datetime
     paid_at: datetime | None
+    needs_action: bool = False
 
     @property
     def is_unpaid(self) -> bool:
-        """Whether a payment was tried and failed."""
-        return self.status == "open" and self.was_attempted
+        """Whether a payment was tried and failed, or waits for the customer's confirmation."""
+        return self.status == "open" and (self.was_attempted or self.needs_action)
 
     @property
     def is_refunded(self) -> bool:

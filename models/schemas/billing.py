@@ -73,7 +73,10 @@ class PaidPlanReply(Reply):
 
 
 class BillingReply(Reply):
-    """Billing of the account. `unpaid_invoice_url` is where a failed payment can be made up for."""
+    """Billing of the account. `unpaid_invoice_url` is where a failed payment can be made up for.
+
+    `payment_needs_action` is true while that payment waits for a confirmation at the user's bank.
+    """
 
     enabled: bool
     sells_packs: bool
@@ -82,6 +85,7 @@ class BillingReply(Reply):
     has_customer: bool = False
     subscription: PaidPlanReply | None = None
     unpaid_invoice_url: str | None = None
+    payment_needs_action: bool = False
 
 
 class BillingEnvelope(Reply):

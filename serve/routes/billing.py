@@ -14,9 +14,7 @@ from cluster.billing.stripe_gateway import TOKENS_PER_PACK
 from models.accounts.users import UserSettings, require_active_user
 from models.billing.purchases import find_checkout, find_customer, find_subscription, list_invoices
 from models.billing.stripe_facts import InvoiceFacts
-from models.billing.webhook_inbox import store_event
 from models.errors import NotFound, TrailmindError
-from models.jobs import enqueue_webhook_handling
 from models.schemas.base import MessageReply
 from models.schemas.billing import (
     BillingEnvelope,
@@ -91,7 +89,8 @@ async def get_billing(user_id: CurrentUserId, state: State, connection: DbConnec
             }
         )
         unpaid = next((invoice for invoice in invoices if invoice.is_unpaid), None)
-        reply.unpaid_invoice_url = unpaid.hosted_url if unpaid else None
+        if unpaid is not None:
+            reply.unpaid_invoice_url, reply.payment_needs_action = unpaid.hosted_url, unpaid.needs_action
     return BillingEnvelope(billing=reply)
 
 
@@ -211,10 +210,6 @@ async def stripe_webhook(request: Request, state: State) -> MessageReply:
     except TrailmindError:
         WEBHOOKS_RECEIVED.labels(outcome="refused").inc()
         raise
-    async with state.open_connection() as connection:
-        is_new = await store_event(connection, event)
-        if is_new:
-            await enqueue_webhook_handling(connection)
-        await connection.commit()
+    is_new = await state.webhook_inbox.store(event)
     WEBHOOKS_RECEIVED.labels(outcome="stored" if is_new else "repeated").inc()
     return MessageReply(message="stored" if is_new else "stored before")

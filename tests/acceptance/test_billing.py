@@ -7,6 +7,7 @@ import json
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,13 +18,16 @@ import pytest
 
 from cluster.billing.purchases import RefundPeriodOver
 from cluster.billing.reconciliation import reconcile
+from cluster.billing.webhooks import handle_due_events
 from cluster.settings import Settings, with_changes
 from models.billing.stripe_facts import GRACE_PERIOD
+from models.billing.webhook_inbox import finish_events
 from models.recording.retention import clear_deletion_notices, soft_delete_expired_sessions
 from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
 from tests.support.client import ApiUser, sign_in
+from tests.support.sent_mails import mails_to
 from tests.support.stripe_fake import PRO_MONTHLY, FakeStripe, StripeServer, running_stripe
-from tests.support.stripe_fake.server import signed, snapshot_payload
+from tests.support.stripe_fake.server import signed, snapshot_payload, thin_payload
 from tests.support.stripe_fake.state import DAY
 
 Db = psycopg.AsyncConnection[Any]
@@ -198,31 +202,132 @@ async def test_a_foreign_customer_and_another_api_version_change_nothing(world: 
     assert row == ("ignored", "2020-08-27")
 
 
-@pytest.mark.parametrize("thin", [False, True])
-async def test_a_storm_of_shuffled_and_repeated_events_ends_in_stripes_state(
-    world: BillingWorld, db: Db, thin: bool
-) -> None:
-    users = [await world.user() for _ in range(6)]
+MIRROR_TABLES = {
+    "subscriptions": "stripe_subscription_id, plan, status, billing_interval, cancel_at_period_end, ended_at",
+    "invoices": "id, status, paid_cents, refunded_cents",
+    "token_packs": "tokens, revoked_tokens",
+    "checkouts": "stripe_session_id, status",
+    "ledger_entries": "kind, tokens",
+}
+
+
+async def mirror_of(db: Db, users: list[ApiUser]) -> dict[str, list[Any]]:
+    """What the database says about the users' purchases, without times and ids of this server."""
+    ids = [uuid.UUID(user.id) for user in users]
+    rows = {}
+    for table, columns in MIRROR_TABLES.items():
+        cursor = await db.execute(f"SELECT {columns} FROM {table} WHERE user_id = ANY(%s) ORDER BY {columns}", [ids])
+        rows[table] = await cursor.fetchall()
+    return rows
+
+
+async def busy_users(world: BillingWorld) -> list[ApiUser]:
+    """Users whose customers cause more than a thousand events."""
+    users = [await world.user() for _ in range(8)]
     for number, user in enumerate(users):
         interval = "yearly" if number % 2 else "monthly"
         reply = await user.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": interval})
         session = world.state.complete_checkout(reply["url"].rpartition("/")[2])
-        for _ in range(6):
+        await world.sync.sync(session["customer"])
+        if number in (0, 3):
+            reply = await user.ok("POST", "/v1/billing/packs", json={"quantity": 1 + number})
+            world.state.complete_checkout(reply["url"].rpartition("/")[2])
+        for _ in range(60):
             world.state.update_subscription(session["subscription"], cancel_at_period_end=True)
             world.state.update_subscription(session["subscription"], cancel_at_period_end=False)
-        if number >= 4:
+        if number >= 6:
             world.state.cancel(world.state.get("subscription", session["subscription"]))
-    num_events = len(world.state.events)
-    await world.deliver(repeat=3, rng=random.Random(7), thin=thin)
-    assert await stored_events(db) == num_events
+    return users
+
+
+async def test_a_storm_of_shuffled_and_repeated_events_ends_in_stripes_state(
+    world: BillingWorld, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand events, each three times, in any order; the server that handles them dies twice."""
+    users = await busy_users(world)
+    rng = random.Random(7)
+    events = world.state.take_events()
+    assert len(events) >= 1000
+    payloads = [json.dumps(event).encode() for event in events]
+    # Every tenth is sent in its thin form, without the object.
+    payloads[::10] = [thin_payload(event) for event in events[::10]]
+    deliveries = payloads * 3
+    rng.shuffle(deliveries)
+    answers: Counter[str] = Counter()
+    for first in range(0, len(deliveries), 100):
+        replies = await asyncio.gather(*(world.post_webhook(each) for each in deliveries[first : first + 100]))
+        answers.update(reply.json()["message"] for reply in replies)
+    assert answers == {"stored": len(events), "stored before": 2 * len(events)}
+    assert await stored_events(db) == len(events)
+
+    # The handler dies once before anything of a customer is stored, and once between that and the note about it.
+    calls = {"fetch": 0, "finish": 0}
+
+    def dying_at(call: int, kind: str, work: Any) -> Any:
+        async def run(*arguments: Any, **more: Any) -> Any:
+            calls[kind] += 1
+            if calls[kind] == call:
+                raise asyncio.CancelledError
+            return await work(*arguments, **more)
+
+        return run
+
+    monkeypatch.setattr(world.sync.gateway, "fetch_customer", dying_at(2, "fetch", world.sync.gateway.fetch_customer))
+    monkeypatch.setattr("cluster.billing.webhooks.finish_events", dying_at(3, "finish", finish_events))
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError):
+            await handle_due_events(world.sync)
+        # The claims of a dead process end after two minutes.
+        await db.execute("UPDATE stripe_events SET next_attempt_at = now() WHERE handled_at IS NULL")
+    # Two servers handle the rest.
+    await asyncio.gather(handle_due_events(world.sync), handle_due_events(world.sync))
     waiting = await (await db.execute("SELECT count(*) FROM stripe_events WHERE handled_at IS NULL")).fetchone()
     assert waiting == (0,)
+
+    after_storm = await mirror_of(db, users)
     for number, user in enumerate(users):
-        plan = await world.plan(user)
-        assert plan.plan.id == ("free" if number >= 4 else "pro")
-        assert len((await user.ok("GET", "/v1/billing/invoices"))["invoices"]) == 1
-        # One mail about the state that was found, not one per event.
-        assert len(await world.subjects(user)) <= 1
+        assert (await world.plan(user)).plan.id == ("free" if number >= 6 else "pro")
+        assert len((await user.ok("GET", "/v1/billing/invoices"))["invoices"]) == (2 if number in (0, 3) else 1)
+        # One mail about each state that was found, not one per event.
+        expected = ["Trailmind Pro 요금제가 시작되었습니다"]
+        expected += ["구매한 Trailmind 토큰이 추가되었습니다"] if number in (0, 3) else []
+        expected += ["Trailmind Pro 요금제가 끝났습니다"] if number >= 6 else []
+        assert await world.subjects(user) == expected
+    assert [row[0] for row in after_storm["ledger_entries"]] == ["grant", "grant"]
+
+    # The same events, delivered once and in order to a server that has seen none of them, give the same rows.
+    ids = [uuid.UUID(user.id) for user in users]
+    for table in ("subscriptions", "invoices", "token_packs", "ledger_entries"):
+        await db.execute(f"DELETE FROM {table} WHERE user_id = ANY(%s)", [ids])
+    await db.execute("UPDATE checkouts SET status = 'open' WHERE user_id = ANY(%s) AND pack_tokens = 0", [ids])
+    await db.execute("UPDATE billing_customers SET fetched_at = NULL WHERE user_id = ANY(%s)", [ids])
+    await db.execute("DELETE FROM stripe_events")
+    for event in events:
+        assert (await world.post_webhook(json.dumps(event).encode())).status_code == 200
+    await handle_due_events(world.sync)
+    assert await mirror_of(db, users) == after_storm
+
+
+async def test_subscriptions_are_counted_by_plan_and_status(world: BillingWorld, ann: ApiUser) -> None:
+    def number(text: str, plan: str, status: str) -> float:
+        [line] = [
+            t for t in text.splitlines() if t.startswith(f'trailmind_subscriptions{{plan="{plan}",status="{status}"}}')
+        ]
+        return float(line.rpartition(" ")[2])
+
+    async def scrape() -> str:
+        return (await world.client.get("/metrics")).text
+
+    before = await scrape()
+    await world.buy(ann)
+    bought = await scrape()
+    assert number(bought, "pro", "active") == number(before, "pro", "active") + 1
+    assert number(bought, "enterprise", "active") == number(before, "enterprise", "active")
+    world.state.cancel(world.state.all("subscription")[0])
+    await world.deliver()
+    ended = await scrape()
+    assert number(ended, "pro", "active") == number(before, "pro", "active")
+    assert number(ended, "pro", "canceled") == number(before, "pro", "canceled") + 1
 
 
 async def test_a_failing_sync_is_tried_again_and_other_customers_are_not_held_up(
@@ -526,6 +631,55 @@ async def test_operators_refund_a_part_or_all_of_a_payment(world: BillingWorld, 
     assert amounts == [700, 500, 500]
     assert await error_of(operator, "/v1/admin/invoices/in_unknown/refund", reason="which") == (404, "NOT_FOUND")
     assert (await ann.call("POST", path, json={"reason": "for myself"})).status_code == 403
+
+
+async def test_a_payment_that_the_bank_wants_confirmed_is_mailed_once_and_shown(
+    world: BillingWorld, ann: ApiUser
+) -> None:
+    await world.buy(ann)
+    customer = world.state.all("customer")[0]["id"]
+    await world.subjects(ann)
+    world.state.needs_confirmation.add(customer)
+    # The renewal, and a retry three days later which the bank wants confirmed again.
+    for days in (32, 3):
+        world.state.advance(days * DAY)
+        await world.deliver()
+        billing = await billing_of(ann)
+        assert (billing["subscription"]["status"], billing["payment_needs_action"]) == ("past_due", True)
+    invoice = world.state.all("invoice")[0]
+    assert billing["unpaid_invoice_url"] == invoice["hosted_invoice_url"]
+    # The mail leads to the page of the invoice, and none says that the payment has failed.
+    action = "Trailmind 결제를 은행에서 확인해 주세요"
+    assert await world.subjects(ann) == ["Trailmind Pro 요금제가 시작되었습니다", action]
+    assert invoice["hosted_invoice_url"] in mails_to(world.settings.data_dir, ann.email)[-1].as_string()
+    # Confirmed: the plan goes on, and nothing is left to do.
+    world.state.confirm_payment(invoice["id"])
+    await world.deliver()
+    billing = await billing_of(ann)
+    assert (billing["subscription"]["status"], billing["payment_needs_action"]) == ("active", False)
+    assert "unpaid_invoice_url" not in billing
+
+
+async def test_a_confirmation_that_turns_into_a_refusal_is_mailed_as_a_failure(
+    world: BillingWorld, ann: ApiUser
+) -> None:
+    await world.buy(ann)
+    customer = world.state.all("customer")[0]["id"]
+    world.state.needs_confirmation.add(customer)
+    world.state.advance(32 * DAY)
+    await world.deliver()
+    world.state.needs_confirmation.clear()
+    world.state.declined.add(customer)
+    world.state.advance(3 * DAY)
+    world.state.get("payment_intent", next(iter(world.state.objects["payment_intent"])))["status"] = (
+        "requires_payment_method"
+    )
+    await world.deliver()
+    assert (await billing_of(ann))["payment_needs_action"] is False
+    assert (await world.subjects(ann))[-2:] == [
+        "Trailmind 결제를 은행에서 확인해 주세요",
+        "Trailmind 결제에 실패했습니다",
+    ]
 
 
 async def test_reconciliation_repairs_what_lost_webhooks_left(world: BillingWorld, ann: ApiUser) -> None:

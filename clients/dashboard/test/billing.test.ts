@@ -54,6 +54,10 @@ it("puts what is wrong with a payment first", () => {
     { kind: "tokensOver", resetsAt: "2026-12-01T00:00:00Z" },
   ]);
   expect(kinds(billing({ ...unpaid, is_disputed: true }), null)).toEqual(["disputed", "pastDue"]);
+  // A payment that the bank wants confirmed has not failed: another card would not help.
+  expect(accountNotices({ ...unpaid, payment_needs_action: true }, null)).toEqual([
+    { kind: "toConfirm", until: "2026-12-04T00:00:00Z", payUrl: "https://invoice.example/1" },
+  ]);
   expect(kinds(billing({ subscription: { ...subscription, status: "active" } }), null)).toEqual([]);
 });
 

@@ -139,6 +139,8 @@ def _portal(state: FakeStripe, customer: str, **values: Any) -> Object:
 
 
 def _payment_intent(state: FakeStripe, intent: str) -> Object:
+    if intent in state.objects.get("payment_intent", {}):
+        return state.get("payment_intent", intent)
     charge = state.charge_of(intent)
     return {
         "id": intent,

@@ -49,6 +49,8 @@ class FakeStripe:
     now: int = field(default_factory=lambda: int(time.time()))
     #: Customers whose payments fail.
     declined: set[str] = field(default_factory=set)
+    #: Customers whose bank wants every payment confirmed by them.
+    needs_confirmation: set[str] = field(default_factory=set)
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     #: Events in the order in which they happened.
     events: list[Object] = field(default_factory=list)
@@ -407,6 +409,40 @@ class FakeStripe:
         if invoice["customer"] in self.declined:
             self.emit("invoice.payment_failed", invoice)
             return False
+        if invoice["customer"] in self.needs_confirmation:
+            self._wait_for_bank(invoice)
+            return False
+        return self._charge(invoice)
+
+    def _wait_for_bank(self, invoice: Object) -> None:
+        """A payment that the customer's bank wants confirmed (3-D Secure): it stays open."""
+        if not invoice["payments"]["data"]:
+            intent = self._new(
+                "payment_intent", "pi", status="requires_action", amount=invoice["amount_due"], currency="usd",
+                customer=invoice["customer"], latest_charge=None, metadata={},
+            )  # fmt: skip
+            invoice["payments"]["data"] = [self._invoice_payment(invoice, intent["id"], "open")]
+        self.emit("invoice.payment_action_required", invoice)
+        self.emit("invoice.payment_failed", invoice)
+
+    def confirm_payment(self, invoice_id: str) -> None:
+        """What the customer does on the page of the invoice: confirm the payment at their bank."""
+        invoice = self.get("invoice", invoice_id)
+        self.needs_confirmation.discard(invoice["customer"])
+        assert self._charge(invoice)
+        self._reactivate(invoice)
+
+    def _invoice_payment(self, invoice: Object, intent: str, status: str) -> Object:
+        is_paid = status == "paid"
+        return self._new(
+            "invoice_payment", "inpay", amount_requested=invoice["amount_due"],
+            amount_paid=invoice["amount_due"] if is_paid else None,
+            currency="usd", invoice=invoice["id"], is_default=True, status=status,
+            payment={"type": "payment_intent", "payment_intent": intent},
+            status_transitions={"canceled_at": None, "paid_at": self.now if is_paid else None},
+        )  # fmt: skip
+
+    def _charge(self, invoice: Object) -> bool:
         intent = f"pi_{self._account}{next(self._numbers):08d}"
         charge = self._new(
             "charge", "ch", amount=invoice["amount_due"], amount_captured=invoice["amount_due"], amount_refunded=0,
@@ -414,13 +450,7 @@ class FakeStripe:
             payment_intent=intent, refunded=False, status="succeeded",
             billing_details={"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
         )  # fmt: skip
-        payment = self._new(
-            "invoice_payment", "inpay", amount_requested=invoice["amount_due"], amount_paid=invoice["amount_due"],
-            currency="usd", invoice=invoice["id"], is_default=True, status="paid",
-            payment={"type": "payment_intent", "payment_intent": intent},
-            status_transitions={"canceled_at": None, "paid_at": self.now},
-        )  # fmt: skip
-        invoice["payments"]["data"] = [payment]
+        invoice["payments"]["data"] = [self._invoice_payment(invoice, intent, "paid")]
         invoice.update(status="paid", amount_paid=invoice["amount_due"], amount_remaining=0, next_payment_attempt=None)
         invoice["status_transitions"]["paid_at"] = self.now
         self.emit("charge.succeeded", charge)
@@ -538,14 +568,18 @@ class FakeStripe:
         subscription = self.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
         first = invoice["created"]
         if self._pay(invoice):
-            if subscription["status"] == "past_due":
-                subscription["status"] = "active"
-                self.emit("customer.subscription.updated", subscription)
+            self._reactivate(invoice)
             return
         later = [first + days * DAY for days in RETRY_DAYS if first + days * DAY > self.now]
         invoice["next_payment_attempt"] = later[0] if later else None
         if not later and subscription["status"] == "past_due":
             self.cancel(subscription)
+
+    def _reactivate(self, invoice: Object) -> None:
+        subscription = self.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
+        if subscription["status"] == "past_due":
+            subscription["status"] = "active"
+            self.emit("customer.subscription.updated", subscription)
 
     # --- delivery -----------------------------------------------------------------------------------------------------
 

@@ -72,18 +72,22 @@ function Sentence({ notice }: { notice: AccountNotice }) {
   const day = (at: string) => shortDate(new Date(at), new Date(), language);
   switch (notice.kind) {
     case "pastDue":
+    case "toConfirm": {
+      const until = notice.until ? day(notice.until) : null;
+      const isFailed = notice.kind === "pastDue";
       return (
         <p>
-          {t.billing.pastDue(notice.until ? day(notice.until) : null)}{" "}
+          {isFailed ? t.billing.pastDue(until) : t.billing.toConfirm(until)}{" "}
           {notice.payUrl ? (
             <a href={notice.payUrl} target="_blank" rel="noreferrer">
-              {t.billing.payNow}
+              {isFailed ? t.billing.payNow : t.billing.confirmNow}
             </a>
           ) : (
             <Link to="/account">{t.billing.toAccount}</Link>
           )}
         </p>
       );
+    }
     case "disputed":
       return <p>{t.billing.disputed}</p>;
     case "tokensOver":

@@ -3,6 +3,7 @@ import type { BillingReply, UsageEnvelope } from "@trailmind/api";
 
 export type AccountNotice =
   | { kind: "pastDue"; until: string | undefined; payUrl: string | undefined }
+  | { kind: "toConfirm"; until: string | undefined; payUrl: string | undefined }
   | { kind: "disputed" }
   | { kind: "tokensOver"; resetsAt: string }
   | { kind: "tokensNear"; percent: number; resetsAt: string };
@@ -19,7 +20,11 @@ export function accountNotices(
   if (billing?.is_disputed) notices.push({ kind: "disputed" });
   const plan = billing?.subscription;
   if (plan?.status === "past_due")
-    notices.push({ kind: "pastDue", until: plan.grace_until, payUrl: billing?.unpaid_invoice_url });
+    notices.push({
+      kind: billing?.payment_needs_action ? "toConfirm" : "pastDue",
+      until: plan.grace_until,
+      payUrl: billing?.unpaid_invoice_url,
+    });
   if (!usage || usage.is_unlimited) return notices;
   // Bought or given tokens are spent after those of the plan.
   const hasTokensBeyond = (usage.granted_tokens_left ?? 0) > 0;

@@ -812,6 +812,11 @@ export const en = {
     pastDue: (d: string | null) =>
       d ? `The last payment failed. Your plan ends on ${d} unless it is paid.` : "The last payment failed.",
     payNow: "Pay now",
+    toConfirm: (d: string | null) =>
+      d
+        ? `Your bank wants you to confirm the last payment. Your plan ends on ${d} without it.`
+        : "Your bank wants you to confirm the last payment.",
+    confirmNow: "Confirm the payment",
     toAccount: "Open account",
     disputed: "Your bank disputes a payment. Nothing can be bought until it has decided.",
     tokensOver: (d: string) => `This period's tokens are used up. Maps are drawn without a model until ${d}.`,
