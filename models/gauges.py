@@ -30,8 +30,8 @@ OLDEST_PENDING_JOB_S: Final = """
     FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
     WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()) GROUP BY j.queue_name
 """
-COUNT_SUBSCRIPTIONS_BY_STATUS: Final = """
-    SELECT status, count(*) FROM subscriptions WHERE stripe_subscription_id IS NOT NULL GROUP BY status
+COUNT_SUBSCRIPTIONS: Final = """
+    SELECT plan, status, count(*) FROM subscriptions WHERE stripe_subscription_id IS NOT NULL GROUP BY plan, status
 """
 # Cents a month; a yearly subscription counts as a twelfth of its price.
 MONTHLY_RECURRING_CENTS: Final = """

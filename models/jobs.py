@@ -129,6 +129,10 @@ READ_QUEUE_LOAD: Final = """
     WHERE j.queue_name = ANY(%(queues)s) AND j.status IN ('todo', 'doing')
 """
 
+IS_JOB_WAITING: Final = """
+    SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = %(queueing_lock)s AND status = 'todo')
+"""
+
 COUNT_JOBS_BY_PRIORITY: Final = """
     SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')), count(*) FILTER (WHERE status = 'failed')
     FROM procrastinate_jobs WHERE queue_name = %(queue)s AND priority = %(priority)s
@@ -209,8 +213,18 @@ async def enqueue_map(
 
 
 async def enqueue_webhook_handling(connection: Connection) -> int | None:
-    """Enqueue the job that handles stored webhooks. Returns None when one waits already."""
-    return await enqueue(connection, HANDLE_WEBHOOKS, queue=BILLING, queueing_lock=HANDLE_WEBHOOKS)
+    """Enqueue the job that handles stored webhooks. Returns None when one waits already.
+
+    Call it after the commit of the webhooks. The job that waits is looked for first, because an attempt to add a
+    second one waits for the transaction of the first and then fails: webhooks would be stored one after another.
+    """
+    cursor = await connection.execute(IS_JOB_WAITING, {"queueing_lock": HANDLE_WEBHOOKS})
+    row = await cursor.fetchone()
+    if row is not None and row[0]:
+        return None
+    return await enqueue(
+        connection, HANDLE_WEBHOOKS, queue=BILLING, lock=HANDLE_WEBHOOKS, queueing_lock=HANDLE_WEBHOOKS
+    )
 
 
 async def enqueue_customer_sync(connection: Connection, customer_id: str) -> int | None:

@@ -31,6 +31,7 @@ from serve.identity.login_cache import LoginCache
 from serve.identity.openid import GoogleSignIn
 from serve.png_drawing import PngDrawer
 from serve.shard_router import ShardRouter
+from serve.webhook_inbox import WebhookInbox
 from telemetry.metrics import record_connections
 
 
@@ -53,6 +54,7 @@ class AppState:
     live_maps: LiveMaps
     png_drawer: PngDrawer
     event_parser: EventParser
+    webhook_inbox: WebhookInbox
     #: None without a Stripe key.
     purchases: Purchases | None = None
     #: By user id: the task that adds the user's older sessions to the search index.
@@ -131,5 +133,6 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
         png_drawer=PngDrawer(),
         event_parser=EventParser(allow_private_networks=settings.recording.record_private_networks),
+        webhook_inbox=WebhookInbox(partial(pooled_connection, engine)),
         purchases=purchases,
     )

@@ -373,7 +373,7 @@ class StripeGateway:
     async def _waits_for_bank(self, invoice: dict[str, Any]) -> bool:
         """Whether the payment of an open invoice needs the customer's confirmation at their bank.
 
-        The invoice itself does not say so. A renewal is charged while the customer is away: their bank then refuses
+        The invoice itself does not say so. A renewal is charged in the customer's absence: their bank then refuses
         it with `authentication_required`, or the payment waits with the status `requires_action`.
         """
         if invoice["status"] != "open":

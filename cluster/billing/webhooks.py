@@ -7,6 +7,7 @@ the object, and thin events (`v2.core.event`), which name it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ from telemetry.metrics import WEBHOOKS_HANDLED
 
 log = structlog.get_logger("billing")
 
+#: Events come in groups: the job looks for more after this pause.
+PAUSE_S = 0.25
 #: How old a signature may be.
 TOLERANCE_S = 300
 
@@ -100,10 +103,15 @@ def _text(value: Any) -> str:
     return value
 
 
-async def handle_due_events(sync: CustomerSync) -> int:
-    """Handle the stored events that are due; returns how many. One customer's failure does not stop the others'."""
+async def handle_due_events(sync: CustomerSync, *, pause_s: float = 0.0) -> int:
+    """Handle the stored events that are due; returns how many. One customer's failure does not stop the others'.
+
+    After events it waits `pause_s` and looks again, so that a stream of webhooks is handled in groups by one job.
+    """
     num_handled = 0
     while True:
+        if num_handled:
+            await asyncio.sleep(pause_s)
         async with sync.pool.connection() as connection:
             events = await claim_events(connection)
         if not events:

@@ -273,11 +273,11 @@ async def delete_old_failed_mails(context: JobContext, timestamp: int) -> None:
 async def handle_webhooks(context: JobContext, timestamp: int = 0) -> None:
     """Apply the stored webhooks that are due."""
     # On first use: the SDK of Stripe takes a quarter of a second to import, and most servers sell nothing.
-    from cluster.billing.webhooks import handle_due_events
+    from cluster.billing.webhooks import PAUSE_S, handle_due_events
 
     resources = _resources(context)
     if resources.billing is not None:
-        await handle_due_events(resources.billing)
+        await handle_due_events(resources.billing, pause_s=PAUSE_S)
 
 
 async def sync_customer(context: JobContext, customer_id: str) -> None:

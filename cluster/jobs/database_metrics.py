@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import LiteralString
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from models import gauges
+from models.billing.plans import PLANS
 from models.database import Connection
 from models.jobs import QUEUES
 from models.recording.browsing_sessions import SessionStatus
 
 _SESSION_STATUSES = tuple(str(status) for status in SessionStatus)
 _SUBSCRIPTION_STATUSES = ("active", "past_due", "trialing", "canceled", "incomplete", "unpaid", "paused")
+#: Plans that Stripe can charge for.
+_PAID_PLANS = tuple(plan_id for plan_id in PLANS if plan_id != "free")
 _MAP_STATUSES = ("generating", "completed", "failed")
 
 
@@ -27,15 +31,19 @@ _MAP_STATUSES = ("generating", "completed", "failed")
 class DatabaseGauge:
     """A gauge and the statement that reads it.
 
-    With `label` the statement returns rows of label value and number. Every one of `label_values` is exported, as 0
+    With `labels` the statement returns rows of their values and a number. Every one of `label_values` is exported, as 0
     when no row has it, so that an alert never lacks its series.
     """
 
     name: str
     help: str
     statement: LiteralString
-    label: str | None = None
-    label_values: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    label_values: tuple[tuple[str, ...], ...] = ()
+
+
+def _each(values: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple((value,) for value in values)
 
 
 DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
@@ -43,30 +51,36 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         "trailmind_sessions",
         "Browsing sessions that are not deleted",
         gauges.COUNT_SESSIONS_BY_STATUS,
-        "status",
-        _SESSION_STATUSES,
+        ("status",),
+        _each(_SESSION_STATUSES),
     ),
-    DatabaseGauge("trailmind_mindmaps", "Mind maps", gauges.COUNT_MAPS_BY_STATUS, "status", _MAP_STATUSES),
+    DatabaseGauge("trailmind_mindmaps", "Mind maps", gauges.COUNT_MAPS_BY_STATUS, ("status",), _each(_MAP_STATUSES)),
     DatabaseGauge(
-        "trailmind_jobs_pending", "Jobs that may run now and wait", gauges.COUNT_PENDING_JOBS, "queue", QUEUES
+        "trailmind_jobs_pending", "Jobs that may run now and wait", gauges.COUNT_PENDING_JOBS, ("queue",), _each(QUEUES)
     ),
-    DatabaseGauge("trailmind_jobs_running", "Jobs that a worker runs", gauges.COUNT_RUNNING_JOBS, "queue", QUEUES),
     DatabaseGauge(
-        "trailmind_jobs_dead", "Jobs that have used up their attempts", gauges.COUNT_DEAD_JOBS, "queue", QUEUES
+        "trailmind_jobs_running", "Jobs that a worker runs", gauges.COUNT_RUNNING_JOBS, ("queue",), _each(QUEUES)
+    ),
+    DatabaseGauge(
+        "trailmind_jobs_dead",
+        "Jobs that have used up their attempts",
+        gauges.COUNT_DEAD_JOBS,
+        ("queue",),
+        _each(QUEUES),
     ),
     DatabaseGauge(
         "trailmind_jobs_oldest_pending_seconds",
         "Age of the oldest pending job",
         gauges.OLDEST_PENDING_JOB_S,
-        "queue",
-        QUEUES,
+        ("queue",),
+        _each(QUEUES),
     ),
     DatabaseGauge(
         "trailmind_subscriptions",
         "Subscriptions at Stripe",
-        gauges.COUNT_SUBSCRIPTIONS_BY_STATUS,
-        "status",
-        _SUBSCRIPTION_STATUSES,
+        gauges.COUNT_SUBSCRIPTIONS,
+        ("plan", "status"),
+        tuple(product(_PAID_PLANS, _SUBSCRIPTION_STATUSES)),
     ),
     DatabaseGauge(
         "trailmind_monthly_recurring_cents", "Revenue of all subscriptions per month", gauges.MONTHLY_RECURRING_CENTS
@@ -108,15 +122,15 @@ async def database_metrics(connection: Connection, *, default_shards: int) -> by
     families: list[Metric] = []
     for gauge in DATABASE_GAUGES:
         rows = await gauges.read_gauge(connection, gauge.statement)
-        if gauge.label is None:
+        if not gauge.labels:
             family = GaugeMetricFamily(gauge.name, gauge.help)
             family.add_metric([], float(rows[0][0]) if rows else float(default_shards))
         else:
-            family = GaugeMetricFamily(gauge.name, gauge.help, labels=[gauge.label])
-            values = {str(row[0]): float(row[1] or 0) for row in rows}
+            family = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
+            numbers = {tuple(map(str, row[:-1])): float(row[-1] or 0) for row in rows}
             # Known values only: a newer version of the product may have written others.
-            for value in gauge.label_values:
-                family.add_metric([value], max(0.0, values.get(value, 0.0)))
+            for values in gauge.label_values:
+                family.add_metric(values, max(0.0, numbers.get(values, 0.0)))
         families.append(family)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_StaticCollector(families))

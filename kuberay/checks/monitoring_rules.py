@@ -65,7 +65,8 @@ def exported_series() -> dict[str, dict[str, frozenset[str]]]:
             # Ray's agent adds its prefix to the metrics of processes.
             series[f"ray_{name}{suffix}"] = dict(instrument.label_values)
     for gauge in DATABASE_GAUGES:
-        series[gauge.name] = {gauge.label: frozenset(gauge.label_values)} if gauge.label else {}
+        columns = zip(*gauge.label_values, strict=True)
+        series[gauge.name] = dict(zip(gauge.labels, map(frozenset, columns), strict=True))
     return series
 
 

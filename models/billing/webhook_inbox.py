@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +15,13 @@ CLAIM_S = 120
 MAX_ATTEMPTS = 12
 EVENT_RETENTION_DAYS = 30
 
-INSERT_EVENT: Final = """
+# In the order of the ids, so that two servers that receive the same events cannot deadlock.
+INSERT_EVENTS: Final = """
     INSERT INTO stripe_events (id, type, object_type, object_id, stripe_customer_id, api_version, happened_at)
-    VALUES (%(id)s, %(type)s, %(object_type)s, %(object_id)s, %(customer_id)s, %(api_version)s, %(happened_at)s)
-    ON CONFLICT (id) DO NOTHING
+    SELECT * FROM unnest(%(id)s::text[], %(type)s::text[], %(object_type)s::text[], %(object_id)s::text[],
+        %(customer_id)s::text[], %(api_version)s::text[], %(happened_at)s::timestamptz[])
+        AS e (id, type, object_type, object_id, customer_id, api_version, happened_at) ORDER BY e.id
+    ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 CLAIM_EVENTS: Final = """
@@ -75,10 +79,11 @@ class ClaimedEvent:
     attempts: int
 
 
-async def store_event(connection: Connection, event: ReceivedEvent) -> bool:
-    """Store an event; returns False for one that is stored already."""
-    cursor = await connection.execute(INSERT_EVENT, asdict(event))
-    return cursor.rowcount == 1
+async def store_events(connection: Connection, events: Sequence[ReceivedEvent]) -> set[str]:
+    """Store events; returns the ids of the new ones. Repeats, also within `events`, are ignored."""
+    columns = {field.name: [getattr(event, field.name) for event in events] for field in fields(ReceivedEvent)}
+    cursor = await connection.execute(INSERT_EVENTS, columns)
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def claim_events(connection: Connection, limit: int = 500) -> list[ClaimedEvent]:

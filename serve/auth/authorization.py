@@ -269,13 +269,14 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
     if len(state.api_keys) > _MAX_CACHED_KEYS:
         state.api_keys.clear()
     state.api_keys[key_id] = (secret_digest(secret), owner)
-    # A key outlives the plan that allowed it, and works again when the user returns to one that does.
-    require_api_access(status.plan or state.settings.default_plan)
     rule = rule_for(request)
     if rule.access is not Access.USER:
         raise Forbidden("this needs a person who logged in, not an API key")
     if rule.scope not in status.scopes:
         raise Forbidden(f"this API key lacks the scope {rule.scope}")
+    # A key outlives the plan that allowed it, and works again when the user returns to one that does. Last, so that
+    # only operations which a key may call answer 402.
+    require_api_access(status.plan or state.settings.default_plan)
     return Identity(owner, api_key_id=key_id)
 
 

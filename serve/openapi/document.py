@@ -237,7 +237,8 @@ def _add_access_and_errors(operation: dict[str, Any], path: str, rule: AccessRul
         statuses.add(404)
     if name in _MAY_CONFLICT:
         statuses.add(409)
-    if name in _MAY_COST:
+    if name in _MAY_COST or rule.scope:
+        # Also of every operation that an API key may call: its owner's plan may no longer include API keys.
         statuses.add(402)
     if name in _MAY_SELL:
         statuses |= {400, 402, 409, 501}

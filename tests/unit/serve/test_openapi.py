@@ -56,6 +56,16 @@ def test_every_operation_has_a_description_and_a_unique_id(document: dict[str, A
     assert len(names) == len(set(names))
 
 
+def test_every_operation_of_api_keys_can_answer_that_the_plan_excludes_them(document: dict[str, Any]) -> None:
+    scoped = 0
+    for path, method, operation in operations(document):
+        for requirement in operation.get("security", []):
+            if requirement.get("bearer"):
+                scoped += 1
+                assert "402" in operation["responses"], f"{method} {path}"
+    assert scoped > 20
+
+
 def test_every_body_has_a_valid_example(document: dict[str, Any]) -> None:
     def named(value: Any) -> Iterator[str]:
         if isinstance(value, dict):

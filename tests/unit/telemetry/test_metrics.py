@@ -45,7 +45,7 @@ def test_every_job_is_counted_under_its_own_name_and_queue() -> None:
     assert len(ours) > 5
     assert {task.name for task in ours} <= REGISTRY.instruments["trailmind_jobs_total"].label_values["task"]
     (pending,) = (gauge for gauge in DATABASE_GAUGES if gauge.name == "trailmind_jobs_pending")
-    assert {task.queue for task in ours} <= set(pending.label_values)
+    assert {(task.queue,) for task in ours} <= set(pending.label_values)
 
 
 def test_wrong_label_names_raise_type_error() -> None:
