@@ -25,11 +25,13 @@ from tests.support.chromium import CHROMIUM, SKIP_REASON, skipped_sentence
 from tests.support.client import ApiUser, sign_up
 from tests.support.network_guard import NetworkGuard
 from tests.support.product import Product
+from tests.support.server_errors import errors_since, log_sizes
 from tests.support.worker import InProcessWorker, job_worker
 
 #: Fixtures that start PostgreSQL, Valkey or Ray, and those that start Chromium.
 _SERVICE_FIXTURES = {"servers", "product", "cluster"}
 _BROWSER_FIXTURES = {"browser", "browsers"}
+_LOG_SIZES = pytest.StashKey[dict[Path, dict[Path, int]]]()
 _guard = NetworkGuard()
 
 # A developer's own settings must not leak into tests.
@@ -66,6 +68,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.serial)
 
 
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def long_files_first(items: list[pytest.Item]) -> None:
+    """Put the files that use the whole product or a browser first; their own order and that of the rest stay random.
+
+    Processes take whole files: one that began a long file last would keep the others waiting.
+    """
+    long = {item.path for item in items if {"product", *_BROWSER_FIXTURES} & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Fail a test that tried to connect to another machine, also when the code under test caught the error."""
@@ -78,6 +90,24 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if _guard.refused:
         hosts = ", ".join(sorted(set(_guard.refused)))
         pytest.fail(f"The test tried to connect to {hosts}. Tests may connect to this machine only.", pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note how much the running products had logged when the test began."""
+    item.stash[_LOG_SIZES] = {data_dir: log_sizes(data_dir) for data_dir in Product.running}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Add what the servers logged as errors since a failed test began to its report."""
+    report: pytest.TestReport = yield  # type: ignore[misc]
+    if report.failed:
+        began = item.stash.get(_LOG_SIZES, {})
+        for data_dir in Product.running:
+            if errors := errors_since(data_dir, began.get(data_dir, {})):
+                report.sections.append(("Errors of the server since the test began", errors))
+    return report  # type: ignore[return-value]
 
 
 @pytest.hookimpl(trylast=True)

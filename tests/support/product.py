@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import httpx2
 import psutil
@@ -23,6 +23,9 @@ from launch.ray_environment import free_ports
 
 class Product:
     """A running Trailmind with its own data directory and port, as a context manager."""
+
+    #: The data directories of all products that this process has started and not stopped.
+    running: ClassVar[list[Path]] = []
 
     def __init__(self, data_dir: Path | None = None, *, start_timeout_s: float = 150.0, **variables: str) -> None:
         self._owns_data = data_dir is None
@@ -57,6 +60,8 @@ class Product:
     def start(self) -> None:
         """Start the server and return when it is ready. Raises RuntimeError with the end of its log."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        if self.data_dir not in self.running:
+            self.running.append(self.data_dir)
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRAILMIND_", "RAY_"))}
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -117,5 +122,7 @@ class Product:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        if self.data_dir in self.running:
+            self.running.remove(self.data_dir)
         if self._owns_data:
             shutil.rmtree(self.data_dir, ignore_errors=True)
