@@ -305,13 +305,13 @@ async def test_an_api_key_expires(api: httpx2.AsyncClient, ann: ApiUser, db: psy
 
 @asynccontextmanager
 async def _timed() -> AsyncIterator[list[float]]:
-    began = time.perf_counter()
+    """The CPU time of this process, the thread that hashes included: other processes do not change it."""
+    began = time.process_time()
     took: list[float] = []
     yield took
-    took.append(time.perf_counter() - began)
+    took.append(time.process_time() - began)
 
 
-@pytest.mark.serial
 async def test_login_time_does_not_reveal_accounts(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []

@@ -19,6 +19,7 @@ from models.database import SMALL_WORK_MEM, WRITE_TEMPORARY_FILE
 from serve.app import create_api, with_middleware
 from serve.http.middleware import RequestMiddleware
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
+from tests.support.conditions import PATIENCE_S
 from tests.support.server import no_actor, running_api
 
 
@@ -89,7 +90,7 @@ async def test_head_has_the_access_rules_of_get(api: httpx2.AsyncClient, ann: Ap
         assert (await api.head(path)).status_code == 401
         assert (await bob.call("HEAD", path)).status_code == (await bob.call("GET", path)).status_code != 200
         # The stream of an open session does not end by itself.
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await ann.call("HEAD", path)
         assert (answer.status_code, answer.content) == (200, b""), path
     assert (await ann.call("HEAD", "/v1/sessions/start")).status_code in {404, 405}

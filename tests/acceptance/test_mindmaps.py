@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.settings import Settings
 from models.jobs import enqueue_map
 from tests.support.client import ApiUser, visit
+from tests.support.conditions import PATIENCE_S
 from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
@@ -222,7 +223,7 @@ async def test_the_stream_reports_every_stage(ann: ApiUser, worker: InProcessWor
     while not (await worker.valkey.pubsub_numsub(f"trailmind:session:{session}"))[0][1]:
         await asyncio.sleep(0.01)
     await worker.run()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await asking
     assert answer.headers["content-type"].startswith("text/event-stream")
     frames = [f.splitlines() for f in answer.text.split("\n\n") if f.startswith("event:")]

@@ -112,9 +112,10 @@ async def test_both_cases_do_the_same_expensive_work(server: Server, settings: S
     async def fastest(addresses: list[str]) -> float:
         times = []
         for address in addresses:
-            began = time.perf_counter()
+            # CPU time, the threads included: other processes do not change it.
+            began = time.process_time()
             await server.sign_up(address, password=PASSWORD)
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     await server.sign_up(new_address())

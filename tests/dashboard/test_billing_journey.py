@@ -25,6 +25,7 @@ from tests.dashboard.test_access import describe_violations
 from tests.support.billing import BillingWorld, billing_world
 from tests.support.client import ApiUser, sign_in
 from tests.support.completed_session import completed_session
+from tests.support.conditions import PATIENCE_S
 from tests.support.stripe_fake import FakeStripe, running_stripe
 from tests.support.stripe_fake.state import DAY
 
@@ -93,7 +94,7 @@ async def shop(settings: Settings, stripe_account: Any) -> AsyncIterator[Shop]:
 
 async def billing_is(person: ApiUser, is_expected: Callable[[dict[str, Any]], bool]) -> None:
     """Wait until the server has learnt from Stripe what the account pays for."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while not is_expected((await person.ok("GET", "/v1/billing"))["billing"]):
             await asyncio.sleep(0.2)
 

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from launch.ray_environment import free_ports, haproxy_is_available
+from tests.support.conditions import LONG_PATIENCE_S, PATIENCE_S
 from tests.support.listening_sockets import listeners
 from tests.support.product import Product
 
@@ -55,7 +56,7 @@ def proxy(directory: Path, target_port: int, source: str) -> Iterator[int]:
     config.write_text("\n".join(lines))
     with subprocess.Popen([get_haproxy_binary(), "-db", "-f", config], stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE_S
             while time.monotonic() < deadline:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                     break
@@ -193,7 +194,7 @@ def test_one_address_may_open_a_limited_number_of_connections(door: Product) -> 
 def test_each_client_behind_proxies_may_have_a_limited_number_of_open_requests(entry: int) -> None:
     source = new_source()
     slow = b"POST /v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONG_PATIENCE_S
     answer: int | None = 200
     # Serve may replace HAProxy after the start; the new process does not count what the old one still carries.
     while answer == 200 and time.monotonic() < deadline:

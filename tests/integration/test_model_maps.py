@@ -30,6 +30,7 @@ from models.mindmap.validation import validate_document
 from models.recording.timeline_store import load_pages
 from tests.conftest import Stores
 from tests.support.client import PASSWORD, ApiUser
+from tests.support.conditions import until
 from tests.support.inline_map_tasks import InlineMapTasks
 from tests.support.map_sessions import SUBJECTS
 from tests.support.model_server import ModelServer, document_in, model_server, sensible
@@ -233,14 +234,14 @@ async def test_cached_responses_are_per_user(ann: ApiUser, bob: ApiUser, maker: 
 
 async def test_interrupted_map_resumes_from_the_cache(ann: ApiUser, maker: Maker, models: ModelServer) -> None:
     session = await record(ann)
-    models.add(Delay(1.0, match=Match(model="gpt-6.1-terra")))
+    models.add(Delay(30.0, match=Match(model="gpt-6.1-terra")))
     work = asyncio.ensure_future(maker.generator("openai").generate(MapRequest(session)))
     while await maker.one("SELECT count(*) FROM ai_checkpoints WHERE session_id = %s", session) < NUM_PAGES:
         await asyncio.sleep(0.01)
     while await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'sent'", session) == 0:
         await asyncio.sleep(0.01)
     # The row is written before the call is sent, and deleted with a call that was never sent.
-    await asyncio.sleep(0.3)
+    await until(lambda: models.server.state.journal.in_flight)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
     assert await maker.one("SELECT count(*) FROM ai_calls WHERE session_id = %s AND status = 'cancelled'", session) == 1

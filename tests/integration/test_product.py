@@ -22,6 +22,7 @@ from cluster.settings import Settings
 from kuberay.checks.monitoring_rules import exported_series
 from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
+from tests.support.conditions import PATIENCE_S
 from tests.support.listening_sockets import listeners
 from tests.support.product import Product
 from tests.support.server import no_actor
@@ -185,7 +186,7 @@ def test_one_request_id_is_in_the_logs_of_every_process(product: Product, client
     assert answer.headers["X-Request-ID"] == request_id
     wait_for_map(client, session)
     # The worker says how the job ended after the map has been told of.
-    written, deadline = ray_logs(product), time.monotonic() + 20
+    written, deadline = ray_logs(product), time.monotonic() + PATIENCE_S
     while written.count(request_id) < 6 and time.monotonic() < deadline:
         time.sleep(0.1)
         written = ray_logs(product)
@@ -268,7 +269,7 @@ def test_the_metrics_port_exports_the_metrics_of_all_processes(product: Product,
         ]
 
     # Processes export once a second, the agent of Ray some seconds later.
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + PATIENCE_S
     while missing() and time.monotonic() < deadline:
         time.sleep(0.5)
     assert missing() == []

@@ -140,13 +140,13 @@ def test_invalid_and_unusual_urls() -> None:
     check([make_page(url, f"Page number {i}", "Some text about bread. " * 10) for i, url in enumerate(urls)])
 
 
-@pytest.mark.serial
+@pytest.mark.slow
 def test_a_five_megabyte_page_takes_no_longer_than_its_first_characters() -> None:
     huge = make_page("https://a.example/huge", "Everything about bread", "flour water salt yeast\n" * 220_000)
     one_line = make_page("https://a.example/line", "One line", "x" * 5_000_000)
-    began = time.perf_counter()
+    began = time.process_time()
     check([*make_session(), huge, one_line])
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

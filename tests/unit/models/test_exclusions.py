@@ -60,9 +60,9 @@ def test_any_host_is_accepted(text: str) -> None:
     "url", ["https://" + "a." * 50_000, "https://x/" + "login" * 20_000, "https://" + "é" * 99_999]
 )
 def test_a_long_address_takes_bounded_time(url: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     default_exclusion_rule(url)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def _batch(*urls: str) -> IngestBatch:

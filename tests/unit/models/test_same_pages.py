@@ -270,6 +270,6 @@ def test_comparing_many_pages_takes_bounded_time() -> None:
         )
         for i in range(400)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(pages_of(*visits)) == 1
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20

@@ -86,7 +86,7 @@ def test_every_folded_character_has_a_position() -> None:
     assert len(positions) == len(folded) + 1
 
 
-@pytest.mark.serial
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["\u0315\u0300" * 100_000, "กา" * 100_000, "\u202eاب" * 70_000])
 def test_hostile_text_is_folded_in_bounded_time(text: str) -> None:
     began = time.process_time()

@@ -116,7 +116,7 @@ def test_a_cut_never_divides_a_letter_or_an_emoji(text: str) -> None:
         assert [c.rstrip("\u200c") for c in kept] == [c.rstrip("\u200c") for c in expected]
 
 
-@pytest.mark.serial
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

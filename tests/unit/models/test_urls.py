@@ -277,10 +277,10 @@ def test_page_identity_is_stable(text: str) -> None:
     ids=lambda url: url[:24],
 )
 def test_an_address_of_100_kb_takes_bounded_time(url: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for function in (page_url, page_id, redact_url, normalize_url, former_page_id, default_exclusion_rule):
         function(url)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_the_former_id_of_a_page() -> None:

@@ -47,7 +47,7 @@ def test_phrases_have_blanks_only_where_their_script_has() -> None:
     assert join_words(["셀", "범위"]) == "셀 범위"
 
 
-@pytest.mark.serial
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["\u0301" * 2_000_000, "กา" * 500_000, "我" * 500_000, "اب\u200c" * 500_000, "x'" * 500_000]
 )
