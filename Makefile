@@ -53,11 +53,14 @@ JOBS ?= 2
 test: web-app ## Run all tests in random order (ARGS="-k …" for some)
 	@$(BIN)/python -m tests --jobs $(JOBS) $(ARGS)
 
+test-nightly: web-app ## Run the tests that are too long for every change
+	@$(BIN)/python -m pytest -n 0 -m "nightly and not soak" $(ARGS)
+
 test-unit: setup ## Run the fast tests: no Ray, PostgreSQL or Chromium
-	@$(BIN)/python -m pytest -n $(JOBS) --durations=5 -m "not services and not browser and not serial and not slow" tests/unit tests/architecture $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --durations=5 -m "not services and not browser and not serial and not slow and not nightly" tests/unit tests/architecture $(ARGS)
 
 coverage: setup ## Measure which lines the unit and acceptance tests run; `make test` prints the last figure
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak and not serial" --cov --cov-report= tests/unit tests/architecture tests/acceptance $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not soak and not nightly and not serial" --cov --cov-report= tests/unit tests/architecture tests/acceptance $(ARGS)
 	@echo "Line coverage of the product by unit and acceptance tests, measured $$(date +%F): $$($(BIN)/coverage report --format=total) %" | tee .coverage-figure
 
 check: setup ## Lint, format, types, import contracts, dependencies and dead code
@@ -179,4 +182,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules

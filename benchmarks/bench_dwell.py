@@ -65,7 +65,7 @@ def main() -> None:
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(arguments.busy)]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            build = with_permissions_granted(build_extension(), Path(folder) / "granted")
+            build = with_permissions_granted(build_extension(Path(folder) / "product"), Path(folder) / "granted")
             rounds = [_round(build, Path(folder), n, arguments.only) for n in range(arguments.rounds)]
     finally:
         for process in busy:

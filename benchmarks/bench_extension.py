@@ -74,7 +74,8 @@ def measure(num_popups: int, num_pages: int) -> dict[str, Any]:
 def _measure(temp: Path, num_popups: int, num_pages: int) -> dict[str, Any]:
     server, site = FakeServer().start(), LocalSite()
     (temp / "profile").mkdir()
-    chromium = Chromium(with_permissions_granted(build_extension(), temp / "extension"), temp / "profile").start()
+    build = with_permissions_granted(build_extension(temp / "product"), temp / "extension")
+    chromium = Chromium(build, temp / "profile").start()
     try:
         popup = ready_to_record(chromium, server)
         reader = chromium.open()

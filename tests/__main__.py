@@ -1,7 +1,8 @@
 """`python -m tests [pytest arguments]`: the whole suite, as `make test` runs it.
 
-First everything that tolerates a busy machine, in several processes; then the tests marked `serial`, in one process.
-Both phases use one random order, whose seed is printed; `--randomly-seed=N` repeats it. Failed tests are not run again.
+First everything that tolerates a busy machine, in several processes. Then the tests marked `real_time`, in twice as
+many: they wait on pages for most of their time. Then the tests marked `serial`, in one process. All phases use one
+random order, whose seed is printed; `--randomly-seed=N` repeats it. Failed tests are not run again.
 """
 
 from __future__ import annotations
@@ -21,17 +22,25 @@ _ROOT = Path(__file__).parents[1]
 #: Written by `make coverage`.
 COVERAGE_FIGURE = _ROOT / ".coverage-figure"
 _NO_TESTS_COLLECTED = 5
+#: Not the tests that `make soak` and `make test-nightly` run.
+_EVERY_DAY = "not soak and not nightly"
 
 
 def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
-    """Run both phases and print one summary; the exit status is 0 when both passed."""
+    """Run all phases and print one summary; the exit status is 0 when all passed."""
     seed = next((a for a in pytest_arguments if a.startswith("--randomly-seed")), "")
     if not seed:
         seed = f"--randomly-seed={random.randrange(2**32)}"
         pytest_arguments = [seed, *pytest_arguments]
     phases = {
-        "parallel": ["-n", str(num_processes), "--dist", "loadfile", "-m", "not soak and not serial"],
-        "serial": ["-n", "0", "-m", "serial and not soak"],
+        # The order of tests/conftest.py: files that need the whole product first, so that no process ends long before
+        # the others.
+        "parallel": [
+            *("-n", str(num_processes), "--dist", "loadfile", "--no-loadscope-reorder"),
+            *("-m", f"{_EVERY_DAY} and not serial and not real_time"),
+        ],
+        "real time": ["-n", str(2 * num_processes), "-m", f"{_EVERY_DAY} and real_time and not serial"],
+        "serial": ["-n", "0", "-m", f"{_EVERY_DAY} and serial"],
     }
     with tempfile.TemporaryDirectory(prefix="trailmind-tests-") as folder:
         summary_file = Path(folder) / "summary.jsonl"

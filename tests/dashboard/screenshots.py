@@ -66,6 +66,8 @@ class Appearance:
         }
 
 
+#: Every value occurs once.
+SINGLE_APPEARANCES = [Appearance("ko", "light", "phone"), Appearance("en", "dark", "desktop")]
 #: Every pair of values occurs (pairwise testing), in half of all combinations.
 PAIRWISE_APPEARANCES = [
     Appearance("ko", "light", "phone"),

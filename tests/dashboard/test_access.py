@@ -17,8 +17,10 @@ from tests.dashboard.screenshots import (
     OVERLAYS,
     PAGES,
     PAIRWISE_APPEARANCES,
+    SINGLE_APPEARANCES,
     TABLET_APPEARANCES,
     TABLET_PAGES,
+    Appearance,
     create_share_link,
     open_overlay,
     open_page,
@@ -40,14 +42,25 @@ async def choose_language(server: httpx2.AsyncClient, email: str, language: str)
     assert reply.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("appearances", "tablets"),
+    [(SINGLE_APPEARANCES, TABLET_APPEARANCES), pytest.param(PAIRWISE_APPEARANCES, [], marks=pytest.mark.nightly)],
+    ids=["every value once", "every pair"],
+)
 async def test_no_page_violates_accessibility_rules(
-    user: BrowserUser, browser: Browser, origin: str, server: httpx2.AsyncClient, page_errors: PageErrors
+    user: BrowserUser,
+    browser: Browser,
+    origin: str,
+    server: httpx2.AsyncClient,
+    page_errors: PageErrors,
+    appearances: list[Appearance],
+    tablets: list[Appearance],
 ) -> None:
     await user.sign_up()
     session_id = await user.play_sample()
     share = await create_share_link(user)
     problems: list[str] = []
-    for appearance in PAIRWISE_APPEARANCES:
+    for appearance in appearances:
         context = await browser.new_context(**appearance.options, base_url=origin)
         await context.add_init_script(EXTENSION_STUB)
         page = await context.new_page()
@@ -55,7 +68,7 @@ async def test_no_page_violates_accessibility_rules(
         visitor = BrowserUser(page, origin)
         visitor.email = user.email
         await choose_language(server, user.email, appearance.language)
-        pages = PAGES if appearance is not PAIRWISE_APPEARANCES[-1] else {**PAGES, **LINKED_PAGES}
+        pages = PAGES if appearance is not appearances[-1] else {**PAGES, **LINKED_PAGES}
         for name, path in pages.items():
             where = f"{name} {appearance.name}"
             await open_page(visitor, path.format(id=session_id, share=share))
@@ -68,7 +81,7 @@ async def test_no_page_violates_accessibility_rules(
                 problems.append(f"{where}: {overflow_px} px too wide")
         assert await page.locator("html").get_attribute("lang") == appearance.language
         await context.close()
-    for number, appearance in enumerate(TABLET_APPEARANCES):
+    for number, appearance in enumerate(tablets):
         context = await browser.new_context(**appearance.options, base_url=origin)
         page = await context.new_page()
         visitor = BrowserUser(page, origin)

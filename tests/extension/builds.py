@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
-_CLIENTS = Path(__file__).parents[2] / "clients"
-_EXTENSION = _CLIENTS / "extension"
-_VENV_BIN = Path(__file__).parents[2] / ".venv" / "bin"
+_ROOT = Path(__file__).parents[2]
+_MAKEFILE = _ROOT / "Makefile"
+#: What the server offers for download, relative to the root: the target of `make extension`.
+_PACKAGE = "serve/static/extension/trailmind.zip"
+_VENV_BIN = _ROOT / ".venv" / "bin"
 
 
 def has_node() -> bool:
@@ -18,18 +21,18 @@ def has_node() -> bool:
     return (_VENV_BIN / "npm").exists() or shutil.which("npm") is not None
 
 
-def _run(*command: str) -> None:
-    path = os.pathsep.join([str(_VENV_BIN), os.environ.get("PATH", "")])
-    done = subprocess.run(command, cwd=_CLIENTS, env=os.environ | {"PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+def build_extension(folder: Path) -> Path:
+    """Unpack the package that users download into `folder`, which is returned; make builds it if it is out of date.
 
-
-def build_extension() -> Path:
-    """Build the extension; returns the folder that Chrome loads."""
-    if not (_CLIENTS / "node_modules" / "wxt").exists():
-        _run("npm", "ci", "--no-audit", "--no-fund")
-    _run("npm", "run", "--silent", "build", "--workspace", "extension")
-    return _EXTENSION / ".output" / "chrome-mv3"
+    Processes that test at once wait for one build.
+    """
+    with _MAKEFILE.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(["make", "--silent", _PACKAGE], cwd=_ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"make {_PACKAGE}\n{done.stdout}\n{done.stderr}"
+        with zipfile.ZipFile(_ROOT / _PACKAGE) as package:
+            package.extractall(folder)
+    return folder
 
 
 def with_permissions_granted(product: Path, copy: Path) -> Path:

@@ -14,11 +14,11 @@ from tests.extension.local_site import LocalSite
 
 
 @pytest.fixture(scope="session")
-def product_build() -> Path:
+def product_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The unpacked extension of the product."""
     if not has_node():
         pytest.skip("Node is not installed")
-    return build_extension()
+    return build_extension(tmp_path_factory.mktemp("extension") / "product")
 
 
 @pytest.fixture(scope="session")

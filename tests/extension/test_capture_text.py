@@ -17,7 +17,7 @@ from tests.extension.pdf_pages import CJK_PDFS
 from tests.extension.text_pages import PAGES
 from tests.extension.user_actions import ready_to_record
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial]
+pytestmark = [pytest.mark.browser, pytest.mark.real_time]
 
 
 class Preview:

@@ -13,7 +13,7 @@ from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
 from tests.extension.recorded import Recorded
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial]
+pytestmark = [pytest.mark.browser, pytest.mark.real_time]
 
 
 @pytest.fixture(scope="module")

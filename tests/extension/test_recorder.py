@@ -13,7 +13,7 @@ from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
 from tests.extension.user_actions import ready_to_record, start_recording, stop_recording
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial]
+pytestmark = [pytest.mark.browser, pytest.mark.real_time]
 
 
 def events(server: FakeServer, kind: str) -> list[dict[str, Any]]:

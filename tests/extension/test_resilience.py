@@ -23,7 +23,7 @@ from tests.extension.user_actions import (
 )
 from tests.support.conditions import LONG_PATIENCE_S
 
-pytestmark = [pytest.mark.browser, pytest.mark.serial]
+pytestmark = [pytest.mark.browser, pytest.mark.real_time]
 
 
 def all_events(server: FakeServer) -> list[dict[str, Any]]:
