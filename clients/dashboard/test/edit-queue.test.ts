@@ -223,3 +223,41 @@ describe("stored edits", () => {
     expect(sessionsWithAbandonedEdits()).toEqual([]);
   });
 });
+
+describe("every edit", () => {
+  const edits: Record<string, OperationBody> = {
+    rename: { op: "rename", node_id: "t0", label: "New", op_id: "1" },
+    move: { op: "move", node_id: "p0-0", parent_id: "t1", op_id: "1" },
+    merge: { op: "merge", node_ids: ["t1", "t0"], op_id: "1" },
+    split: { op: "split", node_id: "t0", member_ids: ["p0-0"], label: "Part", op_id: "1" },
+    hide: { op: "hide", node_id: "t0", op_id: "1" },
+    pin: { op: "pin", node_id: "t0", pinned: true, op_id: "1" },
+    delete: { op: "delete", node_id: "t0", op_id: "1" },
+    add_node: { op: "add_node", parent_id: "core", type: "topic", label: "Mine", op_id: "1" },
+    add_note: { op: "add_node", parent_id: "t0", type: "page", label: "A note", op_id: "1" },
+    add_edge: { op: "add_edge", source: "p0-0", target: "p1-0", op_id: "1" },
+    remove_edge: { op: "remove_edge", source: "t0", target: "t1", op_id: "1" },
+    label_edge: { op: "label_edge", source: "t0", target: "t1", label: "why", op_id: "1" },
+  };
+  const shape = (document: unknown) => {
+    const model = parseMap(document) as MapModel;
+    return {
+      nodes: model.nodes.map((node) => [node.id, node.label, model.parent.get(node.id), node.data.pinned]),
+      cross: model.cross.map((edge) => [edge.source, edge.target, edge.label]),
+    };
+  };
+  it.each(Object.entries(edits))(
+    "shows %s before the server answers, and takes a refused one back",
+    async (_, edit) => {
+      const { queue, failures, answer } = fakeServer();
+      const document = queue.server.current()?.data;
+      const before = shape(document);
+      queue.run(edit);
+      // In the same task, so however slow the network is.
+      expect(shape(queue.preview(document))).not.toEqual(before);
+      await answer(new Error("409"));
+      expect(shape(queue.preview(queue.server.current()?.data))).toEqual(before);
+      expect(failures).toEqual([[edit]]);
+    },
+  );
+});

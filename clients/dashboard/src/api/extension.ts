@@ -13,7 +13,10 @@ import { makePkce } from "./pkce";
  * of the dashboard names in VITE_EXTENSION_IDS, separated by commas.
  */
 const EXTENSION_IDS: readonly string[] = [
-  ...(import.meta.env.VITE_EXTENSION_IDS ?? "").split(",").filter((id: string) => /^[a-p]{32}$/.test(id)),
+  ...(import.meta.env.VITE_EXTENSION_IDS ?? "")
+    .split(",")
+    .map((id: string) => id.trim())
+    .filter((id: string) => /^[a-p]{32}$/.test(id)),
   "paenoilheahmjokpbligdebdblbckpfc",
 ];
 const REPLY_TIMEOUT_MS = 2_000;

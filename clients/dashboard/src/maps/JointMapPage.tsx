@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { shortDate, timeOfDay, unwrap, wordErrorCode } from "@trailmind/api";
-import { ArrowLeft, Plus, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
+import { ArrowLeft, Ellipsis, Plus, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
@@ -21,6 +21,7 @@ import { SharePanel } from "~/share/SharePanel";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
+import { Menu } from "~/ui/Menu";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { isDrawing, type JointMap, jointMapQuery, jointMapsQuery } from "./queries";
@@ -89,23 +90,13 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
             <ArrowLeft size={18} />
           </Link>
           <div className="grow">
-            <h1 className="session-title">{title}</h1>
+            <h1 className="row session-title">
+              <span className="ellipsis" title={title}>
+                {title}
+              </span>
+            </h1>
             <Members ids={map.session_ids} />
           </div>
-          {map.version !== undefined && (
-            <button type="button" className="button" onClick={() => setDialog("versions")}>
-              {t.versions.title}
-            </button>
-          )}
-          <button
-            type="button"
-            className="button"
-            disabled={isDrawing(map) || generate.isPending}
-            onClick={() => generate.mutate()}
-          >
-            <RefreshCw size={16} />
-            {t.map.regenerate}
-          </button>
           {model && (
             <>
               <IconButton label={t.share.title} onClick={() => setDialog("share")}>
@@ -114,9 +105,36 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
               <ExportMenu owner={owner} formats={EXPORTS} />
             </>
           )}
-          <IconButton label={t.common.delete} onClick={() => setDialog("delete")}>
-            <Trash2 size={17} />
-          </IconButton>
+          <Menu
+            trigger={
+              <IconButton label={t.common.more}>
+                <Ellipsis size={18} />
+              </IconButton>
+            }
+            entries={[
+              ...(map.version === undefined
+                ? []
+                : [{ kind: "item", label: t.versions.title, onPick: () => setDialog("versions") } as const]),
+              ...(isDrawing(map)
+                ? []
+                : [
+                    {
+                      kind: "item",
+                      label: t.map.regenerate,
+                      icon: <RefreshCw size={16} />,
+                      onPick: () => generate.mutate(),
+                    } as const,
+                  ]),
+              { kind: "line" },
+              {
+                kind: "item",
+                label: t.common.delete,
+                icon: <Trash2 size={16} />,
+                isDanger: true,
+                onPick: () => setDialog("delete"),
+              },
+            ]}
+          />
         </div>
       </header>
       {edits.numWaiting > 0 && (

@@ -65,6 +65,9 @@ export type MapKind = "session" | "joint";
 
 const keyOf = (id: string, kind: MapKind) => (kind === "joint" ? jointMapQuery(id) : mindmapQuery(id)).queryKey;
 
+/** The subject of toasts about edits: only the last edit has one. */
+const EDIT = "edit";
+
 const queues = new Map<string, EditQueue>();
 
 /** The queue of a session. It outlives the page, so that edits made before leaving it are still sent. */
@@ -115,16 +118,14 @@ function editServer(
       const params = { path: { session_id: sessionId } };
       return unwrap(api.PATCH("/v1/sessions/{session_id}/mindmap", { params, body, keepalive }));
     },
-    onSaved: (reply, operation) => {
+    onSaved: (reply) => {
       // An answer that was asked for before this edit must not replace the newer map.
       void client.cancelQueries({ queryKey: key });
       client.setQueryData(key, reply.mindmap);
       if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
       void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-versions" : "versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
-      if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence);
-      else if (operation.op === "undo") toast(t.edit.undone);
-      else if (operation.op === "redo") toast(t.edit.redone);
+      if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence, undefined, EDIT);
     },
     reload: () => void client.invalidateQueries({ queryKey: key }),
     // After the end of a login the sign-in page says what is to be done.
@@ -134,8 +135,8 @@ function editServer(
       const again = () => void client.refetchQueries({ queryKey: key }).then(() => getQueue().run(...lost));
       if (toApiError(error).kind === "conflict") {
         server.reload();
-        toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again });
-      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again });
+        toast(t.edit.conflict, { label: t.edit.applyAnyway, run: again }, EDIT);
+      } else toast(`${t.edit.failed} ${errorMessage(error, t)}`, { label: t.common.retry, run: again }, EDIT);
     },
   };
   return server;
@@ -195,7 +196,9 @@ export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
     const shown = queue.preview(server.current()?.data);
     const isStep = operation.op === "undo" || operation.op === "redo";
     queue.run(isStep ? operation : { ...operation, op_id: uuid() });
-    if (!isStep) toast(describe(operation, shown, t), { label: t.common.undo, run: () => queue.run({ op: "undo" }) });
+    // At once, as the edit itself: it replaces the toast of the edit before, whose undo would now undo another edit.
+    if (isStep) toast(operation.op === "undo" ? t.edit.undone : t.edit.redone, undefined, EDIT);
+    else toast(describe(operation, shown, t), { label: t.common.undo, run: () => run({ op: "undo" }) }, EDIT);
   };
   const noteSaved = (version: number, seq: number) => {
     queue.latest = { version, seq };

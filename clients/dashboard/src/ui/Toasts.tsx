@@ -7,7 +7,11 @@ import "./Toasts.css";
 
 const manager = BaseToast.createToastManager();
 
-function show({ text, undo }: Toast): void {
+const shownIds = new Map<string, string>();
+
+function show({ text, undo, subject }: Toast): void {
+  const earlier = subject ? shownIds.get(subject) : undefined;
+  if (earlier) manager.close(earlier);
   const id: string = manager.add({
     title: text,
     timeout: undo ? 8_000 : 5_000,
@@ -23,6 +27,7 @@ function show({ text, undo }: Toast): void {
         }
       : {}),
   });
+  if (subject) shownIds.set(subject, id);
 }
 
 function ToastList() {

@@ -2,15 +2,20 @@
 export interface Toast {
   text: string;
   undo?: { label: string; run: () => void };
+  /** A toast replaces the shown one with the same subject. */
+  subject?: string;
 }
 
 let listenToToast: ((saying: Toast) => void) | null = null;
 let listenToFirstToast: (() => void) | null = null;
 const queue: Toast[] = [];
 
-/** Shows a message. With `undo` it stays for eight seconds instead of five, so that the user can notice a mistake. */
-export function toast(text: string, undo?: Toast["undo"]): void {
-  const message = undo ? { text, undo } : { text };
+/**
+ * Shows a message. With `undo` it stays for eight seconds instead of five, so that the user can notice a mistake. With
+ * `subject` it replaces the earlier message about it, whose undo would now undo something else.
+ */
+export function toast(text: string, undo?: Toast["undo"], subject?: string): void {
+  const message = { text, ...(undo ? { undo } : {}), ...(subject ? { subject } : {}) };
   if (listenToToast) listenToToast(message);
   else {
     queue.push(message);

@@ -1,0 +1,86 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import type { MindmapReply } from "@trailmind/api";
+import { act } from "react";
+import { createRoot, type Root } from "react-dom/client";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { mindmapQuery } from "~/api/queries";
+import { loadMessages } from "~/i18n";
+import { en } from "~/i18n/en";
+import { type MapModel, parseMap } from "~/map/model";
+import { type Edits, useEdits } from "~/session/edits";
+import { forgetStoredEdits } from "~/session/stored-edits";
+import { onToast, type Toast } from "~/ui/toast";
+import { mapData } from "./support";
+
+const map = { version: 1, data: mapData(3, 2), edits: { seq: 0, num_in_effect: 0 } } as unknown as MindmapReply;
+const toasts: Toast[] = [];
+let root: Root;
+let edits: Edits;
+let stopListening: () => void;
+let answer: (response: Response) => void;
+let numSessions = 0;
+
+function Probe({ id }: { id: string }) {
+  edits = useEdits(id);
+  return null;
+}
+
+beforeEach(async () => {
+  (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
+  await loadMessages();
+  vi.stubGlobal("fetch", () => new Promise<Response>((resolve) => (answer = resolve)));
+  toasts.length = 0;
+  stopListening = onToast((toast) => toasts.push(toast));
+  // Queues outlive their page: each test has a session of its own.
+  const id = `session-${++numSessions}`;
+  const client = new QueryClient();
+  client.setQueryData(mindmapQuery(id).queryKey, map);
+  root = createRoot(document.createElement("div"));
+  await act(async () =>
+    root.render(
+      <QueryClientProvider client={client}>
+        <Probe id={id} />
+      </QueryClientProvider>,
+    ),
+  );
+});
+afterEach(async () => {
+  await act(async () => root.unmount());
+  stopListening();
+  forgetStoredEdits();
+  vi.unstubAllGlobals();
+});
+
+const topics = () => (parseMap(edits.preview(map.data)) as MapModel).topics.map((topic) => topic.label);
+const refuse = async (status: number, code: string) => {
+  const body = JSON.stringify({ error: { message: "no", code } });
+  await act(async () => answer(new Response(body, { status })));
+  await vi.waitFor(() => expect(edits.isSaving).toBe(false));
+};
+
+it("an edit is on the map and said before the server answers; a refused one is taken back and said", async () => {
+  await act(async () => edits.run({ op: "merge", node_ids: ["t1", "t0"] }));
+  expect(topics()).toEqual(["Topic 1", "Topic 2"]);
+  expect(toasts.at(-1)).toMatchObject({ text: en.edit.did.merge("Topic 0", "Topic 1"), subject: "edit" });
+  await refuse(400, "BAD_REQUEST");
+  expect(topics()).toEqual(["Topic 0", "Topic 1", "Topic 2"]);
+  expect(toasts.at(-1)?.text).toContain(en.edit.failed);
+});
+
+it("an edit of a map that another tab changed is taken back, and can be made again", async () => {
+  await act(async () => edits.run({ op: "delete", node_id: "t0" }));
+  expect(topics()).toEqual(["Topic 1", "Topic 2"]);
+  await refuse(409, "CONFLICT");
+  expect(topics()).toEqual(["Topic 0", "Topic 1", "Topic 2"]);
+  expect(toasts.at(-1)).toMatchObject({ text: en.edit.conflict, undo: { label: en.edit.applyAnyway } });
+});
+
+it("an undo is shown and said at once, and replaces the message of the edit that it undoes", async () => {
+  await act(async () => edits.rename("t0", "Renamed"));
+  await act(async () => toasts.at(-1)?.undo?.run());
+  expect(topics()).toEqual(["Topic 0", "Topic 1", "Topic 2"]);
+  expect(toasts.map((toast) => [toast.text, toast.subject])).toEqual([
+    [en.edit.did.rename("Renamed"), "edit"],
+    [en.edit.undone, "edit"],
+  ]);
+});
