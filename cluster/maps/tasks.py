@@ -57,7 +57,8 @@ def _outline_step(
     features: Sequence[PageFeatures], title: str | None, language: str | None, context: LogContext | None = None
 ) -> Outline:
     with _logged("session_outlined", context, num_pages=len(features)):
-        return build_outline(features, title=title, language=language)
+        encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
+        return build_outline(features, title=title, language=language, encoder=encoder)
 
 
 def _compose_step(

@@ -29,6 +29,6 @@ def build_map(
     """
     encoder = sentence_encoder() if with_meaning else None
     features = [page_features(page, encoder) for page in pages]
-    outline = build_outline(features, title=title, language=language)
+    outline = build_outline(features, title=title, language=language, encoder=encoder)
     document = compose_document(outline, pages, provider="local", session_title=title, previous=previous)
     return document.with_notes([map_note("words_only")]) if with_meaning and lack_vectors(features) else document

@@ -190,7 +190,7 @@ def _evaluate_session(name: str, events: _Readable, truth_file: _Readable) -> di
     started_at = time.perf_counter()
     encoder = sentence_encoder()
     features = [page_features(page, encoder) for page in pages]
-    document = compose_document(build_outline(features), pages, provider="local", session_title=None)
+    document = compose_document(build_outline(features, encoder=encoder), pages, provider="local", session_title=None)
     seconds = time.perf_counter() - started_at
     return {
         "session": name,

@@ -21,7 +21,7 @@ from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument
 from tests.map_exam.rubric import description_faults, is_grounded, label_faults
-from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, ExamSession, exam_sessions
+from tests.map_exam.sessions import FLAVOURS, PARTS, ExamSession, exam_sessions
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ def score_session(session: ExamSession, *, with_vectors: bool = True) -> Session
         len(topics),
         len(set(expected)),
         hits,
-        [label_faults(node, document, captured) for node in topics],
-        [label_faults(node, document, captured) for node in subtopics],
+        [label_faults(node, document, session) for node in topics],
+        [label_faults(node, document, session) for node in subtopics],
         [
             description_faults(n)
             for n in document.nodes
@@ -121,13 +121,13 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
 def main() -> None:
     """Print the report of one part or of both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=(DEVELOPMENT, HELD_OUT))
+    parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--flavour", action="append", default=[])
     parser.add_argument("--show", action="store_true", help="print the topics of every session")
     parser.add_argument("--without-vectors", action="store_true", help="by words alone")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    for part in [arguments.part] if arguments.part else [DEVELOPMENT, HELD_OUT]:
+    for part in [arguments.part] if arguments.part else PARTS:
         if arguments.show:
             for session in exam_sessions(part, [f for f in FLAVOURS if f.name in (arguments.flavour or [f.name])]):
                 _show(score_session(session))
@@ -153,11 +153,10 @@ def _print_table(result: dict[str, object]) -> None:
 def _show(scores: SessionScores) -> None:
     session = scores.session
     sys.stdout.write(f"\n=== {session.flavour} {session.number}: ARI {scores.ari:.2f}, {scores.document.title}\n")
-    captured = {page.page_id: page for page in session.pages}
     for node in scores.document.nodes:
         if node.type in ("topic", "subtopic"):
             indent = "  " if node.type == "topic" else "    "
-            sys.stdout.write(f"{indent}[{node.label}] {','.join(label_faults(node, scores.document, captured))}\n")
+            sys.stdout.write(f"{indent}[{node.label}] {','.join(label_faults(node, scores.document, session))}\n")
         elif node.type == "page":
             name = session.subject_of.get(node.data.page_id or "", "?")
             sys.stdout.write(f"        {name:16} {node.label[:60]} ~ {(node.data.description or '')[:70]}\n")

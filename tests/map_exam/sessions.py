@@ -17,7 +17,8 @@ from models.recording.pages import CapturedPage
 from models.urls import host_of, page_id
 
 _FOLDER = Path(__file__).parent
-DEVELOPMENT, HELD_OUT = "development", "held_out"
+DEVELOPMENT, DEVELOPMENT_2, HELD_OUT = "development", "development_2", "held_out"
+PARTS = (DEVELOPMENT, DEVELOPMENT_2, HELD_OUT)
 
 #: What the interface of a platform adds to every page's text, before and behind what the author wrote.
 _INTERFACE: dict[str, tuple[str, str]] = {
@@ -79,7 +80,7 @@ class ExamSession:
 
 
 def subjects(part: str) -> list[Subject]:
-    """The subjects of one part of the exam, `DEVELOPMENT` or `HELD_OUT`. Raises `ValueError` for a malformed file."""
+    """The subjects of one part of the exam (`PARTS`). Raises `ValueError` for a malformed file."""
     found: list[Subject] = []
     for line in (_FOLDER / f"{part}.txt").read_text("utf-8").splitlines():
         if line.startswith("## "):

@@ -10,11 +10,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cluster.mindmap.clustering.corpus import IntArray
+from cluster.mindmap.clustering.similarity import MIN_VECTOR_SHARE
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.pages.evidence import content_words, supports_label
 from cluster.mindmap.text.language import hangul_share
+from cluster.mindmap.text.meaning import SentenceEncoder, mean_cosine, mean_vector
 from cluster.mindmap.text.stop_words import is_function_word
-from cluster.mindmap.text.words import GENERIC_WORDS, PLATFORM_NAMES, SITE_NAME_STOP_WORDS, STOP_WORDS
+from cluster.mindmap.text.words import (
+    FILLER_WORDS,
+    GENERIC_WORDS,
+    PLATFORM_NAMES,
+    SITE_NAME_STOP_WORDS,
+    STOP_WORDS,
+    stem,
+)
 from models.text import shorten, strip_markup
 from models.words import find_words, iter_words, unspaced_length
 
@@ -23,6 +32,7 @@ MAX_TOPIC_WORDS, MAX_TOPIC_CHARS = 4, 36
 MAX_UNSPACED_CHARS, MAX_UNSPACED_WORDS = 12, 6
 MAX_KEYWORDS = 6
 MIN_NAME_COVERAGE = 0.4  # A proper name is a label of its own from this share of the pages on.
+MAIN_NAME_COVERAGE, MIN_NAMED_PAGES = 0.5, 8  # From here on a name belongs to the label of a whole manual.
 MIN_SINGLE_COVERAGE = 0.55  # A phrase on a smaller share of the pages is combined with a second one.
 CONFIDENT_SCORE = 0.9  # A single common word with a lower score is combined with a second phrase, too.
 HOST_NAME_SCORE = 0.45  # High enough to win when the pages have little else in common.
@@ -32,8 +42,20 @@ _MAX_OPTIONS = 12
 #: Half of a label's words must stand in the titles of this share of the pages; for a sub-topic it is a condition.
 MIN_TITLE_SHARE = 0.5
 MIN_SUBTOPIC_PAGES = 3
+#: The cosine to the mean of the pages of a label that says nothing about them, and of one that names their subject.
+UNRELATED_LABEL, SUBJECT_LABEL = 0.12, 0.42
+#: The factor of a label that says nothing about the pages.
+MEANING_FLOOR = 0.05
+#: From this cosine on a label is related to its pages.
+RELATED_LABEL, NEAR_LABEL = 0.2, 0.3
+#: The score of a phrase that one title has, before its meaning counts.
+ONE_TITLE_SCORE = 0.35
+#: Options that are compared with what the pages are about, which takes milliseconds for each.
+_MAX_COMPARED, _MIN_COMPARED_SCORE = 8, 0.1
 #: What no title says is rarely what a reader would call the pages.
-NO_TITLE_FACTOR = 0.5
+NO_TITLE_FACTOR, LEAST_TITLE_FACTOR = 0.7, 0.7
+#: Where the meaning of a label is known, how often its pages use it counts less.
+FREQUENCY_POWER = 0.5
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
@@ -53,13 +75,17 @@ class _LabelOption:
     coverage: float
     is_standalone: bool
     is_proper_name: bool
+    #: How near the label is to what the pages are about (`_by_meaning`); None where that is not known.
+    meaning: float | None = None
 
 
 class TopicLabeler:
     """Gives every group of a session's pages a label that no other group has. Groups labelled first choose first."""
 
-    def __init__(self, index: PhraseIndex) -> None:
+    def __init__(self, index: PhraseIndex, encoder: SentenceEncoder | None = None) -> None:
+        """`encoder` compares labels with what the pages are about; without it, labels are chosen by words alone."""
         self._index = index
+        self._encoder = encoder
         self._corpus = index.corpus
         self._used_labels: set[str] = set()
 
@@ -79,6 +105,13 @@ class TopicLabeler:
             options += self._site_name_options(pages, rivals)
             options += self._host_name_options(pages, rivals, sequences)
         options = self._by_titles(options, pages, parent)
+        mean = None if parent else self._mean_meaning(pages)
+        if mean is not None:
+            options = self._by_meaning(options, mean, len(pages))
+            if not any((option.meaning or 0.0) >= NEAR_LABEL for option in options[:1]):
+                options = self._by_meaning(
+                    [*options, *self._phrases_of_titles(options, pages, rivals)], mean, len(pages)
+                )
         label = self._choose_label(options, pages, is_subtopic=bool(parent))
         if parent and not label:
             return "", keywords
@@ -96,18 +129,85 @@ class TopicLabeler:
         kept = []
         for option in options:
             share = self._title_share(option.text, pages)
-            if parent and (share < MIN_TITLE_SHARE or content_words(option.text) & parent_words):
+            if parent and (
+                share < MIN_TITLE_SHARE
+                or all(word.lower() in FILLER_WORDS for word in find_words(option.text))
+                or content_words(option.text) & parent_words
+                or _letters(option.text) in _letters(parent)
+            ):
                 continue
-            factor = 1.0 if parent else 0.8 + 0.2 * min(1.0, share / MIN_TITLE_SHARE) if share else NO_TITLE_FACTOR
+            factor = 1.0
+            if not parent:
+                least = LEAST_TITLE_FACTOR if share else NO_TITLE_FACTOR
+                factor = least + (1 - LEAST_TITLE_FACTOR) * min(1.0, share / MIN_TITLE_SHARE)
             kept.append(replace(option, score=round(option.score * factor, 9)))
         return sorted(kept, key=lambda option: (-option.score, option.text))
+
+    def _by_meaning(self, options: Sequence[_LabelOption], mean: IntArray, num_pages: int) -> list[_LabelOption]:
+        """The options, best first; those that are far from `mean`, what the pages are about, count less.
+
+        What a subject is called ("sourdough", "캠핑") is nearer to the mean of its pages than what they have in common
+        by chance ("week", the name of a shop, a word of an interface).
+        """
+        assert self._encoder is not None
+        best = max((option.score for option in options), default=0.0)
+        is_manual = num_pages >= MIN_NAMED_PAGES
+        compared = []
+        for number, option in enumerate(options):
+            if option.meaning is not None:
+                compared.append(option)
+                continue
+            nearness = None
+            if number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best:
+                nearness = mean_cosine(self._encoder.encode(option.text), mean)
+            # The model has not learnt every name of a product: one that most pages use is near to them.
+            known = max(nearness or 0.0, NEAR_LABEL) if is_manual and _is_main_name(option) else nearness or 0.0
+            score = round(max(0.0, option.score) ** FREQUENCY_POWER * _meaning_factor(known), 9)
+            compared.append(replace(option, score=score, meaning=nearness))
+        return sorted(compared, key=lambda option: (-option.score, option.text))
+
+    def _phrases_of_titles(
+        self, options: Sequence[_LabelOption], pages: IntArray, rivals: IntArray
+    ) -> list[_LabelOption]:
+        """Phrases of single titles: where the pages have no word in common, one of them may name the subject."""
+        known = {_normalize(option.text) for option in options}
+        sequences = self._index.word_sequences(pages)
+        candidates = self._index.candidates(
+            pages, rivals=rivals, korean=self._is_korean(pages), avoid=frozenset(), limit=3 * _MAX_COMPARED, min_pages=1
+        )
+        found = []
+        for candidate in candidates:
+            option = self._option(candidate, sequences)
+            if _KOREAN_ENDING.search(option.text):
+                continue  # One title does not tell whether the last syllable is a particle or an ending.
+            if _normalize(option.text) not in known and self._title_share(option.text, pages) > 0:
+                # What counts is what the phrase means, not how often it occurs.
+                score = ONE_TITLE_SCORE * min(1.0, self._index.quality_factor(candidate.key))
+                found.append(replace(option, score=round(score, 9)))
+        return found[:_MAX_COMPARED]
+
+    def _mean_meaning(self, pages: IntArray) -> IntArray | None:
+        """The mean vector of the pages; None when most of them have none by the model of the encoder."""
+        if self._encoder is None:
+            return None
+        found = [self._corpus.pages[int(i)].meaning for i in pages]
+        vectors = [page.vector for page in found if page.vector and page.model == self._encoder.model]
+        return mean_vector(vectors) if len(vectors) >= MIN_VECTOR_SHARE * len(pages) else None
 
     def _title_share(self, text: str, pages: IntArray) -> float:
         """The share of `pages` whose titles contain at least half of the words of `text`."""
         return sum(1 for i in pages if supports_label(text, self._corpus.pages[int(i)].title)) / len(pages)
 
     def _titles_with(self, text: str, pages: IntArray) -> set[int]:
-        return {int(i) for i in pages if supports_label(text, self._corpus.pages[int(i)].title)}
+        """The pages whose titles contain all words of `text`, Korean ones also inside compounds (고정금리)."""
+        words = [stem(word.lower()) for word in find_words(text)]
+        found = set()
+        for i in pages.tolist():
+            title = self._corpus.pages[i].title.lower()
+            title_words = {stem(word) for word in find_words(title)}
+            if all(word in title_words or (not word.isascii() and word in title) for word in words):
+                found.add(i)
+        return found
 
     def _is_korean(self, pages: IntArray) -> bool:
         """Whether most pages are in Korean, or their titles are mostly in Hangul."""
@@ -158,7 +258,12 @@ class TopicLabeler:
         if not usable:
             return ""
         best = usable[0]
-        if is_subtopic or (best.is_proper_name and best.coverage >= MIN_NAME_COVERAGE):
+        has_name = len(pages) >= MIN_NAMED_PAGES and any(_is_main_name(option) for option in usable[:8])
+        if (
+            is_subtopic
+            or (not has_name and self._names_the_subject(best, pages))
+            or (best.is_proper_name and best.coverage >= MIN_NAME_COVERAGE)
+        ):
             return best.text
         combined = "" if best.is_proper_name else self._combined_with_name(best, usable[1:8])
         is_weak = best.coverage < MIN_SINGLE_COVERAGE or (best.score < CONFIDENT_SCORE and " " not in best.text)
@@ -168,15 +273,23 @@ class TopicLabeler:
             dividing = [
                 other
                 for other in usable[1:6]
-                if (also := self._titles_with(other.text, pages)) - covered and covered - also
+                if (other.meaning is None or other.meaning >= RELATED_LABEL)
+                and (also := self._titles_with(other.text, pages)) - covered
+                and covered - also
             ]
             combined = self._combined_with_phrase(best, dividing)
         return combined or best.text
+
+    def _names_the_subject(self, option: _LabelOption, pages: IntArray) -> bool:
+        """Whether nothing needs to be added to a label: it is what the pages are about, and their titles say so."""
+        is_near = option.meaning is not None and option.meaning >= NEAR_LABEL
+        return is_near and self._title_share(option.text, pages) >= MIN_TITLE_SHARE
 
     def _combined_with_name(self, best: _LabelOption, others: Sequence[_LabelOption]) -> str:
         """A common noun made specific by a name that many pages use: "GIMP · Image"."""
         for name in others:
             is_common_name = name.is_proper_name and name.coverage >= MIN_NAME_COVERAGE
+            is_common_name &= _is_main_name(name) or name.meaning is None or name.meaning >= RELATED_LABEL
             if is_common_name and name.score >= 0.2 * best.score:
                 is_name_first = name.score >= 0.5 * best.score
                 joined = self._join_options(name, best) if is_name_first else self._join_options(best, name)
@@ -197,7 +310,9 @@ class TopicLabeler:
         first_words, second_words = (set(_WORDS.findall(option.text.casefold())) for option in (first, second))
         languages = {hangul_share(option.text) > 0.5 for option in (first, second) if not option.is_proper_name}
         joined = f"{first.text} · {second.text}"
-        if first_words & second_words or len(languages) > 1:
+        letters = [_letters(option.text) for option in (first, second)]
+        is_repeated = letters[0] in letters[1] or letters[1] in letters[0]
+        if first_words & second_words or is_repeated or len(languages) > 1:
             return ""
         return joined if _is_short_enough(joined) and self._is_unused(joined) else ""
 
@@ -218,6 +333,11 @@ class TopicLabeler:
             phrases = [phrase for phrase in phrases if phrase in titles[0]] + [titles[0]]
             titles = phrases[:1]
         choices = [titles[0], *phrases, *hosts] if len(pages) == 1 else [*phrases, *titles, *hosts]
+        if len(pages) == 1 and options and not is_whole and options[0].meaning is not None:
+            # A title that is too long ends in the middle of a phrase: what it is about says more.
+            clause = _first_clause(self._corpus.core_titles[int(pages[0])])
+            near = [_format_label(option.text) for option in options if (option.meaning or 0.0) >= NEAR_LABEL]
+            choices = [*([clause] if clause else []), *near, *choices]
         for choice in choices:
             if choice and self._is_unused(choice):
                 return choice
@@ -310,6 +430,15 @@ class TopicLabeler:
         return _normalize(label) not in self._used_labels
 
 
+def _is_main_name(option: _LabelOption) -> bool:
+    return option.is_proper_name and option.coverage >= MAIN_NAME_COVERAGE
+
+
+def _meaning_factor(nearness: float) -> float:
+    share = min(1.0, max(0.0, nearness - UNRELATED_LABEL) / (SUBJECT_LABEL - UNRELATED_LABEL))
+    return MEANING_FLOOR + (1 - MEANING_FLOOR) * share
+
+
 def clean_site_name(name: str) -> str:
     """A site's name without version numbers and words such as "documentation"; empty when no name is left.
 
@@ -333,6 +462,18 @@ def title_label(title: str) -> str:
     while words and (words[-1].lower() in _TRAILING_FUNCTION_WORDS or not any(map(str.isalnum, words[-1]))):
         words.pop()
     return shorten(" ".join(words).rstrip(" ,;:-–—·|/("), MAX_TOPIC_CHARS)
+
+
+_KOREAN_ENDING = re.compile(r"[가-힣]{2}[가을를은는에의도서면고냐까요다지]$")
+_CLAUSE_END = re.compile(r"[,:?!;—–|…(]|\s-\s")
+
+
+def _first_clause(title: str) -> str:
+    """The words of a title before the first sign that ends a clause; empty when they are too many for a label."""
+    text = strip_markup(title)
+    first = _CLAUSE_END.split(text, maxsplit=1)[0].strip(" .·")
+    words = first.split()
+    return first if 2 <= len(words) <= MAX_TOPIC_WORDS and _is_short_enough(first) else ""
 
 
 def _first_words(text: str) -> str:
@@ -369,6 +510,11 @@ def _is_short_enough(text: str) -> bool:
         and (num_unspaced <= MAX_UNSPACED_CHARS or len(find_words(text)) <= MAX_TOPIC_WORDS)
         and num_unspaced <= 2 * MAX_UNSPACED_CHARS
     )
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone: "e-bike" and "Ebike" are one word."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _normalize(text: str) -> str:

@@ -70,15 +70,22 @@ class PhraseIndex:
         return tuple(self.corpus.lexicon.label_terms[term] for term in _term_ids(key))
 
     def candidates(
-        self, pages: IntArray, *, rivals: IntArray, korean: bool, avoid: frozenset[str], limit: int = 40
+        self,
+        pages: IntArray,
+        *,
+        rivals: IntArray,
+        korean: bool,
+        avoid: frozenset[str],
+        limit: int = 40,
+        min_pages: int = 2,
     ) -> list[PhraseCandidate]:
         """Up to `limit` phrases that could name the group `pages`, best first.
 
         A good phrase is common on `pages`, rare on the other pages of `rivals`, and occurs in titles. Latin phrases
         score lower if `korean`. `avoid` holds the words of the parent topic's label, and is empty for a topic; phrases
-        with these words score lower.
+        with these words score lower. `min_pages` of the pages have the phrase.
         """
-        found, score, coverage, in_title = self._phrase_scores(pages, rivals)
+        found, score, coverage, in_title = self._phrase_scores(pages, rivals, min_pages)
         # Pages of a sub-topic are often chapters, which are named in titles; a topic may be named by what all say.
         is_on_most_pages = (coverage >= 0.75) & (not avoid)
         score *= np.where(in_title | is_on_most_pages, 1.0, 0.7)
@@ -99,7 +106,7 @@ class PhraseIndex:
         return candidates[:limit]
 
     def _phrase_scores(
-        self, pages: IntArray, rivals: IntArray
+        self, pages: IntArray, rivals: IntArray, min_pages: int
     ) -> tuple[IntArray, FloatArray, FloatArray, NDArray[np.bool_]]:
         """The phrases that `pages` have in common, as positions in `keys`.
 
@@ -117,7 +124,7 @@ class PhraseIndex:
         count_inside = np.bincount(self._key[here], weights=self._count[here], minlength=num_keys)
         pages_outside = np.bincount(self._key[is_outside[self._page]], minlength=num_keys)
         titles = np.bincount(self._title_key[is_inside[self._title_page]], minlength=num_keys)
-        is_common = (pages_inside >= min(2, num_pages)) & ((titles > 0) | (pages_inside >= 0.34 * num_pages))
+        is_common = (pages_inside >= min(min_pages, num_pages)) & ((titles > 0) | (pages_inside >= 0.34 * num_pages))
         found = np.nonzero(is_common)[0]
         coverage = pages_inside[found] / num_pages
         coverage_outside = pages_outside[found] / max(1, int(is_outside.sum()))

@@ -29,6 +29,7 @@ from cluster.mindmap.pages.evidence import content_words, describe_topic, label_
 from cluster.mindmap.pages.features import PageFeatures, count_sentences, default_page_label, without_notices
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.reading_order import in_reading_order
+from cluster.mindmap.text.meaning import SentenceEncoder
 from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importance
 from models.text import collapse_whitespace, shorten, strip_markup
 
@@ -55,12 +56,17 @@ class _Grouping:
 
 
 def build_outline(
-    features: Sequence[PageFeatures], *, title: str | None = None, language: str | None = None
+    features: Sequence[PageFeatures],
+    *,
+    title: str | None = None,
+    language: str | None = None,
+    encoder: SentenceEncoder | None = None,
 ) -> Outline:
     """The outline of one session. The same pages give the same outline, whatever order they arrive in.
 
     `title` is the user's own title and is kept. Generated sentences are in the language of most pages; for a session
-    in mixed languages in `language` ("ko" or "en"), the user's. Never raises for unusual pages: a page that cannot be
+    in mixed languages in `language` ("ko" or "en"), the user's. `encoder` is the one that made the vectors of the
+    pages; with it labels are chosen by meaning, too. Never raises for unusual pages: a page that cannot be
     placed is excluded with a reason.
     """
     ordered = in_reading_order(_without_duplicates(features))
@@ -89,7 +95,7 @@ def build_outline(
     grouping = _find_grouping(corpus, similarity, affinity, site, visit_order)
     annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
-    topics = _label_topics(corpus, index, grouping, [annotation.importance for annotation in annotations])
+    topics = _label_topics(corpus, index, grouping, encoder, [annotation.importance for annotation in annotations])
     topics = _with_search_queries(topics, corpus, ordered)
     page_of = {page.page_id: page for page in pages}
     return Outline(
@@ -219,10 +225,14 @@ def _page_keywords(corpus: Corpus) -> list[tuple[str, ...]]:
 
 
 def _label_topics(
-    corpus: Corpus, index: PhraseIndex, grouping: _Grouping, importances: Sequence[Importance]
+    corpus: Corpus,
+    index: PhraseIndex,
+    grouping: _Grouping,
+    encoder: SentenceEncoder | None,
+    importances: Sequence[Importance],
 ) -> list[OutlineTopic]:
     """The topics with labels, sub-topics, descriptions and evidence. Topics choose their labels before sub-topics."""
-    labeler = TopicLabeler(index)
+    labeler = TopicLabeler(index, encoder)
     all_pages = np.arange(len(corpus.pages))
     members = grouping.members()
     labels = [labeler.label(pages, rivals=all_pages) for pages in members]

@@ -150,3 +150,26 @@ def vector_cosines(vectors: Sequence[bytes]) -> FloatArray:
     cosines: FloatArray = np.maximum(products / np.maximum(norms[:, None] * norms[None, :], 1e-12), 0.0)
     np.fill_diagonal(cosines, 0.0)
     return cosines
+
+
+#: Means of vectors are multiples of this share of a unit vector, so that cosines are sums of whole numbers.
+_MEAN_LEVELS = 1024.0
+
+
+def mean_vector(vectors: Sequence[bytes]) -> NDArray[np.int64]:
+    """The mean of the directions of `vectors`, none of them empty, for `mean_cosine`."""
+    total = np.zeros(DIMENSIONS)
+    for vector in sorted(vectors):
+        numbers = np.frombuffer(vector, dtype=np.int8).astype(np.int64)
+        total += np.round(numbers * (_MEAN_LEVELS / np.sqrt(int((numbers * numbers).sum()))))
+    mean: NDArray[np.int64] = np.round(total / len(vectors)).astype(np.int64)
+    return mean
+
+
+def mean_cosine(vector: bytes, mean: NDArray[np.int64]) -> float:
+    """The cosine of a vector and a mean, to three decimals; 0 for an empty vector."""
+    if len(vector) != DIMENSIONS:
+        return 0.0
+    numbers = np.frombuffer(vector, dtype=np.int8).astype(np.int64)
+    squares = int((numbers * numbers).sum()) * int((mean * mean).sum())
+    return round(int((numbers * mean).sum()) / squares**0.5, 3) if squares else 0.0

@@ -61,6 +61,17 @@ _ENGLISH = split_words(
 
 STOP_WORDS = frozenset(_ENGLISH)
 
+#: Words of titles about anything; a sub-topic is never called by them alone.
+FILLER_WORDS = frozenset(
+    split_words(
+        """
+    day days week weeks hour hours minute minutes month months year years late big small good bad new old cheap cheapest
+    first last long short thing things way ways tip tips review reviews comparison difference
+    추천 비교 후기 정리 만에 개월 이유 차이 방법 순서 종류 가격 기록 처음 입문 질문 하루 이틀 사용기 총정리
+    """
+    )
+)
+
 #: Words that may be part of a label but are too general to be one.
 GENERIC_WORDS = frozenset(
     split_words(

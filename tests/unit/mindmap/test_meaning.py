@@ -13,7 +13,7 @@ from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.map_exam.report import score_session
-from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, exam_sessions, subjects
+from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, FLAVOURS, exam_sessions, subjects
 
 _FLAVOURS = {flavour.name: flavour for flavour in FLAVOURS}
 
@@ -84,3 +84,21 @@ def test_the_growing_map_of_the_api_process_never_loads_the_encoder(monkeypatch:
     live = LiveMap()
     live.add_pages([_page(i, f"https://a.example/{i}", f"Sourdough bread {i}") for i in range(6)])
     assert live.document.coverage.on_map == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("beekeeping", "Bees"), ("rome-trip", "Rome"), ("kotlin-coroutines", "Kotlin"), ("pilates-ko", "필라테스")],
+)
+def test_a_topic_is_called_by_its_subject_even_if_few_titles_say_it(name: str, label: str) -> None:
+    chosen = [s for s in subjects(DEVELOPMENT_2) if s.name in (name, "sleep-apnea", "moving-ko")]
+    pages = [_page(i, p.url, p.title, p.text) for i, p in enumerate(p for s in chosen for p in s.pages)]
+    assert label in [node.label for node in build_map(pages).nodes if node.type == "topic"]
+
+
+def test_the_words_of_a_shop_or_of_an_interface_are_no_label() -> None:
+    houseplants = next(subject for subject in subjects(DEVELOPMENT) if subject.name == "houseplants")
+    pages = [_page(i, page.url, page.title, page.text) for i, page in enumerate(houseplants.pages)]
+    labels = [node.label for node in build_map(pages).nodes if node.type == "topic"]
+    assert labels
+    assert not {"Leaf & Light", "Upvotes", "Sort"} & set(labels)
