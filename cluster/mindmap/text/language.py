@@ -20,6 +20,15 @@ _FINAL_SIGN = regex.compile(rf"[\p{{Sentence_Break=STerm}}\p{{Sentence_Break=ATe
 #: Thai and Lao have no full stop: a blank separates their sentences, and sometimes clauses.
 _BLANK_ENDS = regex.compile(r"(?<=[\p{Thai}\p{Lao}]) +(?=[\p{Thai}\p{Lao}])")
 _MAX_UNDIVIDED_CHARS, _MIN_CLAUSE_CHARS = 120, 40
+#: A full stop after these words ends no sentence: before a name, before a number, before a lower-case word.
+_BEFORE_NAMES = frozenset("dr mr mrs ms prof st sr sra srta mme mlle hr fr dott sig проф св".split())  # noqa: SIM905
+_BEFORE_NUMBERS = frozenset(
+    "fig figs eq eqs no nos nr art abb kap tab vol ch sec pp p cap n núm nº рис табл см стр ст гл".split()  # noqa: SIM905
+)
+_BEFORE_LOWER_CASE = frozenset(
+    "etc vs cf ca approx bzw usw vgl ggf evtl incl inkl resp al ed eds tel max min т д п".split()  # noqa: SIM905
+)
+_MAX_ABBREVIATION_CHARS = 8
 
 
 def split_sentences(line: str) -> Iterator[str]:
@@ -41,8 +50,24 @@ def is_complete_sentence(sentence: str) -> bool:
 
 def _sentence_ends(line: str) -> Iterator[int]:
     for match in _SENTENCE_END.finditer(line):
-        yield match.end()
+        if line[match.start()] != "." or not _is_abbreviation(line, match.start(), match.end()):
+            yield match.end()
     yield len(line)
+
+
+def _is_abbreviation(line: str, stop: int, end: int) -> bool:
+    """Whether the full stop at `stop` belongs to an abbreviation; the next word begins at `end`."""
+    first = line.rfind(" ", max(0, stop - _MAX_ABBREVIATION_CHARS), stop) + 1
+    if end >= len(line) or (not first and stop > _MAX_ABBREVIATION_CHARS):
+        return False
+    word = line[first:stop].lstrip("([\"'„“«").casefold()
+    if word in _BEFORE_NAMES:
+        return True
+    if line[end].isdigit():
+        return word in _BEFORE_NUMBERS
+    # "e.g.", "z.B.", "т.е.", "U.S." are letters with full stops.
+    letters = word.split(".") if "." in word else ()
+    return line[end].islower() and (word in _BEFORE_LOWER_CASE or (bool(letters) and all(len(x) < 3 for x in letters)))
 
 
 def _split_clauses(sentence: str) -> Iterator[str]:

@@ -178,6 +178,16 @@ def test_words_of_further_scripts(text: str, words: list[str]) -> None:
         ("هذا أول؟ هذا ثان.", 2),
         ("ეს ერთია. ეს ორია.", 2),
         ("See example.com for more. Then go.", 2),
+        ("Dr. Smith went. He left.", 2),
+        ("See Fig. 3 and Eq. 2 for more. Next.", 2),
+        ("Use a chart, e.g. this one. That helps.", 2),
+        ("Nehmen Sie z.B. das hier. Und dann.", 2),
+        ("Течение, т.е. это. И то.", 2),
+        ("El Sr. López vino. Se fue.", 2),
+        ("U.S. policy changed. Then it did not.", 2),
+        ("He lives in the U.S. She does not.", 2),
+        ("It is plan B. Then comes C.", 2),
+        ("The answer is no. Next.", 2),
     ],
 )
 def test_sentences_of_further_scripts(text: str, count: int) -> None:
