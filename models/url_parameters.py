@@ -85,10 +85,9 @@ def looks_random(value: str) -> bool:
     if "%" in value:
         value = unquote(value)
     core = value.rstrip("=")
-    has_digit = any(char.isdigit() for char in core)
-    has_letter = any(char.isalpha() for char in core)
-    if len(core) < _MIN_RANDOM_CHARS or not has_letter or " " in core:
+    if len(core) < _MIN_RANDOM_CHARS or " " in core or not any(map(str.isalpha, core)):
         return False
+    has_digit = any(map(str.isdigit, core))
     if _HEX.match(core):
         return has_digit and len(core.replace("-", "")) >= _MIN_RANDOM_CHARS
     in_words = sum(len(run) for run in _WORD_RUN.findall(core))

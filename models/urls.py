@@ -123,16 +123,22 @@ def page_url(url: str) -> str:
     if not netloc.isascii():
         netloc = _ascii_host(netloc)
     if query:
-        query = _identifying_pairs(query, split.hostname or "", path)
+        query = _identifying_pairs(query, host_name(split), path)
     if fragment and "?" in fragment:
         route, _, route_query = fragment.partition("?")
-        route_query = _identifying_pairs(route_query, split.hostname or "", route)
+        route_query = _identifying_pairs(route_query, host_name(split), route)
         fragment = f"{route}?{route_query}" if route_query else route
     if scheme and netloc and not fragment:
         # As `urlunsplit` does it, in a third of the time.
         base = f"{scheme}://{netloc}{path}"
         return _one_spelling(f"{base}?{query}" if query else base)
     return _one_spelling(urlunsplit((scheme, netloc, path, query, fragment)))
+
+
+def host_name(parts: SplitResult) -> str:
+    """The lower-case host. Most addresses have nothing else beside it, and `hostname` is slow to find it."""
+    netloc = parts.netloc
+    return (parts.hostname or "") if "@" in netloc or ":" in netloc or "[" in netloc else netloc.lower()
 
 
 def _ascii_host(netloc: str) -> str:

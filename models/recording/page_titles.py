@@ -183,6 +183,8 @@ def title_of_page(visits: Sequence[TitledVisit], texts: Sequence[str]) -> str:
     The title that came with the text: of the visits that have most of it, the title whose words it contains. Without
     text the last title. A title of a challenge, an error or a loading page is chosen only if there is no other.
     """
+    if len(visits) == 1:
+        return _heading_instead(visits[0].title, texts[0]) if visits[0].title else ""
     titled = [(visit.title, text) for visit, text in zip(visits, texts, strict=True) if visit.title]
     if len(titled) == 1:
         return _heading_instead(*titled[0])

@@ -28,7 +28,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from models.recording import late_titles
@@ -37,7 +37,7 @@ from models.recording.page_titles import is_interim_title, without_counters
 from models.recording.timeline import Timeline, VisitRecord
 from models.url_parameters import RULES
 from models.url_secrets import REDACTED
-from models.urls import page_url, split_url
+from models.urls import host_name, page_url, split_url
 
 _ALIASES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), form) for pattern, form in RULES["aliases"]
@@ -159,9 +159,6 @@ def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
             continue
         spellings.setdefault(address.spelling, []).append(page)
         positions.setdefault(address.loose, []).append(page)
-        if page.content_keys and not page.is_routed:
-            for title in page.written_titles:
-                same_texts.setdefault(f"{address.rough}\n{title}", []).append(page)
         if has_routes:
             scrolled.setdefault(address.unnumbered, []).append(page)
         if has_canonicals:
@@ -169,6 +166,10 @@ def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
             names = {other.loose for other in named if other is not None and other.host == address.host}
             for loose in names | {address.loose}:
                 canonicals.setdefault(loose, []).append(page)
+    for title, titled in _by_title(pages).items():
+        for page in titled:
+            if (address := _Address.of(page.url)) is not None:
+                same_texts.setdefault(f"{address.rough}\n{title}", []).append(page)
     shared = [(why, key, group) for why in groups for key, group in groups[why].items() if len(group) > 1]
     return {
         (why, key): group
@@ -178,8 +179,23 @@ def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Address:
+def _by_title(pages: Iterable[_Page]) -> dict[str, list[_Page]]:
+    """The loaded pages that have a text, by title: two or more for each."""
+    first: dict[str, _Page] = {}
+    shared: dict[str, list[_Page]] = {}
+    for page in pages:
+        if page.content_keys and not page.is_routed:
+            for title in page.written_titles:
+                if title in shared:
+                    shared[title].append(page)
+                elif title in first:
+                    shared[title] = [first[title], page]
+                else:
+                    first[title] = page
+    return shared
+
+
+class _Address(NamedTuple):
     """The keys of one address: pages with equal keys may be one."""
 
     host: str
@@ -207,7 +223,7 @@ class _Address:
     @lru_cache(maxsize=4096)
     def of(url: str) -> _Address | None:
         parts = split_url(page_url(url))
-        host = (parts.hostname or "").rstrip(".") if parts is not None else ""
+        host = host_name(parts).rstrip(".") if parts is not None else ""
         if parts is None or parts.scheme not in ("http", "https") or not host or len(host) > _MAX_HOST_CHARS:
             return None
         if not host.isascii():

@@ -592,6 +592,9 @@ def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[Capt
             highlights_of_page.setdefault(highlight.page_id, []).append(highlight.text)
     pages = []
     for page, visits in visits_of_page.items():
+        if len(visits) == 1:
+            pages.append(_page_of_visit(page, visits[0], contents, highlights_of_page))
+            continue
         texts = [contents.get(visit.content_key or "", "") for visit in visits]
         addresses = dict.fromkeys(page_url(visit.url) for visit in visits)
         pages.append(
@@ -609,6 +612,25 @@ def captured_pages(timeline: Timeline, contents: Mapping[str, str]) -> list[Capt
             )
         )
     return pages
+
+
+def _page_of_visit(
+    page: str, visit: VisitRecord, contents: Mapping[str, str], highlights_of_page: Mapping[str, Sequence[str]]
+) -> CapturedPage:
+    """The page of one visit, as most are."""
+    text = contents.get(visit.content_key or "", "")
+    return CapturedPage(
+        page_id=page,
+        url=page_url(visit.url),
+        title=title_of_page((visit,), (text,)),
+        text=text,
+        dwell_ms=visit.dwell_ms,
+        max_scroll_depth=visit.max_scroll_depth,
+        highlights=tuple(highlights_of_page.get(page, ())),
+        visited_at_ms=(visit.started_ms,),
+        visit_order=(visit.ordinal,),
+        former_ids=tuple(_former_ids(page, (visit,))),
+    )
 
 
 def _text_of_page(visits: Sequence[VisitRecord], texts: Sequence[str]) -> str:
