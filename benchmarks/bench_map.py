@@ -1,13 +1,16 @@
 """`make bench-map`: from Stop to a finished map, through the whole product.
 
-Replays every sample session and a synthetic one of 500 pages with their texts. Prints one JSON object per session:
-`pages`, `stop_to_map_s`, `stages_s` (from the server's progress events) and `peak_rss_mb`, the largest memory of any
-process that generates maps.
+Replays every sample session and a synthetic one of 500 pages with their texts. A user reads for some time before Stop,
+and meanwhile the server prepares the map: Stop comes when it has nothing left to prepare (with `--at-once`: right after
+the last event). Prints one JSON object per session: `pages`, `prepared_pages`, `stop_to_map_s`, `pure_s`, the time of
+the pipeline alone on the same pages in this process, `ratio_to_pure`, `stages_s` (from the server's progress events)
+and `peak_rss_mb`, the largest memory of any process that generates maps.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import threading
 import time
@@ -19,8 +22,17 @@ from typing import Any
 
 import httpx2
 import psutil
+import psycopg
 
+from benchmarks.machine import machine
+from cluster.jobs.worker import KEEP_READY_PERIOD_S
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
+from cluster.mindmap.text.meaning import encoder_model, sentence_encoder
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
+from models.recording.page_vectors import load_vectors
+from models.recording.timeline_store import load_pages
 from models.urls import page_url
 from tests.support.product import Product
 
@@ -83,14 +95,40 @@ def peak_memory() -> Iterator[list[float]]:
         sampler.join()
 
 
-def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
+async def _prepared(dsn: str, session_id: uuid.UUID, timeout_s: float = 120.0) -> int:
+    """The number of prepared pages of a recording, once it has not grown for three passes of the server."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        count, since, began = 0, time.monotonic(), time.monotonic()
+        while time.monotonic() - since < 3 * KEEP_READY_PERIOD_S and time.monotonic() - began < timeout_s:
+            known = len(await load_vectors(connection, [session_id], encoder_model()))
+            if known != count:
+                count, since = known, time.monotonic()
+            await asyncio.sleep(1.0)
+        return count
+
+
+async def _pure_s(dsn: str, session_id: uuid.UUID, user_id: uuid.UUID) -> float:
+    """Seconds of the pipeline on the session's pages, with the encoder, in this process."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        _, pages = await load_pages(connection, session_id, user_id)
+    encoder = sentence_encoder()
+    began = time.perf_counter()
+    outline = build_outline([page_features(page, encoder) for page in pages])
+    compose_document(outline, pages, provider="local", session_title=None)
+    return time.perf_counter() - began
+
+
+def measure(running: Product, events: list[dict[str, Any]], *, at_once: bool = False) -> dict[str, Any]:
     """Record a session, stop it, and wait for its map. Raises `SystemExit` if there is none."""
+    dsn = running.settings.database.postgres_dsn
     with httpx2.Client(base_url=running.origin, timeout=120.0, trust_env=False) as client:
         recorder = ReplayClient(client)
         recorder.sign_up(f"{uuid.uuid4().hex}@bench.local", uuid.uuid4().hex)
         session = recorder.call("start", "POST", "/v1/sessions/start")["session"]["id"]
         moved = shift_to_end_at(events, int(time.time() * 1000))
         recorder.send(session, moved, repeat_batch=-1, on_progress=lambda *_: None)
+        session_id, user_id = uuid.UUID(session), uuid.UUID(recorder.call("me", "GET", "/v1/auth/me")["user"]["id"])
+        num_prepared = 0 if at_once else asyncio.run(_prepared(dsn, session_id))
         timings: dict[str, float] = {}
         with peak_memory() as peak:
             started_at = time.perf_counter()
@@ -105,10 +143,14 @@ def measure(running: Product, events: list[dict[str, Any]]) -> dict[str, Any]:
             raise SystemExit(f"no map: {mindmap}")
         data = mindmap["data"]
         pages = sum(n["type"] == "page" for n in data["nodes"]) + len(data["left_out"])
+        pure_s = asyncio.run(_pure_s(dsn, session_id, user_id))
         return {
             "pages": pages,
+            "prepared_pages": num_prepared,
             "topics": sum(n["type"] == "topic" for n in data["nodes"]),
             "stop_to_map_s": round(seconds, 3),
+            "pure_s": round(pure_s, 3),
+            "ratio_to_pure": round(seconds / pure_s, 2),
             "stages_s": {k: round(v / 1e3, 3) for k, v in timings.items()},
             "peak_rss_mb": round(peak[0], 1),
         }
@@ -118,13 +160,15 @@ def main() -> None:
     """Start a local server, measure, and stop it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=500, help="size of the synthetic session")
+    parser.add_argument("--at-once", action="store_true", help="stop immediately after the last event")
     arguments = parser.parse_args()
+    print(json.dumps({"machine": machine()}), flush=True)
     with Product() as running:
-        measure(running, read_session_file(sorted(SAMPLES.glob("*.events.json"))[0]))  # warm-up
+        measure(running, read_session_file(sorted(SAMPLES.glob("*.events.json"))[0]), at_once=True)  # warm-up
         for file in sorted(SAMPLES.glob("*.events.json")):
-            result = measure(running, read_session_file(file))
+            result = measure(running, read_session_file(file), at_once=arguments.at_once)
             print(json.dumps({"session": file.name.removesuffix(".events.json"), **result}), flush=True)
-        result = measure(running, synthetic(arguments.pages))
+        result = measure(running, synthetic(arguments.pages), at_once=arguments.at_once)
         print(json.dumps({"session": f"synthetic-{arguments.pages}", **result}), flush=True)
 
 

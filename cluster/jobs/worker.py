@@ -22,6 +22,7 @@ from cluster.jobs.usage_warnings import UsageWarnings
 from cluster.mail.queue import MailQueue
 from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
+from cluster.maps.preparation import RecordingPreparer
 from cluster.maps.tasks import RayMapTasks
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
@@ -47,9 +48,9 @@ RECONNECT_WAIT_S = 0.5
 #: The Ray workers for maps start this long after the replica: earlier they would compete with the API for CPUs while
 #: the first users wait for it.
 WARM_UP_DELAY_S = 5.0
-#: How often the worker looks for open recordings, and uses the Ray workers for maps while there is one. A local Ray
-#: ends such workers after a minute without a task (`launch.ray_environment.single_node_environment`).
-KEEP_WARM_PERIOD_S = 20.0
+#: How often the worker looks for open recordings, prepares their maps, and uses the Ray workers for maps while there is
+#: one. A local Ray ends such workers after a minute without a task (`launch.ray_environment.single_node_environment`).
+KEEP_READY_PERIOD_S = 10.0
 #: A recording that has been open for longer without a pause may be forgotten; no user waits for its map.
 OPEN_RECORDING_AGE = timedelta(hours=4)
 
@@ -79,7 +80,7 @@ class JobWorker:
         warm_ups: list[asyncio.Task[None]] = []
         if MAPS in self._queues:
             warm_ups = [
-                asyncio.create_task(_keep_warm(pool, map_tasks.warm_up)),
+                asyncio.create_task(_keep_ready(pool, map_tasks.warm_up, RecordingPreparer(pool, map_tasks).prepare)),
                 asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
             ]
         try:
@@ -160,16 +161,21 @@ def _customer_sync(settings: Settings, pool: AsyncConnectionPool[Any], mail_queu
     return CustomerSync(pool, gateway, mail_queue, settings.server.origin)
 
 
-async def _keep_warm(pool: AsyncConnectionPool[Any], warm_up: Callable[[], Awaitable[None]]) -> None:
-    """Call `warm_up` soon, and every `KEEP_WARM_PERIOD_S` while a user records."""
+async def _keep_ready(
+    pool: AsyncConnectionPool[Any],
+    warm_up: Callable[[], Awaitable[None]],
+    prepare: Callable[[timedelta], Awaitable[int]],
+) -> None:
+    """Call `warm_up` soon, and both every `KEEP_READY_PERIOD_S` while a user records."""
     await asyncio.sleep(WARM_UP_DELAY_S)
     await warm_up()
     while True:
-        await asyncio.sleep(KEEP_WARM_PERIOD_S)
+        await asyncio.sleep(KEEP_READY_PERIOD_S)
         try:
             async with pool.connection() as connection:
                 is_recording = await has_open_recording(connection, OPEN_RECORDING_AGE)
             if is_recording:
                 await warm_up()
+                await prepare(OPEN_RECORDING_AGE)
         except Exception as error:  # without PostgreSQL or Ray the next map only takes longer
-            log.info("warm_up_failed", error=type(error).__name__)
+            log.info("preparation_failed", error=type(error).__name__)

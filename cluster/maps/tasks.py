@@ -21,7 +21,7 @@ from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
-from cluster.mindmap.text.meaning import StoredVectors, encoder_model
+from cluster.mindmap.text.meaning import PageVector, StoredVectors, encoder_model
 from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
@@ -51,6 +51,12 @@ def _features_step(
         # A task runs in a worker process: the API process never loads the encoder.
         encoder = StoredVectors(vectors) if encoder_model() else None
         return [page_features(page, encoder) for page in pages]
+
+
+def _vectors_step(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageVector]:
+    with _logged("page_vectors_made", context, num_pages=len(pages)):
+        encoder = StoredVectors({}) if encoder_model() else None
+        return [page_features(page, encoder).meaning for page in pages]
 
 
 def _outline_step(
@@ -108,6 +114,14 @@ class MapTasks(ABC):
         features_of_chunks = await asyncio.gather(*(extract(chunk) for chunk in chunks))
         return [features for chunk in features_of_chunks for features in chunk]
 
+    async def make_vectors(self, pages: Sequence[CapturedPage]) -> list[PageVector]:
+        """What the pages are about, in order; without a vector where the encoder does not know the language."""
+        vectors: list[PageVector] = []
+        # One task at a time: users who have pressed Stop wait for the other CPUs.
+        for i in range(0, len(pages), PAGES_PER_TASK):
+            vectors += await self.run_step(_vectors_step, list(pages[i : i + PAGES_PER_TASK]))
+        return vectors
+
     async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
         """Topics, subtopics and excluded pages."""
         outline: Outline = await self.run_step(_outline_step, features, title, language)
@@ -135,7 +149,8 @@ class RayMapTasks(MapTasks):
         # Ray runs a task again on another worker when its process dies.
         defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
         self._remote_steps: dict[Callable[..., Any], Any] = {
-            step: ray.remote(step).options(**defaults) for step in (_features_step, _outline_step, _compose_step)
+            step: ray.remote(step).options(**defaults)
+            for step in (_features_step, _vectors_step, _outline_step, _compose_step)
         }
 
     async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:

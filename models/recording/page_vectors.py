@@ -1,4 +1,4 @@
-"""Vectors of what the pages of a session are about, stored when its first map is made and reused by later maps.
+"""Vectors of what the pages of a session are about, stored while it is recorded and reused by its maps.
 
 A vector belongs to a text and to a model: a page with another title or text, or another version of the model, gets a
 new one. Functions use the caller's transaction and do not commit.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ForeignKey
@@ -33,6 +34,23 @@ SAVE_VECTORS: Final = """
         SET text_key = excluded.text_key, model = excluded.model, vector = excluded.vector
         WHERE (page_vectors.text_key, page_vectors.model, page_vectors.vector)
             IS DISTINCT FROM (excluded.text_key, excluded.model, excluded.vector)
+"""
+# By the number of texts: most pages have one.
+FIND_UNPREPARED_RECORDINGS: Final = """
+    SELECT s.id, s.user_id, t.num_texts FROM browsing_sessions s
+    CROSS JOIN LATERAL (SELECT count(DISTINCT content_key) AS num_texts FROM events WHERE session_id = s.id) t
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS num_vectors FROM page_vectors WHERE session_id = s.id AND model = %(model)s
+    ) v
+    WHERE s.status = 'recording' AND s.deleted_at IS NULL AND s.updated_at > now() - %(age)s::interval
+        AND t.num_texts >= v.num_vectors + %(min_new)s
+    ORDER BY t.num_texts - v.num_vectors DESC, s.id LIMIT 500
+"""
+TRY_LOCK_PREPARATION: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('page_vectors.preparation', 0))"
+# Events are stored under the same lock mode and do not wait. Stop, deletion and forgetting do.
+LOCK_OPEN_RECORDING: Final = """
+    SELECT 1 FROM browsing_sessions
+    WHERE id = %(session_id)s AND status IN ('recording', 'paused') AND deleted_at IS NULL FOR SHARE
 """
 
 
@@ -82,6 +100,15 @@ async def save_vectors(connection: Connection, session_id: uuid.UUID, vectors: I
     await connection.execute(
         DELETE_OTHER_VECTORS, {"session_id": session_id, "page_ids": [row.page_id for row in rows]}
     )
+    await _write_vectors(connection, session_id, rows)
+
+
+async def add_vectors(connection: Connection, session_id: uuid.UUID, vectors: Iterable[StoredVector]) -> None:
+    """Store `vectors` beside those of the session's other pages. Safe to repeat. See `save_vectors` for the lock."""
+    await _write_vectors(connection, session_id, sorted(vectors, key=lambda vector: vector.page_id))
+
+
+async def _write_vectors(connection: Connection, session_id: uuid.UUID, rows: Sequence[StoredVector]) -> None:
     await connection.execute(
         SAVE_VECTORS,
         {
@@ -92,3 +119,33 @@ async def save_vectors(connection: Connection, session_id: uuid.UUID, vectors: I
             "vectors": [row.vector for row in rows],
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class UnpreparedRecording:
+    """An open recording that has more texts than vectors."""
+
+    session_id: uuid.UUID
+    user_id: uuid.UUID
+    num_texts: int
+
+
+async def find_unprepared_recordings(
+    connection: Connection, model: str, age: timedelta, min_new: int
+) -> list[UnpreparedRecording]:
+    """Open recordings of the last `age` with at least `min_new` texts more than vectors of `model`; most first."""
+    cursor = await connection.execute(FIND_UNPREPARED_RECORDINGS, {"model": model, "age": age, "min_new": min_new})
+    return [UnpreparedRecording(*row) for row in await cursor.fetchall()]
+
+
+async def try_lock_preparation(connection: Connection) -> bool:
+    """Whether this transaction may prepare recordings: until it ends, no other may."""
+    cursor = await connection.execute(TRY_LOCK_PREPARATION)
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def lock_open_recording(connection: Connection, session_id: uuid.UUID) -> bool:
+    """Lock the session's row in shared mode; False when it is deleted or no longer open."""
+    cursor = await connection.execute(LOCK_OPEN_RECORDING, {"session_id": session_id})
+    return await cursor.fetchone() is not None

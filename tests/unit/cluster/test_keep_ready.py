@@ -21,6 +21,7 @@ async def test_the_processes_are_used_while_a_user_records(monkeypatch: pytest.M
     """Once at the start, never while no user records, and again after an error of the database."""
     answers: list[bool | Exception] = [False, True, True, OSError("no database"), False, True]
     num_uses, uses_at_question = 0, []
+    num_prepared: list[int] = []
     finished = asyncio.Event()
 
     async def has_open_recording(connection: Any, age: Any) -> bool:
@@ -37,11 +38,16 @@ async def test_the_processes_are_used_while_a_user_records(monkeypatch: pytest.M
         nonlocal num_uses
         num_uses += 1
 
+    async def prepare(age: Any) -> int:
+        num_prepared.append(num_uses)
+        return 0
+
     monkeypatch.setattr(worker, "WARM_UP_DELAY_S", 0.0)
-    monkeypatch.setattr(worker, "KEEP_WARM_PERIOD_S", 0.0)
+    monkeypatch.setattr(worker, "KEEP_READY_PERIOD_S", 0.0)
     monkeypatch.setattr(worker, "has_open_recording", has_open_recording)
     pool: Any = _Pool()
-    keeping = asyncio.create_task(worker._keep_warm(pool, warm_up))
+    keeping = asyncio.create_task(worker._keep_ready(pool, warm_up, prepare))
     await asyncio.wait_for(finished.wait(), timeout=30)
     keeping.cancel()
     assert uses_at_question == [1, 1, 2, 3, 3, 3, 4]
+    assert num_prepared == [2, 3, 4]
