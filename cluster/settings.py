@@ -411,6 +411,14 @@ class PrivacySettings(_Group):
         ge=0,
         le=365,
     )
+    raw_event_retention_days: int | None = _setting(
+        "TRAILMIND_RAW_EVENT_RETENTION_DAYS",
+        None,
+        "Days after the end of a session for which its raw events (clicks, scrolls, changes of tabs) are stored; "
+        "unset: as long as the session. Its timeline, texts and map stay.",
+        ge=1,
+        le=3650,
+    )
     account_deletion_delay_s: int = _setting(
         "TRAILMIND_ACCOUNT_DELETION_DELAY_S",
         7 * _DAY_S,

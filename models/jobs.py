@@ -41,6 +41,7 @@ SEND_MAIL = "mails.send"
 #: In a queue of its own, because workers of the previous version do not know it.
 REPORT_SESSION = "mails.report_session"
 DELETE_EXPIRED_ROWS = "accounts.delete_expired_rows"
+DELETE_OLD_EVENTS = "sessions.delete_raw_events"
 CLOSE_ABANDONED = "sessions.close_abandoned"
 ENFORCE_RETENTION = "sessions.enforce_retention"
 ERASE_ACCOUNTS = "accounts.erase"

@@ -36,6 +36,7 @@ _Task = Annotated[
         "sessions.purge",
         "sessions.enforce_retention",
         "sessions.close_abandoned",
+        "sessions.delete_raw_events",
         "accounts.erase",
         "accounts.delete_expired_rows",
         "ai.release_expired_reservations",

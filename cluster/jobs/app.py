@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
@@ -20,6 +20,7 @@ from cluster.billing.reconciliation import reconcile
 from cluster.billing.sync import CustomerSync
 from cluster.jobs.maintenance import (
     close_abandoned_sessions,
+    delete_old_raw_events,
     erase_due_accounts,
     purge_session,
     requeue_stalled_jobs,
@@ -44,6 +45,7 @@ from models.jobs import (
     CLOSE_BILLING,
     DELETE_EXPIRED_ROWS,
     DELETE_FAILED_MAILS,
+    DELETE_OLD_EVENTS,
     ENFORCE_RETENTION,
     ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
@@ -86,6 +88,8 @@ class JobResources:
     mail_queue: MailQueue | None = None
     idle_timeout_s: float = 24 * 3600.0
     ai_text_retention_days: int = 30
+    #: None: events stay as long as their session.
+    raw_event_retention_days: int | None = None
     account_deletion_delay_s: float = 7 * 86400.0
     retention: RetentionEnforcer | None = None
     #: None without a Stripe key.
@@ -264,6 +268,14 @@ async def delete_expired(context: JobContext, timestamp: int) -> None:
     log.info("expired_rows_deleted", num_rows=sum(counts.values()))
 
 
+async def delete_raw_events(context: JobContext, timestamp: int) -> None:
+    """Delete the raw events of sessions that ended longer ago than the operator keeps them."""
+    resources = _resources(context)
+    if resources.raw_event_retention_days is not None:
+        age = timedelta(days=resources.raw_event_retention_days)
+        log.info("raw_events_deleted", num_sessions=await delete_old_raw_events(resources.pool, age))
+
+
 async def delete_old_failed_mails(context: JobContext, timestamp: int) -> None:
     """Delete the jobs of mails that could not be sent."""
     async with _resources(context).pool.connection() as connection:
@@ -319,5 +331,6 @@ PERIODIC_TASKS: tuple[PeriodicTask, ...] = (
     PeriodicTask(RECONCILE_BILLING, "37 * * * *", reconcile_billing, BILLING),
     # In a queue that workers of the previous version do not take jobs from.
     PeriodicTask(DELETE_EXPIRED_ROWS, "47 3 * * *", delete_expired, REPORTS),
+    PeriodicTask(DELETE_OLD_EVENTS, "7 4 * * *", delete_raw_events, REPORTS),
     PeriodicTask(DELETE_FAILED_MAILS, "27 * * * *", delete_old_failed_mails),
 )

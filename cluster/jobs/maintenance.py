@@ -34,6 +34,7 @@ from models.lifecycle.interrupted_maps import (
     resume_map,
 )
 from models.lifecycle.purge import delete_session_rows
+from models.lifecycle.raw_events import delete_raw_events, sessions_with_old_events
 from models.lifecycle.state import discard_empty_session, fail_joint_map
 
 log = structlog.get_logger("jobs")
@@ -96,6 +97,21 @@ async def erase_due_accounts(
                 await mail_queue.mailer.erase_sent(user_id)
             log.info("account_erased", num_rows=sum(counts.values()))
     return num_erased
+
+
+async def delete_old_raw_events(pool: AsyncConnectionPool[Any], age: timedelta) -> int:
+    """Delete the raw events of sessions that ended longer ago than `age`; return of how many sessions.
+
+    Each session has its own transaction; one that cannot be read does not delay the others.
+    """
+    async with pool.connection() as connection:
+        session_ids = await sessions_with_old_events(connection, age)
+    num_sessions = 0
+    for session_id in session_ids:
+        with _isolated("raw_events_not_deleted", session_id=str(session_id)):
+            async with pool.connection() as connection, connection.transaction():
+                num_sessions += await delete_raw_events(connection, session_id, age) > 0
+    return num_sessions
 
 
 async def close_abandoned_sessions(pool: AsyncConnectionPool[Any], idle_timeout_s: float) -> int:

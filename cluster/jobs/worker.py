@@ -146,6 +146,7 @@ def _job_resources(
         mail_queue=mail_queue,
         idle_timeout_s=settings.recording.idle_timeout_s,
         ai_text_retention_days=settings.privacy.ai_text_retention_days,
+        raw_event_retention_days=settings.privacy.raw_event_retention_days,
         account_deletion_delay_s=settings.privacy.account_deletion_delay_s,
         retention=retention if settings.retention_enabled else None,
         billing=_customer_sync(settings, pool, mail_queue),

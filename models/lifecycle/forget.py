@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,8 +22,10 @@ from models.errors import Conflict, NotFound
 from models.jobs import delete_jobs_of_session, enqueue_map, enqueue_purge
 from models.lifecycle.state import begin_map, invalidate_joint_maps
 from models.mindmap.joint_version_store import delete_joint_versions_of_session
-from models.recording.forgetting import ForgetTarget, plan_forgetting
+from models.recording.forgetting import ForgetTarget, plan_forgetting, timeline_without
 from models.recording.payloads import encode_payload
+from models.recording.timeline import Timeline
+from models.recording.timeline_snapshots import load_snapshot, save_snapshot
 from models.recording.timeline_store import from_epoch_ms, load_events, load_timeline, save_timeline
 
 # Deleted sessions too: one may be restored. In id order, as all writers that lock several sessions.
@@ -36,6 +38,8 @@ LOCK_SESSIONS_TO_FORGET: Final = """
             v.page_id = %(page_id)s
             OR v.url ILIKE '%%' || %(domain)s || '%%'
             OR (v.started_at < %(until)s AND coalesce(v.ended_at, v.started_at) >= %(since)s)))
+        OR EXISTS (SELECT FROM timeline_snapshots t WHERE t.session_id = s.id AND
+            t.document ILIKE '%%' || %(domain)s || '%%')
         OR EXISTS (SELECT FROM events e WHERE e.session_id = s.id AND (
             e.payload ILIKE '%%' || %(domain)s || '%%'
             OR (e.occurred_at >= %(since)s AND e.occurred_at < %(until)s))))
@@ -53,6 +57,8 @@ DELETE_UNUSED_CONTENTS: Final = """
     DELETE FROM page_contents c WHERE c.user_id = %(user_id)s AND c.content_key = ANY(%(keys)s::uuid[])
         AND NOT EXISTS (SELECT FROM events e JOIN browsing_sessions s ON s.id = e.session_id
             WHERE s.user_id = %(user_id)s AND e.content_key = c.content_key)
+        AND NOT EXISTS (SELECT FROM timeline_snapshots t JOIN browsing_sessions s ON s.id = t.session_id
+            JOIN visits v ON v.session_id = s.id WHERE s.user_id = %(user_id)s AND v.content_key = c.content_key)
     RETURNING octet_length(c.text)
 """
 COUNT_DERIVED_ROWS: Final = """
@@ -154,8 +160,10 @@ async def _forget_in(
     is_deleted: bool,
 ) -> bool:
     timeline = await load_timeline(connection, session_id)
+    snapshot = await load_snapshot(connection, session_id)
+    rest_of_snapshot = timeline_without(timeline, target) if snapshot is not None else None
     plan = plan_forgetting(await load_events(connection, session_id), timeline, target)
-    if not plan.deleted and not plan.rewritten:
+    if rest_of_snapshot is None and (snapshot is not None or not (plan.deleted or plan.rewritten)):
         return False
     values = {"session_id": session_id, "user_id": user_id}
     before = await (await connection.execute(COUNT_DERIVED_ROWS, values)).fetchone()
@@ -163,6 +171,8 @@ async def _forget_in(
     counts["mindmap_versions"] += before[0]
     counts["mindmap_edits"] += before[1]
     counts["visits"] += plan.num_visits
+    if snapshot is not None and rest_of_snapshot is not None:
+        await save_snapshot(connection, session_id, snapshot.with_timeline(rest_of_snapshot))
     await _delete_events(connection, user_id, session_id, sorted(plan.deleted), counts)
     for key, fields in plan.rewritten.items():
         row = {"session_id": session_id, "key": uuid.UUID(key), "payload": encode_payload(fields)}
@@ -184,6 +194,8 @@ async def _forget_in(
     await connection.execute(FORGET_DESCRIPTION, values)
     rest = await load_timeline(connection, session_id)
     await save_timeline(connection, session_id, rest)
+    if snapshot is not None:
+        await _delete_texts_without_events(connection, user_id, timeline, counts)
     counts["highlights"] += before[2] - len(rest.highlights)
     if is_deleted:
         # Its purge waits. If it is restored before, its user requests the map.
@@ -205,6 +217,22 @@ async def delete_model_texts(connection: Connection, session_id: uuid.UUID) -> N
     await connection.execute(DELETE_CACHED_ANSWERS, {"session_id": session_id})
 
 
+async def delete_unused_contents(connection: Connection, user_id: uuid.UUID, keys: Set[uuid.UUID]) -> list[int]:
+    """Delete those of these page texts that no session of the user needs any more; returns their bytes."""
+    values = {"user_id": user_id, "keys": list(keys)}
+    return [row[0] for row in await (await connection.execute(DELETE_UNUSED_CONTENTS, values)).fetchall()]
+
+
+async def _delete_texts_without_events(
+    connection: Connection, user_id: uuid.UUID, before: Timeline, counts: Counter[str]
+) -> None:
+    """Delete the texts of a session without events that its visits do not name any more."""
+    keys = {uuid.UUID(visit.content_key) for visit in before.visits if visit.content_key}
+    texts = await delete_unused_contents(connection, user_id, keys)
+    counts["page_contents"] += len(texts)
+    await add_stored_bytes(connection, {user_id: -sum(size + ROW_BYTES for size in texts)})
+
+
 async def _delete_events(
     connection: Connection, user_id: uuid.UUID, session_id: uuid.UUID, keys: Sequence[str], counts: Counter[str]
 ) -> None:
@@ -213,11 +241,8 @@ async def _delete_events(
             DELETE_EVENTS_BY_KEY, {"session_id": session_id, "keys": [uuid.UUID(key) for key in keys]}
         )
     ).fetchall()
-    content_keys = list({key for _, key in deleted if key is not None})
-    texts = await (
-        await connection.execute(DELETE_UNUSED_CONTENTS, {"user_id": user_id, "keys": content_keys})
-    ).fetchall()
+    texts = await delete_unused_contents(connection, user_id, {key for _, key in deleted if key is not None})
     counts["events"] += len(deleted)
     counts["page_contents"] += len(texts)
-    num_bytes = sum(size + ROW_BYTES for size, _ in deleted) + sum(size + ROW_BYTES for (size,) in texts)
+    num_bytes = sum(size + ROW_BYTES for size, _ in deleted) + sum(size + ROW_BYTES for size in texts)
     await add_stored_bytes(connection, {user_id: -num_bytes})

@@ -19,14 +19,20 @@ LOCK_DELETED_SESSION: Final = """
         AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.user_id = s.user_id) FOR UPDATE
 """
 
-# Page texts are stored once per user and content; other sessions may refer to the same text.
+# Page texts are stored once per user and content; other sessions may refer to the same text, by their events or, if
+# those were deleted, by their visits.
 DELETE_UNSHARED_CONTENTS: Final = """
     DELETE FROM page_contents c WHERE c.user_id = %(user_id)s
         AND c.content_key IN (
-            SELECT content_key FROM events WHERE session_id = %(session_id)s AND content_key IS NOT NULL)
+            SELECT content_key FROM events WHERE session_id = %(session_id)s AND content_key IS NOT NULL
+            UNION SELECT content_key FROM visits WHERE session_id = %(session_id)s AND content_key IS NOT NULL)
         AND NOT EXISTS (
             SELECT FROM events e JOIN browsing_sessions s ON s.id = e.session_id
             WHERE s.user_id = %(user_id)s AND s.id <> %(session_id)s AND e.content_key = c.content_key)
+        AND NOT EXISTS (
+            SELECT FROM timeline_snapshots t JOIN browsing_sessions s ON s.id = t.session_id
+            JOIN visits v ON v.session_id = s.id
+            WHERE s.user_id = %(user_id)s AND s.id <> %(session_id)s AND v.content_key = c.content_key)
     RETURNING octet_length(c.text)
 """
 

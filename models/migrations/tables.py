@@ -24,4 +24,5 @@ import models.recording.browsing_sessions
 import models.recording.events
 import models.recording.page_vectors
 import models.recording.shard_map
+import models.recording.timeline_snapshots
 import models.search.index

@@ -7,11 +7,12 @@ forgotten: a page names the one that led to it, and a client may send a title be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from models.recording.attention import VisitOrigin
 from models.recording.timeline import Timeline, TimelineEvent, VisitRecord
-from models.urls import host_of, page_id
+from models.urls import host_of, page_id, url_hash
 
 #: Shorter titles ("Home") stand on many pages: they are no trace of one.
 _MIN_TITLE_CHARS = 8
@@ -80,6 +81,54 @@ def plan_forgetting(events: Iterable[TimelineEvent], timeline: Timeline, target:
         if fields != event.fields:
             rewritten[event.key] = fields
     return ForgetPlan(frozenset(deleted), rewritten, len(forgotten))
+
+
+def timeline_without(timeline: Timeline, target: ForgetTarget) -> Timeline | None:
+    """The timeline of a session without events after `target` is forgotten; None when it has nothing of it."""
+    forgotten = [visit for visit in timeline.visits if target.covers_visit(visit)]
+    kept = [visit for visit in timeline.visits if not target.covers_visit(visit)]
+    traces = _Traces.of(forgotten, kept, target)
+    gone = {visit.key for visit in forgotten}
+    visits: list[VisitRecord] = []
+    seen: set[str] = set()
+    for visit in kept:
+        visits.append(
+            replace(
+                visit,
+                ordinal=len(visits),
+                is_revisit=visit.page_id in seen,
+                title=None if visit.title and traces.is_forgotten(visit.title) else visit.title,
+                canonical=None if visit.canonical and traces.is_forgotten(visit.canonical) else visit.canonical,
+                origin=_origin_without(visit.origin, gone, traces),
+            )
+        )
+        seen.add(visit.page_id)
+    highlights = tuple(
+        h
+        for h in timeline.highlights
+        if not target.covers_moment(h.occurred_ms)
+        and h.visit_key not in gone
+        and not (h.url and traces.is_forgotten(h.url))
+    )
+    rest = replace(
+        timeline,
+        visits=tuple(visits),
+        highlights=highlights,
+        away=tuple(span for span in timeline.away if not target.covers_moment(span.started_ms)),
+        num_events=timeline.num_events - len(forgotten) - (len(timeline.highlights) - len(highlights)),
+        num_page_visits=len(visits),
+        num_highlights=len(highlights),
+        num_unique_urls=len({url_hash(visit.url) for visit in visits}),
+        dwell_ms=sum(visit.dwell_ms for visit in visits),
+    )
+    is_unchanged = not forgotten and (rest.visits, rest.highlights) == (timeline.visits, timeline.highlights)
+    return None if is_unchanged else rest
+
+
+def _origin_without(origin: VisitOrigin | None, gone: set[str], traces: _Traces) -> VisitOrigin | None:
+    if origin is None or origin.visit_key in gone or (origin.referrer and traces.is_forgotten(origin.referrer)):
+        return None
+    return origin
 
 
 def _names_of(events: Sequence[TimelineEvent], keys: set[str]) -> frozenset[str]:

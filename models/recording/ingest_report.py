@@ -9,6 +9,9 @@ from typing import Final
 
 from models.database import Connection
 
+#: Gaps that a report lists at most.
+MAX_GAPS: Final = 1000
+
 COUNT_EVENTS_BY_TYPE: Final = """
     SELECT type, count(*), min(occurred_at), max(occurred_at) FROM events
     WHERE session_id = %(session_id)s GROUP BY type ORDER BY count(*) DESC, type

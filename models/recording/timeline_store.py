@@ -16,6 +16,7 @@ from models.recording.pages import CapturedPage
 from models.recording.payloads import UNREADABLE, decode_payload
 from models.recording.same_pages import needed_content_keys, reconcile
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
+from models.recording.timeline_snapshots import load_snapshot
 
 log = structlog.get_logger("recording")
 
@@ -142,12 +143,15 @@ async def load_span(connection: Connection, session_id: uuid.UUID) -> SessionSpa
 
 
 async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeline:
-    """The session's timeline, computed from its events. Raises LookupError when the session does not exist.
+    """The session's timeline, computed from its events, or as it was stored when they were deleted.
 
-    Reads the texts only of pages that may be one page at several addresses.
+    Raises LookupError when the session does not exist. Reads the texts only of pages that may be one page at several
+    addresses.
     """
     cursor = await connection.execute(READ_EVENTS, {"session_id": session_id})
     rows = await cursor.fetchall()
+    if not rows and (snapshot := await load_snapshot(connection, session_id)) is not None:
+        return snapshot.timeline
     span = await load_span(connection, session_id)
     is_large = len(rows) > _INLINE_EVENTS
     timeline = await asyncio.to_thread(_timeline_of_rows, rows, span) if is_large else _timeline_of_rows(rows, span)

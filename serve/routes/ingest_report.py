@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.recording.browsing_sessions import owned_session, parse_session_id
-from models.recording.ingest_report import load_ingest_report
+from models.recording.ingest_report import MAX_GAPS, load_ingest_report
+from models.recording.timeline_snapshots import load_snapshot
 from models.schemas.ingest_report import ErrorPages, Gap, InvalidReason, ReceiptEnvelope, ReceiptReply
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["events"])
-MAX_GAPS, MAX_TYPES = 1000, 100
+MAX_TYPES = 100
 
 
 @router.get("/receipt", response_model_exclude_none=True)
@@ -20,7 +21,8 @@ async def receipt(session_id: str, user_id: CurrentUserId, db: DbSession, connec
     An excluded event leaves only the name of the rule: neither its address nor its text was stored.
     """
     session = await owned_session(db, parse_session_id(session_id), user_id)
-    report = await load_ingest_report(connection, session.id, max_gaps=MAX_GAPS)
+    snapshot = await load_snapshot(connection, session.id)
+    report = snapshot.report if snapshot else await load_ingest_report(connection, session.id, max_gaps=MAX_GAPS)
     num_stored = sum(report.stored_by_type.values())
     num_excluded, num_invalid = sum(report.excluded_by_reason.values()), sum(report.invalid_by_reason.values())
     return ReceiptEnvelope(

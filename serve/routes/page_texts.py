@@ -8,6 +8,7 @@ from models.database import Connection
 from models.errors import NotFound
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.recording.timeline import build_timeline, captured_pages
+from models.recording.timeline_snapshots import load_snapshot, page_details
 from models.recording.timeline_store import from_epoch_ms, load_contents, load_events, load_span
 from models.schemas.page_texts import MarkedPassage, PageTextReply
 from serve.dependencies import CurrentUserId, DbConnection, DbSession
@@ -27,7 +28,8 @@ async def read_page(
 async def page_text(connection: Connection, session: BrowsingSession, page_id: str) -> PageTextReply:
     """The captured text of a page of the session. Raises NotFound."""
     events = await load_events(connection, session.id)
-    timeline = build_timeline(events, await load_span(connection, session.id))
+    snapshot = await load_snapshot(connection, session.id)
+    timeline = snapshot.timeline if snapshot else build_timeline(events, await load_span(connection, session.id))
     visits = [visit for visit in timeline.visits if visit.page_id == page_id]
     if not visits:
         raise NotFound("the session has no such page")
@@ -35,16 +37,16 @@ async def page_text(connection: Connection, session: BrowsingSession, page_id: s
     contents = await load_contents(connection, session.user_id, keys)
     (page,) = (each for each in captured_pages(timeline, contents) if each.page_id == page_id)
     visit_keys = {visit.key for visit in visits}
-    metadata = [event for event in events if event.key in visit_keys]
-    language = next((value for event in metadata if isinstance(value := event.get("language"), str)), None)
+    known = snapshot.details if snapshot else page_details(events, visit_keys)
+    details = [known[visit.key] for visit in visits if visit.key in known]
     return PageTextReply(
         page_id=page_id,
         url=page.url,
         title=page.title,
-        language=language[:35] if language else None,
+        language=next((each.language for each in details if each.language), None),
         first_visited_at=from_epoch_ms(visits[0].started_ms),
         text=page.text,
-        is_truncated=any(event.get("text_truncated") is True for event in metadata),
+        is_truncated=any(each.is_truncated for each in details),
         highlights=[
             MarkedPassage(
                 id=highlight.key,
