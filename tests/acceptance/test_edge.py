@@ -314,6 +314,8 @@ async def test_every_error_is_json_with_a_message(api: httpx2.AsyncClient, ann: 
         assert isinstance(answer.json()["error"]["code"], str)
         assert answer.headers["x-request-id"]
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("value", ["a\x00b", 5, ["x"], {"x": 1}, "x" * 201])

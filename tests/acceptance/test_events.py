@@ -418,6 +418,20 @@ async def test_an_event_too_large_without_its_page_text_is_invalid(ann: ApiUser)
     assert "256 KB" in reply["verdicts"][1]["reason"]
 
 
+async def test_an_event_nested_too_deep_is_invalid_and_those_beside_it_are_stored(ann: ApiUser) -> None:
+    session = await ann.start()
+    flat, deep = "[" * 60 + "]" * 60, "[" * 70 + "]" * 70
+    events = [
+        b'{"type":"page_visit","timestamp":%d,"url":"https://e.com/%d?token=1","extra":%s}'
+        % (T0 + i, i, extra.encode())
+        for i, extra in enumerate((flat, deep, "1"))
+    ]
+    body = b'{"events":[' + b",".join(events) + b"]}"
+    reply = await ann.ok("POST", f"/v1/sessions/{session}/events", content=body)
+    assert [one["verdict"] for one in reply["verdicts"]] == ["stored", "invalid", "stored"]
+    assert reply["verdicts"][1]["reason"] == "nested deeper than 64 levels"
+
+
 async def test_an_unreadable_row_is_skipped_and_counted(ann: ApiUser, db: Db, worker: InProcessWorker) -> None:
     """Rows of earlier versions: every reader of the session works, and says how many events it lacks."""
     session = await ann.start()

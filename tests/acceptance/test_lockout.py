@@ -141,5 +141,5 @@ async def test_the_cookie_of_a_known_device_is_for_logins_only(settings: Setting
             "/v1/auth/signup", json={"email": f"{uuid.uuid4().hex}@t.local", "password": PASSWORD}
         )
     (cookie,) = [c for c in answer.headers.get_list("set-cookie") if c.startswith("trailmind_device=")]
-    for attribute in ("HttpOnly", "Secure", "SameSite=strict", "Path=/v1/auth"):
+    for attribute in ("HttpOnly", "Secure", "SameSite=strict", "Path=/v1/auth", "Max-Age=34560000"):
         assert attribute in cookie

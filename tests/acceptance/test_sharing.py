@@ -58,6 +58,7 @@ async def test_a_link_shows_the_selected_part(
         assert picture.status_code == 200
         assert picture.headers["content-type"] == "image/svg+xml"
         assert picture.headers["x-robots-tag"].startswith("noindex")
+        assert picture.headers["content-security-policy"].startswith("default-src 'none';")
         marked = [text for n in shown["mindmap"]["nodes"] for text in n["data"].get("highlights", [])]
         assert marked == (["the crust browns in a hot oven"] if passages else [])
         if not pages:
