@@ -25,6 +25,7 @@ from models.recording.ingest import IngestBatch
 from models.recording.shard_map import read_shard_map
 from telemetry.logs import bind_context, configure_logging
 from telemetry.ray_export import export_to_ray
+from telemetry.traces import configure_traces, span
 
 log = structlog.get_logger("shard")
 
@@ -48,6 +49,7 @@ class SessionBufferShard:
         dsn: str,
         limits: BufferLimits,
         log_level: str = "INFO",
+        traces_url: str | None = None,
         *,
         runs_in_ray: bool = True,
     ) -> None:
@@ -58,6 +60,7 @@ class SessionBufferShard:
         self._tasks: list[asyncio.Task[None]] = []
         if runs_in_ray:
             configure_logging(log_level)
+            configure_traces(traces_url)
             export_to_ray()
 
     async def append(self, batches: Sequence[IngestBatch]) -> list[BatchOutcome]:
@@ -72,7 +75,8 @@ class SessionBufferShard:
         Raises as `models.lifecycle.close_session` does.
         """
         bind_context(ids)
-        await self._postgres.close_session(session_id, user_id)
+        with span("session_stop", shard=self._index):
+            await self._postgres.close_session(session_id, user_id)
         log.info("session_stopped", session_id=str(session_id), shard=self._index)
 
     async def invalidate_user(self, user_id: uuid.UUID) -> None:
@@ -162,12 +166,18 @@ def shard_name(index: int) -> str:
 
 
 def get_or_start_shard(
-    index: int, num_shards: int, dsn: str, limits: BufferLimits, log_level: str = "INFO", **options: Any
+    index: int,
+    num_shards: int,
+    dsn: str,
+    limits: BufferLimits,
+    log_level: str = "INFO",
+    traces_url: str | None = None,
+    **options: Any,
 ) -> Any:
     """The handle of shard number `index`; starts the actor if there is none.
 
     `num_shards` is the default while the database has no shard map. `options` go to Ray (placement).
     """
     return get_or_start_actor(
-        SessionBufferShard, shard_name(index), index, num_shards, dsn, limits, log_level, **options
+        SessionBufferShard, shard_name(index), index, num_shards, dsn, limits, log_level, traces_url, **options
     )

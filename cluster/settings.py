@@ -627,6 +627,13 @@ class Settings(_Group):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "TRAILMIND_LOG_LEVEL", "INFO", "The lowest level that is logged."
     )
+    traces_url: str | None = _setting(
+        "TRAILMIND_TRACES_URL",
+        None,
+        "Where traces are sent by OTLP over HTTP, such as `http://alloy:4318/v1/traces`; unset: traces are off. "
+        "OpenTelemetry's `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose the share of traces.",
+        pattern=r"^https?://",
+    )
     server: ServerSettings = Field(default_factory=ServerSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     valkey: ValkeySettings = Field(default_factory=ValkeySettings)

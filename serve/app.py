@@ -66,6 +66,7 @@ from serve.routes import (
 from serve.state import open_state
 from telemetry.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS, REGISTRY
 from telemetry.ray_export import export_to_ray
+from telemetry.traces import stop_traces
 
 log = structlog.get_logger("serve")
 
@@ -85,6 +86,8 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         shard_map_task.cancel()
         await asyncio.wait([shard_map_task])
         await parts.close()
+        # The last spans; in a thread, because an address that does not answer takes seconds.
+        await asyncio.to_thread(stop_traces)
 
     app = FastAPI(
         title="Trailmind",

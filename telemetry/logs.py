@@ -40,6 +40,8 @@ class LogContext:
 
     ids: dict[str, Any]
     level: str
+    #: Where this process sends traces; see `telemetry.traces`.
+    traces_url: str | None = None
 
 
 def current_context_ids() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from procrastinate import JobContext
 
 from telemetry.logs import bind_context
 from telemetry.metrics import JOB_SECONDS, JOBS_FINISHED
+from telemetry.traces import span
 
 log = structlog.get_logger("jobs")
 
@@ -25,7 +26,8 @@ async def observe_job(run: Callable[[], Awaitable[Any]], context: JobContext, wo
     bind_context({"job_id": job.id, **{k: v for k, v in job.task_kwargs.items() if v is not None}})
     started_at, outcome = time.perf_counter(), "succeeded"
     try:
-        return await run()
+        with span("job", "job", task=job.task_name, attempt=job.attempts + 1):
+            return await run()
     except asyncio.CancelledError:
         outcome = "interrupted"
         raise

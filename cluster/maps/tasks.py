@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -26,6 +27,7 @@ from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from telemetry.logs import LogContext, export_log_context, import_log_context
+from telemetry.traces import configure_traces, span, traces_url
 
 log = structlog.get_logger("tasks")
 
@@ -38,8 +40,10 @@ MAX_TASKS_IN_FLIGHT = 8
 def _logged(event: str, context: LogContext | None, **facts: int) -> Iterator[None]:
     """Bind the log context of the request and the job, and log `event` with its duration when the block ends."""
     import_log_context(context)
+    configure_traces(context.traces_url if context is not None else None)
     began = time.perf_counter()
-    yield
+    with span(event, None, **facts):
+        yield
     if context is not None:
         log.info(event, took_ms=round((time.perf_counter() - began) * 1e3, 1), **facts)
 
@@ -155,7 +159,7 @@ class RayMapTasks(MapTasks):
 
     async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
         """See MapTasks. Raises Ray's errors too."""
-        return await self._remote_steps[step].remote(*arguments, export_log_context())
+        return await self._remote_steps[step].remote(*arguments, replace(export_log_context(), traces_url=traces_url()))
 
     async def warm_up(self) -> None:
         """Start worker processes on this node and import the pipeline in them: the first map does not wait for that.

@@ -35,6 +35,7 @@ def connect_shard(settings: Settings, index: int) -> Any:
         settings.database.postgres_dsn,
         buffer_limits(settings),
         settings.log_level,
+        settings.traces_url,
         **spread_options(settings, "state"),
     )
 

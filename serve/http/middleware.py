@@ -29,6 +29,7 @@ from models.errors import (
 )
 from models.recording.ingest import MAX_BODY_BYTES
 from serve.http.errors import error_response
+from telemetry.traces import span
 
 log = structlog.get_logger("serve")
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
@@ -114,12 +115,15 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         response = _Response(send, _bind_request_id(scope, headers), scope, self._headers)
         started_at = time.perf_counter()
-        try:
-            await self._respond(scope, headers, receive, response)
-        except Exception:
-            # Starlette sends the 500 and raises again for the server to log; our handler has logged it already.
-            if not response.is_started:
-                raise
+        with span("http_request", "request", method=scope["method"]) as request_span:
+            try:
+                await self._respond(scope, headers, receive, response)
+            except Exception:
+                # Starlette sends the 500 and raises again for the server to log; our handler has logged it already.
+                if not response.is_started:
+                    raise
+            finally:
+                request_span.set(route=getattr(scope.get("route"), "path", "unmatched"), status=response.status)
         self._record(scope, response.status, time.perf_counter() - started_at)
 
     async def _respond(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:

@@ -14,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
@@ -39,6 +40,7 @@ from models.recording.shard_map import ShardMap
 from serve.shard_router import ShardRouter
 from telemetry.logs import configure_logging
 from telemetry.metrics import REGISTRY
+from telemetry.traces import configure_traces, stop_traces
 from tests.support.billing import billing_world
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
@@ -211,11 +213,19 @@ async def test_calls_to_providers_are_counted(ann: ApiUser, pool: AsyncConnectio
     )
     before = REGISTRY.totals()
     choice, prompt = ModelTarget("openai", "gpt-5-mini"), Prompt("name it", "a page", "shape", {}, 100)
+    found = InMemorySpanExporter()
+    configure_traces("http://127.0.0.1:9/v1/traces", exporter=found)
     await caller.call(choice, "summarize", prompt, 1000)
     transport.error = ProviderDown("openai", "http_503")
     with pytest.raises(ProviderDown):
         await caller.call(choice, "summarize", prompt, 1000)
+    stop_traces()
     after = REGISTRY.totals()
+    calls = [dict(span.attributes or {}) for span in found.get_finished_spans()]
+    assert [call["trailmind.model"] for call in calls] == ["gpt-5-mini"] * 2
+    assert [call.get("trailmind.outcome") for call in calls] == ["ok", None]
+    assert calls[1]["trailmind.error"], "the name of the error's class"
+    assert "a page" not in str(calls)
 
     def moved(name: str, *labels: str) -> float:
         return after.get((name, labels), 0) - before.get((name, labels), 0)
@@ -405,6 +415,36 @@ async def test_one_request_id_in_all_logs_and_no_secret(
     written = output.out + output.err
     for secret in ("Planted page", "aunt", "planted.address", "planted-password", "plantedquery", ann.reply["token"]):
         assert secret not in written, secret
+
+
+async def test_a_stop_and_its_map_are_one_trace_without_text(
+    api: httpx2.AsyncClient, ann: ApiUser, worker: InProcessWorker
+) -> None:
+    """From the request through the job to the steps of the map; a call to a provider hangs on the job too."""
+    found = InMemorySpanExporter()
+    configure_traces("http://127.0.0.1:9/v1/traces", exporter=found)
+    try:
+        session = await ann.start()
+        text = "Private words to read. " * 30
+        await ann.send(session, [visit("https://example.com/private", title="Private title", content=text)])
+        headers = {"X-Request-ID": "traced-stop-1"}
+        (await ann.call("POST", f"/v1/sessions/{session}/stop", headers=headers)).raise_for_status()
+        await worker.run()
+    finally:
+        stop_traces()
+    spans = [
+        span
+        for span in found.get_finished_spans()
+        if dict(span.attributes or {}).get("trailmind.request_id") == "traced-stop-1"
+    ]
+    names = {span.name for span in spans}
+    assert {"http_request", "job", "page_features_extracted", "session_outlined"} <= names, names
+    assert len({span.context.trace_id for span in spans if span.context}) == 1
+    roots = [span for span in spans if span.parent is None]
+    assert [dict(root.attributes or {})["trailmind.route"] for root in roots] == ["/v1/sessions/{session_id}/stop"]
+    ids = {span.context.span_id for span in spans if span.context}
+    assert all(span.parent.span_id in ids for span in spans if span.parent), "every parent is in the trace"
+    assert "rivate" not in " ".join(span.to_json() for span in found.get_finished_spans())
 
 
 async def test_an_invalid_request_id_is_replaced(api: httpx2.AsyncClient) -> None:

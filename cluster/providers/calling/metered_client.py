@@ -36,6 +36,7 @@ from models import ai_calls
 from models.ai_calls import CallResult, NewCall
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
 from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
+from telemetry.traces import span
 
 log = structlog.get_logger("providers")
 
@@ -127,7 +128,11 @@ class MeteredClient:
             # From here on the request may have reached the provider: the quota counts it as used.
             outcome = CallOutcome("refused")
             self._permits.prefetch_next(target, max_tokens, permit)
-            response, outcome = await self._send(call_id, target, prompt, max_tokens)
+            with span(
+                "provider_call", provider=target.provider, model=target.model, operation=operation, call_id=str(call_id)
+            ) as call_span:
+                response, outcome = await self._send(call_id, target, prompt, max_tokens)
+                call_span.set(outcome=outcome.kind)
             return CompletedCall(self._pool, call_id, response)
         except _CallFailure as failure:
             outcome = failure.outcome
