@@ -8,7 +8,7 @@ import httpx2
 
 from models.schemas.status import AlertStatus
 
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 5.0
 _WATCHDOG = "TrailmindWatchdog"
 
 

@@ -38,7 +38,7 @@ from models.schemas.status import (
 from models.system_status import StoredBackup
 from models.table_checksums import READ_REVISION
 
-_CONNECT_TIMEOUT_S = 3
+_CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 10.0
 _LOW_DISK_SHARE = 0.1
 _LOW_DISK_BYTES = 2 * 1024**3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -81,7 +82,8 @@ def parts_of(output: str) -> dict[str, dict[str, Any]]:
 
 
 def add_worker(connection: psycopg.Connection[Any]) -> None:
-    connection.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    # An hour ahead, so that it counts as alive however slow the test is.
+    connection.execute("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '1 hour')")
 
 
 def add_jobs(connection: psycopg.Connection[Any], number: int, status: str, *, age: str = "1 second") -> None:
@@ -188,7 +190,7 @@ def test_what_needs_attention(environment: pytest.MonkeyPatch, migrated: str) ->
     assert parts["backup"]["problem"] == "backup_never"
     assert (parts["alerts"]["state"], parts["alerts"]["problem"]) == ("down", "alerts_firing")
     assert "CRITICAL  TrailmindCommitsFail" in text
-    assert "the oldest for 10 min" in text
+    assert re.search(r"101 wait, the oldest for \d+ min", text), text
 
 
 def test_attention_alone_has_an_exit_code_of_its_own(environment: pytest.MonkeyPatch, migrated: str) -> None:
