@@ -20,6 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from models.database import Connection
 from models.errors import BadRequest, NotFound
@@ -134,6 +135,18 @@ IS_JOB_WAITING: Final = """
     SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = %(queueing_lock)s AND status = 'todo')
 """
 
+# The request that finds its work queued already must not be lost in it: the waiting job gets the higher priority, the
+# earlier time and the stronger arguments of the two. Attempts that batch work has used up do not count for a person.
+STRENGTHEN_WAITING_JOB: Final = """
+    UPDATE procrastinate_jobs SET
+        attempts = CASE WHEN priority < %(priority)s::int THEN 0 ELSE attempts END,
+        priority = greatest(priority, %(priority)s::int),
+        scheduled_at = CASE WHEN scheduled_at IS NULL OR %(scheduled_at)s::timestamptz IS NULL THEN NULL
+            ELSE least(scheduled_at, %(scheduled_at)s::timestamptz) END,
+        args = args || %(stronger)s::jsonb
+    WHERE queueing_lock = %(queueing_lock)s AND status = 'todo'
+"""
+
 COUNT_JOBS_BY_PRIORITY: Final = """
     SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')), count(*) FILTER (WHERE status = 'failed')
     FROM procrastinate_jobs WHERE queue_name = %(queue)s AND priority = %(priority)s
@@ -168,12 +181,14 @@ async def enqueue(
     queueing_lock: str | None = None,
     priority: int = INTERACTIVE,
     delay_s: float | None = None,
+    stronger: Mapping[str, Any] = MappingProxyType({}),
     **arguments: Any,
 ) -> int | None:
     """Enqueue `task` as part of the transaction open on `connection`; return the job's id.
 
-    Returns None, and adds nothing, when a job with the same `queueing_lock` waits in the queue already. Jobs that share
-    a `lock` run one after another. `arguments` must be JSON values.
+    Returns None, and adds nothing, when a job with the same `queueing_lock` waits in the queue already. The waiting job
+    then has the higher priority and the earlier time of the two, and the arguments in `stronger`. Jobs that share a
+    `lock` run one after another. `arguments` must be JSON values.
     """
     job = Job(
         task_name=task,
@@ -184,12 +199,24 @@ async def enqueue(
         scheduled_at=datetime.now(UTC) + timedelta(seconds=delay_s) if delay_s else None,
         task_kwargs=arguments,
     )
-    try:
-        # A savepoint: the unique violation of the queueing lock must not abort the caller's transaction.
-        async with connection.transaction():
-            return (await JobManager(TransactionConnector(connection)).defer_job_async(job)).id
-    except AlreadyEnqueued:
-        return None
+    while True:
+        try:
+            # A savepoint: the unique violation of the queueing lock must not abort the caller's transaction.
+            async with connection.transaction():
+                return (await JobManager(TransactionConnector(connection)).defer_job_async(job)).id
+        except AlreadyEnqueued:
+            cursor = await connection.execute(
+                STRENGTHEN_WAITING_JOB,
+                {
+                    "queueing_lock": queueing_lock,
+                    "priority": priority,
+                    "scheduled_at": job.scheduled_at,
+                    "stronger": Jsonb(dict(stronger)),
+                },
+            )
+            if cursor.rowcount:
+                return None
+            # A worker has taken the waiting job in between, so there is room for another.
 
 
 async def enqueue_map(
@@ -197,8 +224,11 @@ async def enqueue_map(
 ) -> int | None:
     """Enqueue the generation of a session's map; `force` generates a version even if the input is unchanged.
 
-    Returns the job's id, None when it is queued already.
+    Returns the job's id, None when it is queued already: then the waiting job has the higher priority of the two, and
+    it is forced if either is.
     """
+    # The request's own id, so that one search in the logs shows the request, its job and the job's Ray tasks.
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
     return await enqueue(
         connection,
         GENERATE_MAP,
@@ -206,10 +236,10 @@ async def enqueue_map(
         lock=f"map:{session_id}",
         queueing_lock=f"map:{session_id}",
         priority=priority,
+        stronger={**({"force": True} if force else {}), **({"request_id": request_id} if request_id else {})},
         session_id=session_id,
         force=force,
-        # The request's own id, so that one search in the logs shows the request, its job and the job's Ray tasks.
-        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        request_id=request_id,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,18 @@ from cluster.jobs.worker_deployment import _import_in_new_thread
 from cluster.settings import Settings
 from models.errors import BadRequest, NotFound
 from models.jobs import (
+    BATCH,
+    INTERACTIVE,
     MAINTENANCE,
+    PREFERRED,
     PREVIOUS_QUEUES,
     PREVIOUS_TASK_NAMES,
     QUEUES,
     delete_dead_job,
     enqueue,
+    enqueue_joint_map,
+    enqueue_map,
+    enqueue_purge,
     retry_dead_job,
 )
 from tests.support.worker import InProcessWorker
@@ -82,6 +89,71 @@ async def test_a_queueing_lock_admits_one_waiting_job_and_keeps_the_transaction(
         cursor = await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.none' RETURNING id")
         assert await cursor.fetchall() == [(first,)]
     assert second is None
+
+
+async def waiting_maps(db: Db, session_id: str) -> list[tuple[Any, ...]]:
+    cursor = await db.execute(
+        "SELECT priority, (args ->> 'force')::bool, attempts, scheduled_at IS NULL FROM procrastinate_jobs"
+        " WHERE args ->> 'session_id' = %s AND status = 'todo'",
+        [session_id],
+    )
+    return await cursor.fetchall()
+
+
+async def test_a_person_overtakes_the_batch_job_that_waits_for_the_same_map(db: Db) -> None:
+    """Their priority and `force` replace those of the waiting job, which is due at once and has all its attempts."""
+    async with db.transaction(force_rollback=True):
+        session_id = str(uuid.uuid4())
+        job_id = await enqueue_map(db, session_id, priority=BATCH)
+        await db.execute(
+            "UPDATE procrastinate_jobs SET attempts = 3, scheduled_at = now() + interval '1 hour' WHERE id = %s",
+            [job_id],
+        )
+        assert await enqueue_map(db, session_id, force=True, priority=PREFERRED) is None
+        assert await waiting_maps(db, session_id) == [(PREFERRED, True, 0, True)]
+        assert await enqueue_map(db, session_id, priority=BATCH) is None
+        assert await waiting_maps(db, session_id) == [(PREFERRED, True, 0, True)], "the weaker request changes nothing"
+
+
+async def test_a_person_asks_again_while_the_batch_job_runs(db: Db) -> None:
+    async with db.transaction(force_rollback=True):
+        session_id = str(uuid.uuid4())
+        job_id = await enqueue_map(db, session_id, priority=BATCH)
+        await db.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", [job_id])
+        assert await enqueue_map(db, session_id, force=True) is not None
+        assert await waiting_maps(db, session_id) == [(INTERACTIVE, True, 0, True)]
+
+
+async def test_a_person_overtakes_a_joint_map_and_a_purge_that_wait(db: Db) -> None:
+    async with db.transaction(force_rollback=True):
+        work_id = str(uuid.uuid4())
+        for enqueue_work in (enqueue_joint_map, enqueue_purge):
+            await enqueue_work(db, work_id, priority=BATCH)
+            assert await enqueue_work(db, work_id, priority=INTERACTIVE) is None
+        cursor = await db.execute(
+            "SELECT priority FROM procrastinate_jobs WHERE args ->> 'map_id' = %(id)s OR args ->> 'session_id' = %(id)s",
+            {"id": work_id},
+        )
+        assert await cursor.fetchall() == [(INTERACTIVE,), (INTERACTIVE,)]
+
+
+async def test_a_purge_without_delay_brings_the_delayed_one_forward(db: Db) -> None:
+    async with db.transaction(force_rollback=True):
+        session_id = str(uuid.uuid4())
+        await enqueue_purge(db, session_id, delay_s=3600)
+        await enqueue_purge(db, session_id, delay_s=7200)
+        cursor = await db.execute(
+            "SELECT scheduled_at < now() + interval '90 minutes' FROM procrastinate_jobs"
+            " WHERE args ->> 'session_id' = %s",
+            [session_id],
+        )
+        assert await cursor.fetchall() == [(True,)], "the earlier time stays"
+        await enqueue_purge(db, session_id)
+        await enqueue_purge(db, session_id, delay_s=3600)
+        cursor = await db.execute(
+            "SELECT scheduled_at IS NULL FROM procrastinate_jobs WHERE args ->> 'session_id' = %s", [session_id]
+        )
+        assert await cursor.fetchall() == [(True,)], "a job that is due stays due"
 
 
 async def test_a_stalled_job_is_requeued_once_and_never_lost(
