@@ -131,7 +131,8 @@ async def test_a_person_overtakes_a_joint_map_and_a_purge_that_wait(db: Db) -> N
             await enqueue_work(db, work_id, priority=BATCH)
             assert await enqueue_work(db, work_id, priority=INTERACTIVE) is None
         cursor = await db.execute(
-            "SELECT priority FROM procrastinate_jobs WHERE args ->> 'map_id' = %(id)s OR args ->> 'session_id' = %(id)s",
+            "SELECT priority FROM procrastinate_jobs"
+            " WHERE args ->> 'map_id' = %(id)s OR args ->> 'session_id' = %(id)s",
             {"id": work_id},
         )
         assert await cursor.fetchall() == [(INTERACTIVE,), (INTERACTIVE,)]
