@@ -25,4 +25,5 @@ import models.recording.events
 import models.recording.page_vectors
 import models.recording.shard_map
 import models.recording.timeline_snapshots
+import models.runs.run_tables
 import models.search.index

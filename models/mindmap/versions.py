@@ -66,6 +66,10 @@ class MindmapVersion(Base):
     edit_reports: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"), default=list)
     #: The version that this one restored.
     restored_from: Mapped[int | None]
+    #: A version that a regeneration run has made and that was never shown; its user does not see it.
+    is_candidate: Mapped[bool] = mapped_column(server_default="false", default=False)
+    #: The version of the pipeline that made it; null for versions from before it was recorded.
+    pipeline_version: Mapped[int | None]
     #: Digest of the input of the generation; equal input is not generated twice.
     input_digest: Mapped[str]
     provider: Mapped[str]
