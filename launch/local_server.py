@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from cluster.settings import Settings, to_environment, with_changes
 from launch.haproxy_processes import haproxy_processes, kill_haproxy
+from launch.joined_cluster import address_file
 from launch.listening_port import check_port
 from launch.ray_environment import local_ray_environment, single_node_environment
 from launch.readiness import wait_until_ready
@@ -211,6 +212,11 @@ class LocalServer:
                 )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
+        # `trailmind regenerate` works in this cluster.
+        published = address_file(self.settings.data_dir)
+        published.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        published.write_text(untyped.get_runtime_context().gcs_address)
+        self._stack.callback(published.unlink, missing_ok=True)
         # Ray prints errors of workers on standard output, where they would corrupt the output of `--json`.
         redirect_worker_output(self._print_worker_output)
         # Ray's own handler aborts the process before it can stop what it started.

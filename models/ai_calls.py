@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, CreatedAt, UpdatedAt, UuidKey
@@ -64,11 +64,16 @@ class AiCall(Base):
         Index("ix_ai_calls_session_id", "session_id"),
         # Rows are written in the order of their time.
         Index("ix_ai_calls_started_at", "started_at", postgresql_using="brin"),
+        Index("ix_ai_calls_run_id", "run_id", postgresql_where=text("run_id IS NOT NULL")),
     )
 
     id: Mapped[UuidKey]
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     session_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="SET NULL"))
+    #: The regeneration run that pays for the call, and what it has set aside for it; null when the user pays.
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("map_runs.id", ondelete="SET NULL"))
+    reserved_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
+    reserved_micros: Mapped[int] = mapped_column(BigInteger, server_default="0", default=0)
     task_type: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str]
@@ -151,6 +156,28 @@ RESERVE_AND_RECORD_CALL: Final = (
     " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s)"
     " SELECT outcome, tokens_left, EXISTS (SELECT FROM call) FROM booked"
 )
+#: As above for a call that a regeneration run pays for; the caller holds the lock of the run's budget. A row only while
+#: session and account are active.
+RECORD_RUN_CALL: Final = (
+    "WITH call AS (INSERT INTO ai_calls (id, user_id, session_id, run_id, reserved_tokens, reserved_micros, task_type,"
+    " provider, model, status, started_at, num_chars, text_digest, num_redactions) SELECT %(call)s, u.id, s.id,"
+    " %(run)s, %(tokens)s, %(micros)s, %(task)s, %(provider)s, %(model)s, 'sent', clock_timestamp(), %(chars)s,"
+    " %(digest)s, %(redactions)s FROM browsing_sessions s, users u WHERE s.id = %(session)s AND s.deleted_at IS NULL"
+    " AND u.id = %(user)s AND u.status = 'active' RETURNING id, session_id),"
+    " kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
+    " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s) SELECT id FROM call"
+)
+COMPLETE_RUN_CALL: Final = (
+    "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
+    " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
+    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id)"
+    " UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id"
+)
+#: No ledger entry expires for these.
+MARK_RUN_CALLS_LOST: Final = (
+    "UPDATE ai_calls SET status = 'lost', error_code = 'caller_gone' WHERE run_id IS NOT NULL AND status = 'sent'"
+    " AND started_at < clock_timestamp() - make_interval(secs => %(lease_s)s)"
+)
 #: Completes the call, stores the response text and settles the reservation in one round trip.
 COMPLETE_CALL: Final = (
     "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
@@ -201,6 +228,9 @@ SAVE_CACHED_RESPONSE: Final = (
 COUNT_CACHED_DIGESTS: Final = (
     "SELECT count(DISTINCT digest) FROM ai_checkpoints WHERE user_id = %(user)s AND digest = ANY(%(digests)s)"
 )
+
+#: Seconds until a call of a run that has not ended is taken for lost: longer than it may wait for a permit and run.
+RUN_CALL_LEASE_S = 900.0
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 
@@ -258,6 +288,43 @@ class CallResult:
         return self.input_tokens + self.output_tokens
 
 
+@dataclass(frozen=True, slots=True)
+class RunCallScope:
+    """The run that pays for a call, and the session and its user that the call is made for."""
+
+    run_id: str
+    call_id: uuid.UUID
+    user_id: uuid.UUID
+    session_id: uuid.UUID
+
+
+def _call_parameters(call: NewCall) -> dict[str, Any]:
+    return {
+        "task": call.task_type,
+        "provider": call.provider,
+        "model": call.model,
+        "chars": len(call.sent),
+        "digest": blake2b(call.sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
+        "redactions": call.num_redactions,
+        "instructions": storable_text(call.instructions) if call.stores_texts else "",
+        "sent": storable_text(call.sent) if call.stores_texts else "",
+        "keeps": call.stores_texts,
+    }
+
+
+def _result_parameters(result: CallResult) -> dict[str, Any]:
+    return {
+        "request": (result.request_id or "")[:200] or None,
+        "latency": round(result.latency_s * 1000),
+        "input": result.input_tokens,
+        "output": result.output_tokens,
+        "cached": result.cached_tokens,
+        "reasoning": result.reasoning_tokens,
+        "cost": result.cost_micros,
+        "answer": storable_text(result.text) if result.text is not None else None,
+    }
+
+
 async def reserve_and_record_call(connection: Connection, reservation: Reservation, call: NewCall) -> bool:
     """Reserve tokens and record the call as `sent`; returns False when the session or the account was deleted.
 
@@ -271,15 +338,7 @@ async def reserve_and_record_call(connection: Connection, reservation: Reservati
         RESERVE_AND_RECORD_CALL,
         {
             **reservation.parameters(),
-            "task": call.task_type,
-            "provider": call.provider,
-            "model": call.model,
-            "chars": len(call.sent),
-            "digest": blake2b(call.sent.encode("utf-8", "replace"), digest_size=16).hexdigest(),
-            "redactions": call.num_redactions,
-            "instructions": storable_text(call.instructions) if call.stores_texts else "",
-            "sent": storable_text(call.sent) if call.stores_texts else "",
-            "keeps": call.stores_texts,
+            **_call_parameters(call),
         },
     )
     row = await cursor.fetchone()
@@ -287,6 +346,34 @@ async def reserve_and_record_call(connection: Connection, reservation: Reservati
     outcome, tokens_left, is_recorded = row
     reservation.raise_if_refused(outcome, tokens_left)
     return bool(is_recorded)
+
+
+async def record_run_call(
+    connection: Connection, scope: RunCallScope, call: NewCall, tokens: int, cost_micros: int
+) -> bool:
+    """Record a call of at most `tokens` and `cost_micros` as `sent`, paid by a regeneration run.
+
+    Returns False when the session or the account was deleted. The caller holds the lock of the run's budget
+    (`models.runs.run_store.check_budget`).
+    """
+    cursor = await connection.execute(
+        RECORD_RUN_CALL,
+        {
+            "run": scope.run_id,
+            "call": scope.call_id,
+            "user": scope.user_id,
+            "session": scope.session_id,
+            "tokens": tokens,
+            "micros": cost_micros,
+            **_call_parameters(call),
+        },
+    )
+    return await cursor.fetchone() is not None
+
+
+async def complete_run_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
+    """Record a successful call that a regeneration run pays for. Idempotent."""
+    await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result)})
 
 
 async def complete_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
@@ -300,14 +387,7 @@ async def complete_call(connection: Connection, call_id: uuid.UUID, result: Call
         {
             "call": call_id,
             "used": result.total_tokens,
-            "request": (result.request_id or "")[:200] or None,
-            "latency": round(result.latency_s * 1000),
-            "input": result.input_tokens,
-            "output": result.output_tokens,
-            "cached": result.cached_tokens,
-            "reasoning": result.reasoning_tokens,
-            "cost": result.cost_micros,
-            "answer": storable_text(result.text) if result.text is not None else None,
+            **_result_parameters(result),
         },
     )
     if cursor.rowcount == 0:
@@ -349,6 +429,7 @@ async def release_lost_calls(connection: Connection, max_rows: int = 1000) -> in
     call_ids = await ledger.release_expired_reservations(connection, max_rows)
     if call_ids:
         await connection.execute(MARK_CALLS_LOST, {"calls": call_ids})
+    await connection.execute(MARK_RUN_CALLS_LOST, {"lease_s": RUN_CALL_LEASE_S})
     return len(call_ids)
 
 

@@ -147,11 +147,6 @@ STRENGTHEN_WAITING_JOB: Final = """
     WHERE queueing_lock = %(queueing_lock)s AND status = 'todo'
 """
 
-COUNT_JOBS_BY_PRIORITY: Final = """
-    SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')), count(*) FILTER (WHERE status = 'failed')
-    FROM procrastinate_jobs WHERE queue_name = %(queue)s AND priority = %(priority)s
-"""
-
 
 class TransactionConnector(PsycopgConnector):
     """Runs a JobManager's statements on an open connection, as part of its transaction; it opens no pool."""
@@ -391,11 +386,3 @@ def read_queue_load(connection: psycopg.Connection[Any], queues: Sequence[str]) 
     row = connection.execute(READ_QUEUE_LOAD, {"queues": list(queues)}).fetchone()
     assert row is not None
     return QueueLoad(int(row[0]), int(row[1]), float(row[2]))
-
-
-async def count_batch_jobs(connection: Connection) -> tuple[int, int]:
-    """How many map jobs of batch priority are waiting or running, and how many are dead."""
-    cursor = await connection.execute(COUNT_JOBS_BY_PRIORITY, {"queue": MAPS, "priority": BATCH})
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])

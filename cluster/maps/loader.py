@@ -65,21 +65,30 @@ class MapInput:
     mindmap_id: uuid.UUID | None = None
     #: By page id, the vectors that earlier maps of the session stored, by text key.
     vectors: Mapping[str, Mapping[bytes, bytes]] = field(default_factory=dict)
+    #: Stands for options of the algorithm that are not the default.
+    options_digest: str = ""
 
     @property
     def local_digest(self) -> str:
         """The digest of this input for a map that the local provider generates."""
-        return input_digest(self.pages, self.user_title, self.language)
+        return input_digest(self.pages, self.user_title, self.language, options_digest=self.options_digest)
 
 
 def input_digest(
-    pages: Sequence[CapturedPage], title: str | None, language: str | None, models_digest: str = ""
+    pages: Sequence[CapturedPage],
+    title: str | None,
+    language: str | None,
+    models_digest: str = "",
+    options_digest: str = "",
 ) -> str:
     """A digest of everything a map is generated from: maps with equal digests are equal.
 
-    `models_digest` stands for the configuration of the models (`Enricher.configuration_digest`).
+    `models_digest` stands for the configuration of the models (`Enricher.configuration_digest`), `options_digest` for
+    options of the algorithm that are not the default.
     """
     facts: list[Any] = [PIPELINE_VERSION, encoder_model(), title, language, *([models_digest] if models_digest else [])]
+    if options_digest:
+        facts.append({"options": options_digest})
     for page in pages:
         text_digest = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(
@@ -98,16 +107,27 @@ def input_digest(
     return blake2b(msgspec.json.encode(facts), digest_size=20).hexdigest()
 
 
-async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, models_digest: str) -> MapInput | None:
-    """The input of the session's map; None when the session is deleted or still records."""
+async def load_map_input(
+    pool: AsyncConnectionPool[Any],
+    session_id: uuid.UUID,
+    models_digest: str,
+    *,
+    options_digest: str = "",
+    refreshes_visits: bool = True,
+) -> MapInput | None:
+    """The input of the session's map; None when the session is deleted or still records.
+
+    Without `refreshes_visits` the stored visits keep the pages of the map shown: the new map may never be shown.
+    """
     began = time.perf_counter()
     async with pool.connection() as connection, connection.transaction():
         source = await load_generation_source(connection, session_id)
         if source is None:
             return None
         timeline, pages = await load_pages(connection, session_id, source.user_id)
-        # The visits of an old session get the pages that its new map will have.
-        await refresh_timeline(connection, session_id, timeline)
+        if refreshes_visits:
+            # The visits of an old session get the pages that its new map will have.
+            await refresh_timeline(connection, session_id, timeline)
         num_error_pages, num_unreadable_texts = count_pages(timeline)
         vectors = await load_vectors(connection, [session_id], encoder_model())
         has_private_pages = await has_excluded_events(connection, session_id, f"default: {PRIVATE_NETWORK}")
@@ -116,7 +136,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         pages=pages,
         user_title=source.user_title,
         language=source.language,
-        digest=input_digest(pages, source.user_title, source.language, models_digest),
+        digest=input_digest(pages, source.user_title, source.language, models_digest, options_digest),
         previous=source.document,
         previous_digest=source.input_digest,
         version=source.version,
@@ -127,6 +147,7 @@ async def load_map_input(pool: AsyncConnectionPool[Any], session_id: uuid.UUID, 
         num_unreadable_texts=num_unreadable_texts,
         mindmap_id=source.mindmap_id,
         vectors=vectors,
+        options_digest=options_digest,
     )
 
 

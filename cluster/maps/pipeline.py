@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from cluster.maps.live_maps import load_cached_map
 from cluster.maps.loader import MapInput, MapRequest, elapsed_ms
-from cluster.maps.progress import ProgressReporter
+from cluster.maps.progress import Progress
 from cluster.maps.tasks import MapTasks
+from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import lack_vectors
 from cluster.providers.enricher import Enricher, EnrichResult
@@ -44,10 +45,16 @@ class GeneratedMap:
 class MapPipeline:
     """Runs the steps. Without an `enricher` the outline stays as the local pipeline builds it."""
 
-    def __init__(self, tasks: MapTasks, valkey: Redis, enricher: Enricher | None = None) -> None:
-        self._tasks, self._valkey, self._enricher = tasks, valkey, enricher
+    def __init__(
+        self,
+        tasks: MapTasks,
+        valkey: Redis,
+        enricher: Enricher | None = None,
+        options: TopicOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self._tasks, self._valkey, self._enricher, self._options = tasks, valkey, enricher, options
 
-    async def run(self, request: MapRequest, source: MapInput, progress: ProgressReporter) -> GeneratedMap:
+    async def run(self, request: MapRequest, source: MapInput, progress: Progress) -> GeneratedMap:
         """Generate the document.
 
         Raises SessionGone when the session is deleted meanwhile, NotFound when it is erased before the first step,
@@ -63,7 +70,7 @@ class MapPipeline:
 
         await progress.advance("grouping", 55, pages_read=num_pages)
         began = time.perf_counter()
-        outline = await self._tasks.build_outline(features, source.user_title, source.language)
+        outline = await self._tasks.build_outline(features, source.user_title, source.language, self._options)
         timings_ms["outline"] = elapsed_ms(began)
 
         # The topics have local names now; a model may give better ones.
@@ -102,7 +109,7 @@ class MapPipeline:
         return GeneratedMap(document, result.model, digest, timings_ms, result.fallback, vectors)
 
     async def _enrich(
-        self, request: MapRequest, source: MapInput, outline: Outline, progress: ProgressReporter
+        self, request: MapRequest, source: MapInput, outline: Outline, progress: Progress
     ) -> EnrichResult:
         if self._enricher is None:
             return EnrichResult(outline, fallback=map_note("no_models"))

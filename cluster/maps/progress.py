@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
@@ -16,6 +16,35 @@ from models.lifecycle.state import advance_map, begin_map
 
 #: At most five events a second while pages are read: each is a message to every watcher.
 _MIN_INTERVAL_S = 0.2
+
+
+class Progress(Protocol):
+    """What the pipeline reports while it works."""
+
+    async def begin(self) -> None:
+        """The work begins. Raises NotFound when the session was erased."""
+        ...
+
+    async def advance(self, stage: str, percent: int, **facts: Any) -> None:
+        """A stage is reached."""
+        ...
+
+    def report_pages(self, num_read: int) -> None:
+        """So many pages are read."""
+        ...
+
+
+class SilentProgress:
+    """Reports nothing: the user of a map that is made for a regeneration run does not wait for it."""
+
+    async def begin(self) -> None:
+        """See Progress."""
+
+    async def advance(self, stage: str, percent: int, **facts: Any) -> None:
+        """See Progress."""
+
+    def report_pages(self, num_read: int) -> None:
+        """See Progress."""
 
 
 class ProgressReporter:

@@ -18,6 +18,7 @@ from typing import Any
 import ray
 import structlog
 
+from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
@@ -64,11 +65,15 @@ def _vectors_step(pages: Sequence[CapturedPage], context: LogContext | None = No
 
 
 def _outline_step(
-    features: Sequence[PageFeatures], title: str | None, language: str | None, context: LogContext | None = None
+    features: Sequence[PageFeatures],
+    title: str | None,
+    language: str | None,
+    options: TopicOptions,
+    context: LogContext | None = None,
 ) -> Outline:
     with _logged("session_outlined", context, num_pages=len(features)):
         encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
-        return build_outline(features, title=title, language=language, encoder=encoder)
+        return build_outline(features, title=title, language=language, encoder=encoder, options=options)
 
 
 def _compose_step(
@@ -126,9 +131,15 @@ class MapTasks(ABC):
             vectors += await self.run_step(_vectors_step, list(pages[i : i + PAGES_PER_TASK]))
         return vectors
 
-    async def build_outline(self, features: Sequence[PageFeatures], title: str | None, language: str | None) -> Outline:
+    async def build_outline(
+        self,
+        features: Sequence[PageFeatures],
+        title: str | None,
+        language: str | None,
+        options: TopicOptions = DEFAULT_OPTIONS,
+    ) -> Outline:
         """Topics, subtopics and excluded pages."""
-        outline: Outline = await self.run_step(_outline_step, features, title, language)
+        outline: Outline = await self.run_step(_outline_step, features, title, language, options)
         return outline
 
     async def compose_document(
@@ -143,6 +154,14 @@ class MapTasks(ABC):
         """The document with its layouts. Nodes that `previous` has too keep their ids and positions."""
         document: MindmapDocument = await self.run_step(_compose_step, outline, list(pages), provider, title, previous)
         return document
+
+
+class ThreadMapTasks(MapTasks):
+    """The steps in threads of this process, for work that is itself a Ray task."""
+
+    async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """See MapTasks."""
+        return await asyncio.to_thread(step, *arguments)
 
 
 class RayMapTasks(MapTasks):

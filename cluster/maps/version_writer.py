@@ -10,7 +10,7 @@ from typing import Any
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keywords
-from cluster.maps.loader import MapInput, MapRequest
+from cluster.maps.loader import PIPELINE_VERSION, MapInput, MapRequest
 from cluster.maps.pipeline import GeneratedMap
 from cluster.providers.types import LOCAL_PROVIDER
 from models.database import Connection
@@ -170,4 +170,5 @@ async def _insert(
         provider=edited.document.provider,
         model=generated.model,
         began_at=source.began_at,
+        pipeline_version=PIPELINE_VERSION,
     )

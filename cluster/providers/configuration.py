@@ -6,7 +6,7 @@ The table is read for every map, so that a change applies at once on every machi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -62,18 +62,50 @@ def open_transport(provider: str, endpoint: ProviderEndpoint) -> Transport:
     return GeminiTransport(key, endpoint.base_url)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The provider that a regeneration run uses instead of the configured chains; without `model`, its default one."""
+
+    provider: str
+    model: str | None = None
+
+
 async def load_chains(
-    connection: Connection, endpoints: Mapping[str, ProviderEndpoint], openai_model: str | None = None
+    connection: Connection,
+    endpoints: Mapping[str, ProviderEndpoint],
+    openai_model: str | None = None,
+    choice: ModelChoice | None = None,
 ) -> dict[str, tuple[ModelTarget, ...]]:
     """The reachable models of each task in the order in which they are tried; an empty chain means local.
 
-    `openai_model` replaces the model of OpenAI in the default chains.
+    `openai_model` replaces the model of OpenAI in the default chains. With `choice`, each chain is that model alone,
+    with the configured call parameters.
     """
     configs = await load_task_configs(connection)
+    if choice is not None:
+        return {task: _chosen_chain(task, configs, endpoints, choice, openai_model) for task in DEFAULT_CHAINS}
     return {
         task: _chain(configs.get(task) or configs.get("default") or _default_config(task, openai_model), endpoints)
         for task in DEFAULT_CHAINS
     }
+
+
+def _chosen_chain(
+    task: str,
+    configs: Mapping[str, TaskConfig],
+    endpoints: Mapping[str, ProviderEndpoint],
+    choice: ModelChoice,
+    openai_model: str | None,
+) -> tuple[ModelTarget, ...]:
+    default = _default_config(task, openai_model)
+    config = configs.get(task) or configs.get("default") or default
+    links = [
+        link
+        for link in (*config.chain, *default.chain)
+        if link["provider"] == choice.provider and choice.model in (None, link["model"])
+    ]
+    link = links[0] if links else {"provider": choice.provider, "model": choice.model}
+    return _chain(replace(config, chain=[link], is_enabled=True), endpoints)
 
 
 def _default_config(task: str, openai_model: str | None) -> TaskConfig:

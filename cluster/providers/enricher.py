@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 from cluster.mindmap.outline.types import Outline
 from cluster.providers.calling.call_context import CallRequest
 from cluster.providers.calling.metered_client import CallScope
-from cluster.providers.configuration import ProviderEndpoint, load_chains, provider_endpoints
+from cluster.providers.configuration import ModelChoice, ProviderEndpoint, load_chains, provider_endpoints
 from cluster.providers.planning.call_plan import CallPlan, plan_calls
 from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.planning.user_limits import UserLimits, user_limits_loader
@@ -95,6 +95,8 @@ class Enricher:
         openai_model: Replaces the model of OpenAI in the default chains.
         stores_texts: Whether sent texts and responses are stored for disclosure.
         budget_s: The time for all model calls of one map.
+        run_id: The regeneration run that pays for the calls instead of the users.
+        choice: The model of that run, instead of the configured chains.
     """
 
     def __init__(
@@ -107,14 +109,17 @@ class Enricher:
         openai_model: str | None = None,
         stores_texts: bool = True,
         budget_s: float = BUDGET_S,
+        run_id: str | None = None,
+        choice: ModelChoice | None = None,
     ) -> None:
+        self._run_id, self._choice = run_id, choice
         self._pool, self._endpoints, self._tasks, self._load_limits = pool, endpoints, tasks, load_limits
         self._openai_model, self._stores_texts, self._budget_s = openai_model, stores_texts, budget_s
 
     async def configuration_digest(self) -> str:
         """The prompt version and the model chains, on which a map depends besides its pages; empty without models."""
         async with self._pool.connection() as connection:
-            chains = await load_chains(connection, self._endpoints, self._openai_model)
+            chains = await load_chains(connection, self._endpoints, self._openai_model, self._choice)
         keys = [target.key for task in sorted(chains) for target in chains[task]]
         return f"{PROMPT_VERSION}:{','.join(keys)}" if keys else ""
 
@@ -142,13 +147,20 @@ class Enricher:
 
         Raises:
             OutOfTokens: the tokens do not cover the map, and the user prefers no map over a local one.
+            RunBudgetSpent: the budget of the run does not cover a call.
             SessionGone: the session or the account was deleted.
         """
         placed = set(skeleton.placed_page_ids())
         captured = {page.page_id: page for page in pages if page.page_id in placed}
         async with self._pool.connection() as connection:
             plan = await plan_calls(
-                connection, self._endpoints, user_id, session_id, list(captured.values()), self._openai_model
+                connection,
+                self._endpoints,
+                user_id,
+                session_id,
+                list(captured.values()),
+                self._openai_model,
+                choice=self._choice,
             )
         if plan.is_local:
             vendors = ", ".join(plan.awaiting_consent)
@@ -171,6 +183,7 @@ class Enricher:
                 is_interactive=is_interactive,
                 weight=limits.weight,
                 stores_texts=self._stores_texts,
+                run_id=self._run_id,
             ),
             targets=(),
             language=limits.language or skeleton.language,
@@ -181,7 +194,7 @@ class Enricher:
     async def _check_budget(self, user_id: uuid.UUID, limits: UserLimits, plan: CallPlan) -> None:
         """Raise OutOfTokens unless the whole estimate is covered: a map with half of its calls is not started."""
         allowance = limits.allowance
-        if allowance.token_limit is None:
+        if allowance.token_limit is None or self._run_id is not None:
             return
         async with self._pool.connection() as connection:
             tokens_left = (await load_balance(connection, user_id, allowance)).tokens_left
@@ -313,8 +326,15 @@ def _out_of_tokens_note(resets_at: datetime) -> MapNote:
     return map_note("out_of_tokens", until=f"{resets_at:%Y-%m-%d}")
 
 
-def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: ProviderTasks) -> Enricher | None:
-    """The enricher for these settings; None when no provider is configured."""
+def build_enricher(
+    settings: Settings,
+    pool: AsyncConnectionPool[Any],
+    tasks: ProviderTasks,
+    *,
+    run_id: str | None = None,
+    choice: ModelChoice | None = None,
+) -> Enricher | None:
+    """The enricher for these settings; None when no provider is configured. `run_id` and `choice`: see Enricher."""
     endpoints = provider_endpoints(settings)
     if not endpoints:
         return None
@@ -326,4 +346,6 @@ def build_enricher(settings: Settings, pool: AsyncConnectionPool[Any], tasks: Pr
         user_limits_loader(engine, settings.default_plan),
         openai_model=settings.providers.openai_model,
         stores_texts=settings.privacy.ai_text_retention_days > 0,
+        run_id=run_id,
+        choice=choice,
     )

@@ -135,6 +135,21 @@ def _import_sdks(providers: Sequence[str]) -> None:
             open_transport(provider, endpoints[provider])
 
 
+class ThreadProviderTasks:
+    """Runs the steps in threads of this process, for work that is itself a Ray task."""
+
+    async def describe(self, request: CallRequest, batches: Sequence[Sequence[PagePayload]]) -> DescribeResult:
+        """See ProviderTasks."""
+        return await asyncio.to_thread(_describe, request, batches)
+
+    async def outline(self, request: CallRequest, skeleton: Outline, digest: str) -> tuple[Outline, ModelTarget]:
+        """See ProviderTasks."""
+        result = await asyncio.to_thread(_outline, request, skeleton, digest)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+
 class RayProviderTasks:
     """Runs the steps as Ray tasks. They wait for the network most of the time and request little CPU.
 

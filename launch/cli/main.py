@@ -14,13 +14,14 @@ from rich.markup import escape
 
 from cluster.settings import Settings
 from launch.cli.backup import backup_command, backup_key_command, restore_command
-from launch.cli.jobs import jobs_command, regenerate_command
+from launch.cli.jobs import jobs_command
 from launch.cli.local_cluster import cluster_app
 from launch.cli.mail import mail_app
 from launch.cli.maps import eval_command, map_command
 from launch.cli.openapi import openapi_command
 from launch.cli.operators import operators_command
 from launch.cli.options import DataDir, Port, command_settings, err, print_line, reported_steps, settings_with_database
+from launch.cli.regenerate import regenerate_app
 from launch.cli.settings import settings_command
 from launch.cli.status import status_command
 from launch.signals import wait_for_signal
@@ -37,7 +38,6 @@ app.command("map")(map_command)
 app.command("eval")(eval_command)
 app.command("status")(status_command)
 app.command("jobs")(jobs_command)
-app.command("regenerate")(regenerate_command)
 app.command("operators")(operators_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
@@ -46,6 +46,7 @@ app.command("openapi")(openapi_command)
 app.command("settings")(settings_command)
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(mail_app, name="mail")
+app.add_typer(regenerate_app, name="regenerate")
 
 #: How long to wait for a server that is starting or busy. A server on another port never becomes ready here.
 _READY_TIMEOUT_S = 30.0

@@ -34,7 +34,7 @@ LOCK_SESSION_ROW: Final = """
 # The latest one: an edit of the title, for example, may lead back to an earlier input.
 FIND_GENERATED_VERSION: Final = """
     SELECT max(number) FROM mindmap_versions
-    WHERE mindmap_id = %(mindmap_id)s AND input_digest = %(input_digest)s AND restored_from IS NULL
+    WHERE mindmap_id = %(mindmap_id)s AND input_digest = %(input_digest)s AND restored_from IS NULL AND NOT is_candidate
 """
 
 READ_VERSION_PROVIDER: Final = """
@@ -55,7 +55,7 @@ READ_VERSION_TO_RESTORE: Final = """
     SELECT coalesce(v.generated, v.data), current.restored_from
     FROM mindmap_versions v
     LEFT JOIN mindmap_versions current ON current.mindmap_id = v.mindmap_id AND current.number = %(current)s
-    WHERE v.mindmap_id = %(mindmap_id)s AND v.number = %(number)s
+    WHERE v.mindmap_id = %(mindmap_id)s AND v.number = %(number)s AND NOT v.is_candidate
 """
 
 READ_IS_CURRENT_DIGEST: Final = """
@@ -66,19 +66,21 @@ READ_IS_CURRENT_DIGEST: Final = """
 # The cost of a version is that of the provider calls its generation made.
 INSERT_VERSION: Final = """
     INSERT INTO mindmap_versions (id, mindmap_id, number, data, generated, edits_seq, edit_reports, scorecard,
-        input_digest, provider, model, cost_micros)
+        input_digest, provider, model, pipeline_version, is_candidate, cost_micros)
     SELECT gen_random_uuid(), %(mindmap_id)s, coalesce(max(number), 0) + 1, %(data)s, %(generated)s, %(edits_seq)s,
-        %(edit_reports)s, %(scorecard)s, %(input_digest)s, %(provider)s, %(model)s::text,
+        %(edit_reports)s, %(scorecard)s, %(input_digest)s, %(provider)s, %(model)s::text, %(pipeline_version)s::int,
+        %(is_candidate)s::boolean,
         (SELECT coalesce(sum(cost_micros), 0) FROM ai_calls
          WHERE session_id = %(session_id)s AND started_at >= %(began_at)s)
     FROM mindmap_versions WHERE mindmap_id = %(mindmap_id)s RETURNING number
 """
 
 INSERT_RESTORED_VERSION: Final = """
-    INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, model, restored_from)
+    INSERT INTO mindmap_versions (id, mindmap_id, number, data, input_digest, provider, model, pipeline_version,
+        restored_from)
     SELECT gen_random_uuid(), mindmap_id,
         (SELECT max(number) + 1 FROM mindmap_versions WHERE mindmap_id = %(mindmap_id)s),
-        data, input_digest, provider, model, number
+        data, input_digest, provider, model, pipeline_version, number
     FROM mindmap_versions WHERE mindmap_id = %(mindmap_id)s AND number = %(number)s RETURNING number
 """
 
@@ -112,6 +114,42 @@ DESCRIBE_EDITED_SESSION: Final = """
 
 # The search index contains the names of topics; without its state row the session is indexed again.
 DELETE_SEARCH_STATE: Final = "DELETE FROM search_state WHERE session_id = %(session_id)s"
+
+READ_SHOWN_VERSION: Final = """
+    SELECT m.current_version, m.status = 'generating', v.data, v.scorecard, (
+        SELECT count(*) FROM jsonb_array_elements(v.edit_reports) AS report WHERE report ->> 'status' = 'not_applied')
+    FROM mindmaps m LEFT JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version
+    WHERE m.session_id = %(session_id)s
+"""
+
+LOCK_VERSION: Final = """
+    SELECT coalesce(v.generated, v.data), v.data, v.edits_seq FROM mindmap_versions v
+    WHERE v.mindmap_id = %(mindmap_id)s AND v.number = %(number)s FOR UPDATE
+"""
+
+FIND_CANDIDATE: Final = """
+    SELECT max(number) FROM mindmap_versions
+    WHERE mindmap_id = %(mindmap_id)s AND input_digest = %(input_digest)s AND is_candidate
+"""
+
+SET_CANDIDATE: Final = """
+    UPDATE mindmap_versions SET is_candidate = %(is_candidate)s
+    WHERE mindmap_id = %(mindmap_id)s AND number = %(number)s
+"""
+
+READ_SHOWN_STATE: Final = """
+    SELECT m.offered_version, s.title, s.title_source, s.summary, s.keywords
+    FROM mindmaps m JOIN browsing_sessions s ON s.id = m.session_id WHERE m.session_id = %(session_id)s
+"""
+
+# A title that the user has given meanwhile stays.
+RESTORE_SESSION_DESCRIPTION: Final = """
+    UPDATE browsing_sessions SET
+        title = CASE WHEN title_source = 'user' THEN title ELSE %(title)s::text END,
+        title_source = CASE WHEN title_source = 'user' THEN 'user' ELSE %(title_source)s::text END,
+        summary = %(summary)s::text, keywords = %(keywords)s
+    WHERE id = %(session_id)s
+"""
 
 MAX_TITLE_CHARS = 200
 
@@ -164,6 +202,106 @@ class VersionContent:
             "edit_reports": Jsonb(self.edit_reports),
             "scorecard": Jsonb(self.scorecard),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVersion:
+    """The version shown of a map, as JSON values; `number` and `document` are None before the first.
+
+    `is_generating` is true while the user waits for another version, `num_edits_lost` the number of edits that it
+    cannot keep.
+    """
+
+    number: int | None
+    is_generating: bool
+    document: dict[str, Any] | None
+    scorecard: dict[str, Any]
+    num_edits_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version whose row is locked: as generated, as shown, and how many log entries are replayed in it."""
+
+    generated: dict[str, Any]
+    shown: dict[str, Any]
+    edits_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownState:
+    """What a new version replaces besides the version shown."""
+
+    offered_version: int | None
+    title: str | None
+    title_source: str | None
+    summary: str | None
+    keywords: list[str]
+
+
+async def load_shown_version(connection: Connection, session_id: uuid.UUID) -> ShownVersion | None:
+    """The version shown; None when the session has no map."""
+    row = await (await connection.execute(READ_SHOWN_VERSION, {"session_id": session_id})).fetchone()
+    return ShownVersion(row[0], row[1], row[2], row[3] or {}, row[4]) if row is not None else None
+
+
+async def lock_version(connection: Connection, mindmap_id: uuid.UUID, number: int) -> StoredVersion | None:
+    """Lock a version's row; None when it does not exist. The caller holds the lock of the map's row."""
+    cursor = await connection.execute(LOCK_VERSION, {"mindmap_id": mindmap_id, "number": number})
+    row = await cursor.fetchone()
+    return StoredVersion(*row) if row is not None else None
+
+
+async def find_candidate(connection: Connection, mindmap_id: uuid.UUID | None, digest: str) -> int | None:
+    """The number of the last version of this input that a run has made and that is not shown."""
+    cursor = await connection.execute(FIND_CANDIDATE, {"mindmap_id": mindmap_id, "input_digest": digest})
+    row = await cursor.fetchone()
+    return row[0] if row is not None else None
+
+
+async def set_candidate(connection: Connection, mindmap_id: uuid.UUID, number: int, is_candidate: bool) -> None:
+    """Hide a version from its user, or let it be seen."""
+    await connection.execute(SET_CANDIDATE, {"mindmap_id": mindmap_id, "number": number, "is_candidate": is_candidate})
+
+
+async def update_version_content(
+    connection: Connection, mindmap_id: uuid.UUID, number: int, content: VersionContent
+) -> None:
+    """Replace what a version shows after a replay of the edits."""
+    await connection.execute(UPDATE_VERSION_CONTENT, {**content.parameters, "mindmap_id": mindmap_id, "number": number})
+
+
+async def load_shown_state(connection: Connection, session_id: uuid.UUID) -> ShownState:
+    """What a new version would replace. Raises LookupError when the session has no map."""
+    row = await (await connection.execute(READ_SHOWN_STATE, {"session_id": session_id})).fetchone()
+    if row is None:
+        raise LookupError(f"session {session_id} has no map")
+    return ShownState(*row)
+
+
+async def restore_shown_state(
+    connection: Connection, session_id: uuid.UUID, mindmap_id: uuid.UUID, number: int, state: ShownState
+) -> None:
+    """Show version `number` again with what belonged to it; the session is indexed again."""
+    await set_current_version(connection, mindmap_id, number)
+    if state.offered_version is not None:
+        await offer_version(connection, mindmap_id, state.offered_version)
+    await connection.execute(
+        RESTORE_SESSION_DESCRIPTION,
+        {
+            "session_id": session_id,
+            "title": state.title,
+            "title_source": state.title_source,
+            "summary": state.summary,
+            "keywords": state.keywords,
+        },
+    )
+    await connection.execute(DELETE_SEARCH_STATE, {"session_id": session_id})
+
+
+async def reindex_session(connection: Connection, session_id: uuid.UUID) -> None:
+    """Let the search index take the session again."""
+    await connection.execute(DELETE_SEARCH_STATE, {"session_id": session_id})
 
 
 async def load_generation_source(connection: Connection, session_id: uuid.UUID) -> GenerationSource | None:
@@ -235,8 +373,12 @@ async def insert_version(
     provider: str,
     model: str | None,
     began_at: datetime,
+    pipeline_version: int,
+    is_candidate: bool = False,
 ) -> int:
     """Add a version; return its number. `began_at` is when its generation began: later provider calls are its cost.
+
+    Its user does not see a candidate before `promote_candidate`.
 
     The caller holds the lock of the map's row.
     """
@@ -250,6 +392,8 @@ async def insert_version(
             "provider": provider,
             "model": model,
             "began_at": began_at,
+            "pipeline_version": pipeline_version,
+            "is_candidate": is_candidate,
         },
     )
     row = await cursor.fetchone()

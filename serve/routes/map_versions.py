@@ -6,7 +6,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import restore_map_version
@@ -47,6 +47,11 @@ async def _map_of(db: AsyncSession, session_id: str, user_id: uuid.UUID) -> Mind
     return mindmap
 
 
+def _shown_of(mindmap: Mindmap) -> ColumnElement[bool]:
+    """The versions of a map without those that a regeneration run has not shown."""
+    return and_(MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.is_candidate.is_(False))
+
+
 @router.get("", response_model_exclude_none=True)
 async def list_versions(
     session_id: str,
@@ -57,7 +62,7 @@ async def list_versions(
 ) -> VersionList:
     """All versions of the map, newest first, with input digest, provider, cost and scorecard."""
     mindmap = await _map_of(db, session_id, user_id)
-    of_map = MindmapVersion.mindmap_id == mindmap.id
+    of_map = _shown_of(mindmap)
     total = await db.scalar(select(func.count()).select_from(MindmapVersion).where(of_map)) or 0
     rows = await db.execute(
         select(*_LIST_COLUMNS).where(of_map).order_by(MindmapVersion.number.desc()).limit(limit).offset(offset)
@@ -69,12 +74,8 @@ async def list_versions(
 async def get_version(session_id: str, number: Number, user_id: CurrentUserId, db: DbSession) -> VersionEnvelope:
     """One version with its map, in its last state."""
     mindmap = await _map_of(db, session_id, user_id)
-    data = await version_document(db, MindmapVersion, MindmapVersion.mindmap_id == mindmap.id, number)
-    row = (
-        await db.execute(
-            select(*_LIST_COLUMNS).where(MindmapVersion.mindmap_id == mindmap.id, MindmapVersion.number == number)
-        )
-    ).one()
+    data = await version_document(db, MindmapVersion, _shown_of(mindmap), number)
+    row = (await db.execute(select(*_LIST_COLUMNS).where(_shown_of(mindmap), MindmapVersion.number == number))).one()
     return VersionEnvelope(version=_reply(row, mindmap.current_version, data))
 
 
@@ -100,7 +101,7 @@ async def diff_versions(
 
 
 async def _diff(db: AsyncSession, mindmap: Mindmap, old: int, new: int) -> DiffReply:
-    return await diff_reply(db, MindmapVersion, MindmapVersion.mindmap_id == mindmap.id, old, new)
+    return await diff_reply(db, MindmapVersion, _shown_of(mindmap), old, new)
 
 
 @router.post("/{number}/restore", response_model_exclude_none=True)

@@ -19,6 +19,7 @@ DAY = date(2026, 11, 23)
 ENVIRON = {
     **dict.fromkeys(FROM_ENVIRONMENT.values(), "1"),
     "BATCH_MAX_WORKERS": "7",
+    "BATCH_COST_BUDGET": "2.5",
     "POD_NAME": "trailmind-regenerate-29",
     "CONTAINER_NAME": "create-rayjob",
 }
@@ -74,7 +75,10 @@ def test_it_creates_the_job_of_the_day_with_its_own_image(api: Any, capsys: pyte
     assert main(cluster, ENVIRON, TEMPLATE, DAY) == 0
     (job,) = server.jobs.values()
     assert job["metadata"]["name"] == "trailmind-regenerate-20261123"
-    assert job["spec"]["entrypoint"].endswith("--run-id nightly-20261123")
+    assert job["spec"]["entrypoint"] == (
+        "trailmind regenerate start --canary 5% --promote gate --cost-budget 2.5 --concurrency 1"
+        " --run-id nightly-20261123"
+    )
     groups = [job["spec"]["rayClusterSpec"]["headGroupSpec"], *job["spec"]["rayClusterSpec"]["workerGroupSpecs"]]
     assert {g["template"]["spec"]["containers"][0]["image"] for g in groups} == {"app@sha256:1"}
     assert groups[1]["maxReplicas"] == 7

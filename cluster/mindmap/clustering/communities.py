@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +38,21 @@ CHANCE_SIMILARITY = 0.08
 _MAX_NEIGHBOURS = 5
 
 
-def find_topics(similarity: FloatArray, affinity: FloatArray | None = None, max_topics: int = MAX_TOPICS) -> IntArray:
+@dataclass(frozen=True, slots=True)
+class TopicOptions:
+    """What an experiment may change: the resolution of the communities, when they are merged, and how many remain."""
+
+    topic_resolution: float = TOPIC_RESOLUTION
+    merge_affinity: float = MERGE_AFFINITY
+    max_topics: float = MAX_TOPICS
+
+
+DEFAULT_OPTIONS = TopicOptions()
+
+
+def find_topics(
+    similarity: FloatArray, affinity: FloatArray | None = None, options: TopicOptions = DEFAULT_OPTIONS
+) -> IntArray:
     """The topic number of every page, numbered by first appearance.
 
     `similarity` is a symmetric matrix (pages x pages) in reading order. `affinity` is known where the pages have
@@ -45,25 +60,25 @@ def find_topics(similarity: FloatArray, affinity: FloatArray | None = None, max_
     fewer than four pages are one topic.
     """
     if affinity is not None:
-        return _topics_by_affinity(similarity, affinity, max_topics)
+        return _topics_by_affinity(similarity, affinity, options)
     num_pages = len(similarity)
     if num_pages < 4:
         return np.zeros(num_pages, dtype=np.int64)
     graph = nearest_neighbour_graph(similarity, min(8, max(2, num_pages // 3)))
-    groups = louvain(graph, TOPIC_RESOLUTION)
+    groups = louvain(graph, options.topic_resolution)
     groups = reassign_singletons(similarity, groups)
-    return renumber(merge_similar_groups(similarity, groups, TOPIC_MERGE_RATIO, max_topics))
+    return renumber(merge_similar_groups(similarity, groups, TOPIC_MERGE_RATIO, int(options.max_topics)))
 
 
-def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, max_topics: int) -> IntArray:
+def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, options: TopicOptions) -> IntArray:
     """Communities, without those that hold unrelated parts, merged while they are near each other."""
     num_pages = len(similarity)
     if num_pages < 4:
         alone = np.arange(num_pages)
         return renumber(_merge_while(affinity, alone, lambda between, _: between / FEW_PAGES_AFFINITY))
-    groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), TOPIC_RESOLUTION))
+    groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), options.topic_resolution))
     groups = renumber(reassign_singletons(similarity, groups, MIN_JOIN_SIMILARITY))
-    return renumber(_merge_near_groups(affinity, groups, max_topics))
+    return renumber(_merge_near_groups(affinity, groups, options))
 
 
 def _graph_above_chance(similarity: FloatArray) -> FloatArray:
@@ -90,11 +105,11 @@ def _split_unrelated_parts(affinity: FloatArray, groups: IntArray) -> IntArray:
     return divided
 
 
-def _merge_near_groups(affinity: FloatArray, groups: IntArray, max_groups: int) -> IntArray:
+def _merge_near_groups(affinity: FloatArray, groups: IntArray, options: TopicOptions) -> IntArray:
     def nearness(between: float, inside: float) -> float:
-        return max(between / MERGE_AFFINITY, between / max(MERGE_SHARE * inside, MIN_MERGE_AFFINITY))
+        return max(between / options.merge_affinity, between / max(MERGE_SHARE * inside, MIN_MERGE_AFFINITY))
 
-    return _merge_while(affinity, groups, nearness, max_groups)
+    return _merge_while(affinity, groups, nearness, int(options.max_topics))
 
 
 def _merge_while(

@@ -8,13 +8,18 @@ from math import comb
 
 import numpy as np
 
-from cluster.mindmap.clustering.communities import find_topics
+from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions, find_topics
 from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 
 NUM_FOLDS, MIN_PAGES, MAX_PAGES = 4, 8, 700
 
 
-def topic_stability(similarity: FloatArray, topics: IntArray, affinity: FloatArray | None = None) -> float | None:
+def topic_stability(
+    similarity: FloatArray,
+    topics: IntArray,
+    affinity: FloatArray | None = None,
+    options: TopicOptions = DEFAULT_OPTIONS,
+) -> float | None:
     """How well the topics agree with those of the same session without every tenth page, in 0..1.
 
     The mean adjusted Rand index (negative values count as 0) over four different starts. None for a session too small
@@ -27,7 +32,7 @@ def topic_stability(similarity: FloatArray, topics: IntArray, affinity: FloatArr
     for fold in range(NUM_FOLDS):
         kept = np.array([i for i in range(num_pages) if i % 10 != fold], dtype=np.int64)
         rows = np.ix_(kept, kept)
-        topics_without = find_topics(similarity[rows], None if affinity is None else affinity[rows])
+        topics_without = find_topics(similarity[rows], None if affinity is None else affinity[rows], options)
         agreements.append(max(0.0, adjusted_rand_index(topics[kept].tolist(), topics_without.tolist())))
     return round(sum(agreements) / len(agreements), 4)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cluster.mindmap.clustering.communities import find_subtopics, find_topics
+from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions, find_subtopics, find_topics
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray, build_corpus
 from cluster.mindmap.clustering.similarity import (
     combined_similarity,
@@ -61,6 +61,7 @@ def build_outline(
     title: str | None = None,
     language: str | None = None,
     encoder: SentenceEncoder | None = None,
+    options: TopicOptions = DEFAULT_OPTIONS,
 ) -> Outline:
     """The outline of one session. The same pages give the same outline, whatever order they arrive in.
 
@@ -92,7 +93,7 @@ def build_outline(
     blended = text if meaning is None else words_and_meaning(text, meaning, pages)
     similarity = combined_similarity(blended, site, visit_order)
     affinity = None if meaning is None else page_affinity(blended, site, visit_order)
-    grouping = _find_grouping(corpus, similarity, affinity, site, visit_order)
+    grouping = _find_grouping(corpus, similarity, affinity, site, visit_order, options)
     annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
     topics = _label_topics(corpus, index, grouping, encoder, [annotation.importance for annotation in annotations])
@@ -107,7 +108,7 @@ def build_outline(
         excluded_pages=excluded_pages,
         cross_links=tuple(find_cross_links(corpus, index, text, grouping.topics, [topic.id for topic in topics])),
         evidence=tuple(evidence for topic in topics for evidence in topic.evidence[:1])[:4],
-        stability=topic_stability(similarity, grouping.topics, affinity),
+        stability=topic_stability(similarity, grouping.topics, affinity, options),
     )
 
 
@@ -136,10 +137,15 @@ def page_exclusion(page: PageFeatures) -> PageExclusion:
 
 
 def _find_grouping(
-    corpus: Corpus, similarity: FloatArray, affinity: FloatArray | None, site: FloatArray, visit_order: FloatArray
+    corpus: Corpus,
+    similarity: FloatArray,
+    affinity: FloatArray | None,
+    site: FloatArray,
+    visit_order: FloatArray,
+    options: TopicOptions,
 ) -> _Grouping:
     """Topics of all pages, and sub-topics inside each topic with document frequencies of that topic alone."""
-    topics = find_topics(similarity, affinity)
+    topics = find_topics(similarity, affinity, options)
     grouping = _Grouping(topics, [None] * (int(topics.max()) + 1))
     for number, members in enumerate(grouping.members()):
         inner_similarity = combined_similarity(

@@ -31,10 +31,12 @@ from cluster.providers.types import (
     RateLimitHints,
     SessionGone,
     Transport,
+    Usage,
 )
 from models import ai_calls
-from models.ai_calls import CallResult, NewCall
+from models.ai_calls import CallResult, NewCall, RunCallScope
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
+from models.runs.run_store import check_budget
 from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
 from telemetry.traces import span
 
@@ -46,7 +48,10 @@ _RECHECK_AFTER_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CallScope:
-    """The user and session that calls are made for. `weight` is the user's share of a contended quota."""
+    """The user and session that calls are made for. `weight` is the user's share of a contended quota.
+
+    The user's tokens pay for the calls, unless `run_id` names the regeneration run that does.
+    """
 
     user_id: uuid.UUID
     session_id: uuid.UUID
@@ -54,6 +59,7 @@ class CallScope:
     is_interactive: bool = True
     weight: float = 1.0
     stores_texts: bool = True
+    run_id: str | None = None
 
 
 class CompletedCall:
@@ -109,6 +115,7 @@ class MeteredClient:
             SessionGone: the session or the account was deleted.
             ProviderError: the provider or its limiter refused the call, or the call failed.
             OutOfTokens: the user's tokens do not cover `max_tokens`.
+            RunBudgetSpent: the same for the budget of a run.
         """
         started = self._clock()
         call_id = uuid.uuid4()
@@ -189,6 +196,9 @@ class MeteredClient:
             stores_texts=scope.stores_texts,
         )
         try:
+            if scope.run_id is not None:
+                await self._record_run_call(scope.run_id, call_id, target, prompt, call, max_tokens)
+                return
             async with self._pool.connection() as connection:
                 if not await ai_calls.reserve_and_record_call(connection, reservation, call):
                     await release(connection, call_id)
@@ -199,6 +209,18 @@ class MeteredClient:
                 # The statement may have been executed all the same.
                 await self._discard_unsent(call_id)
             raise
+
+    async def _record_run_call(
+        self, run_id: str, call_id: uuid.UUID, target: ModelTarget, prompt: Prompt, call: NewCall, max_tokens: int
+    ) -> None:
+        """Record a call that the budget of a run pays for. Raises RunBudgetSpent, SessionGone."""
+        output_tokens = min(max_tokens, prompt.max_output_tokens + effective_spec(target).reasoning_overhead_tokens)
+        max_micros = cost_micros(target, Usage(max_tokens - output_tokens, output_tokens))
+        paid = RunCallScope(run_id, call_id, self._scope.user_id, self._scope.session_id)
+        async with self._pool.connection() as connection, connection.transaction():
+            await check_budget(connection, run_id, max_tokens, max_micros)
+            if not await ai_calls.record_run_call(connection, paid, call, max_tokens, max_micros):
+                raise SessionGone(target.provider, "session_gone")
 
     async def _confirm_session_exists(self, call_id: uuid.UUID, waited_s: float) -> bool:
         """After a long wait: restart the call's clock; discard the call when session or account was deleted."""
@@ -249,8 +271,9 @@ class MeteredClient:
             cost_micros=cost_micros(target, usage),
             text=response.text if self._scope.stores_texts else None,
         )
+        complete = ai_calls.complete_call if self._scope.run_id is None else ai_calls.complete_run_call
         async with self._pool.connection() as connection:
-            await ai_calls.complete_call(connection, call_id, result)
+            await complete(connection, call_id, result)
         AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
         AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
         AI_COST.labels(provider=target.provider).inc(cost_micros(target, usage))

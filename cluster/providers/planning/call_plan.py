@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.providers.configuration import ProviderEndpoint, load_chains
+from cluster.providers.configuration import ModelChoice, ProviderEndpoint, load_chains
 from cluster.providers.planning.consent import permitted_endpoints, vendor_names
 from cluster.providers.planning.cost_estimate import CostEstimate, estimate_map_cost
 from cluster.providers.privacy.outline_redaction import secret_fragments
@@ -47,6 +47,7 @@ async def plan_calls(
     openai_model: str | None = None,
     *,
     use: ModelUse | None = None,
+    choice: ModelChoice | None = None,
 ) -> CallPlan:
     """The plan for a map.
 
@@ -58,11 +59,12 @@ async def plan_calls(
         pages: The pages on the map.
         openai_model: Replaces the model of OpenAI in the default chains.
         use: Which models may be used; by default what the user has decided.
+        choice: The model of a regeneration run, instead of the configured chains.
     """
     use = use or await load_model_use(connection, session_id)
     permitted = permitted_endpoints(endpoints, use)
     awaiting_consent = tuple(vendor_names(endpoints)) if use is ModelUse.ASK else ()
-    chains = await load_chains(connection, permitted, openai_model)
+    chains = await load_chains(connection, permitted, openai_model, choice)
     if not pages or not any(chains.values()):
         return CallPlan(dict.fromkeys(chains, ()), {}, (), CostEstimate(), awaiting_consent)
     # In a thread, because redaction scans all text and would block the event loop.

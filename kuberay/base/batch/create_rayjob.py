@@ -30,6 +30,8 @@ FROM_ENVIRONMENT = {
     "worker_cpu": "BATCH_WORKER_CPU",
     "worker_memory": "BATCH_WORKER_MEMORY",
     "max_workers": "BATCH_MAX_WORKERS",
+    "concurrency": "BATCH_CONCURRENCY",
+    "cost_budget": "BATCH_COST_BUDGET",
 }
 
 

@@ -59,6 +59,13 @@ def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         (["jobs", "--status", "dead"], "there is no state “dead”: write one of todo, doing, failed"),
         (["operators", "grant"], "usage: trailmind operators [list | add ADDRESS | remove ADDRESS]"),
         (["regenerate", "--since", "2026-02-02", "--until", "2026-02-01"], "--until must be later than --since"),
+        (["regenerate", "start", "--since", "2026-02-02", "--until", "2026-02-01"], "--until must be later than"),
+        (["regenerate", "start", "--canary", "all"], "--canary: “all” is not a share; write it as 1% or 0.01"),
+        (["regenerate", "start", "--promote", "some"], "--promote: there is no “some”: write none, gate or all"),
+        (["regenerate", "start", "--score", "beauty<0.5"], "--score: there is no score “beauty”; the scores are "),
+        (["regenerate", "start", "--option", "max_topics"], "--option: “max_topics” has no number; write it as "),
+        (["regenerate", "start", "--max-score-drop", "2"], "--max-score-drop: a score is between 0 and 1"),
+        (["regenerate", "start", "--sessions", "/nowhere"], "--sessions: /nowhere cannot be read (FileNotFoundError)"),
     ],
 )
 def test_a_wrong_use_names_the_right_one(

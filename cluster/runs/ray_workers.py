@@ -1,0 +1,73 @@
+"""The workers of a run as Ray tasks, spread over the nodes of the cluster that the driver has joined."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from contextlib import suppress
+from typing import Any
+
+import ray
+
+from cluster.logging_setup import configure_logs
+from cluster.runs.worker import work
+from cluster.scheduling.placement import placement_options
+from cluster.settings import Settings, load_settings
+
+#: The niceness of workers beside a serving application: its own tasks come first whenever they want the CPU.
+_NICENESS = 19
+#: The share of a CPU that such a worker requests: next to none, so that the tasks of maps that users wait for are
+#: never queued behind it.
+_SPARE_CPUS = 0.001
+
+
+def _work_task(run_id: str, owner: uuid.UUID, is_beside_application: bool) -> int:
+    # The worker processes of a Ray job run no tasks of other jobs, so the lower priority ends with the driver.
+    if is_beside_application:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    settings = load_settings()
+    configure_logs(settings)
+    return asyncio.run(work(settings, run_id, owner))
+
+
+def is_beside_application() -> bool:
+    """Whether Ray Serve runs in the cluster that this process has joined: users wait for its answers."""
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True
+
+
+class RayWorkers:
+    """See `cluster.runs.driver.WorkerPool`. `concurrency` is the largest number of workers; None is one per CPU."""
+
+    def __init__(self, settings: Settings, concurrency: int | None = None) -> None:
+        self._concurrency = concurrency
+        self._is_beside_application = is_beside_application()
+        task: Any = ray.remote(_work_task)
+        self._task = task.options(
+            num_cpus=_SPARE_CPUS if self._is_beside_application else 1,
+            # The driver starts another worker, which claims what this one has not done.
+            max_retries=0,
+            scheduling_strategy="SPREAD",
+            **placement_options(settings, "ai"),
+        )
+
+    def size(self) -> int:
+        """See WorkerPool. A given concurrency is not reduced to the CPUs there are: an autoscaler adds nodes."""
+        if self._concurrency is not None:
+            return self._concurrency
+        untyped: Any = ray
+        return max(1, int(untyped.cluster_resources().get("CPU", 1)))
+
+    async def work(self, run_id: str, owner: uuid.UUID) -> int:
+        """See WorkerPool."""
+        result = self._task.remote(run_id, owner, self._is_beside_application)
+        try:
+            return int(await result)
+        except asyncio.CancelledError:
+            ray.cancel(result)
+            raise
