@@ -202,6 +202,19 @@ def settings(stores: Stores, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def production_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords are hashed at the product's cost. A test names this fixture before those that sign users up."""
+    from pwdlib import PasswordHash
+
+    from serve.identity import passwords
+
+    monkeypatch.setattr(passwords, "_hasher", PasswordHash.recommended())
+    passwords._decoy_hash.cache_clear()
+    yield
+    passwords._decoy_hash.cache_clear()
+
+
+@pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client of the app, which runs in this process on the stores, without Ray."""
     from tests.support.server import running_api

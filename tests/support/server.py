@@ -9,10 +9,17 @@ from typing import Any
 import httpx2
 import ray.exceptions
 from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 
 from cluster.settings import Settings, load_settings, with_changes
 from serve.app import create_api, with_middleware
+from serve.identity import passwords
+
+# Nearly every test signs a user up, and a hash of the product's cost takes longer than all the rest of most tests. The
+# whole product, and tests with the fixture `production_hashes`, pay that cost.
+passwords._hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 
 SIGNING_KEY = "a key for tests that is long enough to be one"
 
