@@ -1,8 +1,9 @@
 """`python -m tests [pytest arguments]`: the whole suite, as `make test` runs it.
 
-First everything that tolerates a busy machine, in several processes. Then the tests marked `real_time`, in twice as
-many: they wait on pages for most of their time. Then the tests marked `serial`, in one process. All phases use one
-random order, whose seed is printed; `--randomly-seed=N` repeats it. Failed tests are not run again.
+First everything that tolerates a busy machine, in several processes; at the same time, in as many others, the tests
+marked `real_time`, which wait on pages for most of their time and report when the first ones have ended. Then the tests
+marked `serial`, in one process. All phases use one random order, whose seed is printed; `--randomly-seed=N` repeats it.
+Failed tests are not run again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from tests.support.chromium import skipped_sentence
 
@@ -39,12 +41,24 @@ def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
             *("-n", str(num_processes), "--dist", "loadfile", "--no-loadscope-reorder"),
             *("-m", f"{_EVERY_DAY} and not serial and not real_time"),
         ],
-        "real time": ["-n", str(2 * num_processes), "-m", f"{_EVERY_DAY} and real_time and not serial"],
+        "real time": ["-n", str(num_processes), "-m", f"{_EVERY_DAY} and real_time and not serial"],
         "serial": ["-n", "0", "-m", f"{_EVERY_DAY} and serial"],
     }
     with tempfile.TemporaryDirectory(prefix="trailmind-tests-") as folder:
         summary_file = Path(folder) / "summary.jsonl"
-        statuses = {name: _run_phase(options + pytest_arguments, summary_file) for name, options in phases.items()}
+        report = Path(folder) / "real-time.txt"
+        with (
+            report.open("wb") as output,
+            _phase(phases["real time"] + pytest_arguments, summary_file, output) as beside,
+        ):
+            try:
+                parallel = _run_phase(phases["parallel"] + pytest_arguments, summary_file)
+                statuses = {"parallel": parallel, "real time": beside.wait()}
+            finally:
+                beside.terminate()
+        sys.stdout.write(report.read_text(errors="replace"))
+        sys.stdout.flush()
+        statuses["serial"] = _run_phase(phases["serial"] + pytest_arguments, summary_file)
         lines = summary_file.read_text().splitlines() if summary_file.exists() else []
     for name, status in statuses.items():
         print(f"{name} phase: {_outcome(status)}")
@@ -59,9 +73,15 @@ def run_suite(num_processes: int, pytest_arguments: list[str]) -> int:
     return next((status for status in statuses.values() if status not in (0, _NO_TESTS_COLLECTED)), 0)
 
 
-def _run_phase(arguments: list[str], summary_file: Path) -> int:
+def _phase(arguments: list[str], summary_file: Path, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=_ROOT, env={**os.environ, "TEST_SUMMARY_FILE": str(summary_file)}).returncode
+    environment = {**os.environ, "TEST_SUMMARY_FILE": str(summary_file)}
+    return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=output)
+
+
+def _run_phase(arguments: list[str], summary_file: Path) -> int:
+    with _phase(arguments, summary_file) as phase:
+        return phase.wait()
 
 
 def _outcome(status: int) -> str:
