@@ -29,7 +29,7 @@ from cluster.jobs.worker import KEEP_READY_PERIOD_S
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.pages.features import page_features
-from cluster.mindmap.text.meaning import encoder_model, sentence_encoder
+from cluster.mindmap.text.meaning import UniversalSentenceEncoder, encoder_model
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from models.recording.page_vectors import load_vectors
 from models.recording.timeline_store import load_pages
@@ -111,7 +111,8 @@ async def _pure_s(dsn: str, session_id: uuid.UUID, user_id: uuid.UUID) -> float:
     """Seconds of the pipeline on the session's pages, with the encoder, in this process."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         _, pages = await load_pages(connection, session_id, user_id)
-    encoder = sentence_encoder()
+    # A new one: an encoder remembers the texts of earlier sessions.
+    encoder = UniversalSentenceEncoder() if encoder_model() else None
     began = time.perf_counter()
     outline = build_outline([page_features(page, encoder) for page in pages])
     compose_document(outline, pages, provider="local", session_title=None)
