@@ -10,9 +10,8 @@ import { currentLogin } from "~/api/login";
 import { serverQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
-import { Field } from "~/ui/Field";
-import { FormError } from "../ui/FormError";
 import { completeSignIn, completeSignUp } from "./complete-sign-in";
+import { emailInput, FormFields, newPasswordInput } from "./FormFields";
 import { GoogleButton } from "./google";
 
 const EMAIL = /^[^@\s]+@[^@\s]+\.[^@\s.]+$/;
@@ -31,7 +30,6 @@ export function LoginForm() {
       v.object({ email: emailField(t), password: v.pipe(v.string(), v.minLength(1, t.auth.passwordMissing)) }),
     ),
   });
-  const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
       completeSignIn(await unwrap(anonymousApi.POST("/v1/auth/login", { body: values })), t);
@@ -48,24 +46,15 @@ export function LoginForm() {
     <form className="auth-form" onSubmit={submit} noValidate>
       <h1>{t.auth.signIn}</h1>
       {wasExpired && <p className="notice">{t.auth.expired}</p>}
-      <FormError message={errors.root?.message} />
-      <Field
-        label={t.auth.email}
-        type="email"
-        autoComplete="username"
-        error={errors.email?.message}
-        {...form.register("email")}
+      <FormFields
+        form={form}
+        fields={[
+          emailInput(t),
+          { name: "password", label: t.auth.password, type: "password", autoComplete: "current-password" },
+        ]}
+        submit={t.auth.signIn}
+        submitting={t.auth.signingIn}
       />
-      <Field
-        label={t.auth.password}
-        type="password"
-        autoComplete="current-password"
-        error={errors.password?.message}
-        {...form.register("password")}
-      />
-      <button type="submit" className="button primary wide" disabled={isSubmitting}>
-        {isSubmitting ? t.auth.signingIn : t.auth.signIn}
-      </button>
       <GoogleButton next={next} />
       <p className="row wrap">
         <span className="muted">{t.auth.noAccount}</span>
@@ -92,7 +81,6 @@ export function SignupForm() {
     defaultValues: { email: "", password: "" },
     resolver: valibotResolver(v.object({ email: emailField(t), password })),
   });
-  const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
       const body = values.password ? values : { email: values.email };
@@ -114,31 +102,17 @@ export function SignupForm() {
           {t.auth.signUpMailSent}
         </p>
       ) : (
-        <>
-          <FormError message={errors.root?.message} />
-          <Field
-            label={t.auth.email}
-            type="email"
-            autoComplete="username"
-            error={errors.email?.message}
-            {...form.register("email")}
-          />
-          {isByMail ? (
-            <p className="muted">{t.auth.passwordByMail}</p>
-          ) : (
-            <Field
-              label={t.auth.password}
-              type="password"
-              autoComplete="new-password"
-              hint={t.auth.passwordHint}
-              error={errors.password?.message}
-              {...form.register("password")}
-            />
-          )}
-          <button type="submit" className="button primary wide" disabled={isSubmitting}>
-            {isSubmitting ? t.auth.signingUp : t.auth.signUp}
-          </button>
-        </>
+        <FormFields
+          form={form}
+          fields={[
+            emailInput(t),
+            ...(isByMail ? [] : [newPasswordInput("password", t.auth.password, t.auth.passwordHint)]),
+          ]}
+          submit={t.auth.signUp}
+          submitting={t.auth.signingUp}
+        >
+          {isByMail && <p className="muted">{t.auth.passwordByMail}</p>}
+        </FormFields>
       )}
       <GoogleButton next={next} />
       <p className="row wrap">

@@ -10,8 +10,8 @@ import { currentLogin, restoreLogin, updateAccount } from "~/api/login";
 import { serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
-import { Field } from "~/ui/Field";
 import { FormError } from "../ui/FormError";
+import { emailInput, FormFields, newPasswordInput } from "./FormFields";
 import { emailField } from "./forms";
 
 const VERIFY_KEY = "trailmind.verify";
@@ -21,7 +21,6 @@ export function ForgotForm() {
   const [isSent, setSent] = useState(false);
   const hasMail = useQuery(serverQuery()).data?.sends_mail !== false;
   const form = useForm({ defaultValues: { email: "" }, resolver: valibotResolver(v.object({ email: emailField(t) })) });
-  const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async (values) => {
     try {
       await unwrap(anonymousApi.POST("/v1/auth/forgot-password", { body: values }));
@@ -40,17 +39,7 @@ export function ForgotForm() {
       ) : (
         <>
           <p className="muted">{hasMail ? t.auth.forgotBody : t.auth.forgotNoMail}</p>
-          <FormError message={errors.root?.message} />
-          <Field
-            label={t.auth.email}
-            type="email"
-            autoComplete="username"
-            error={errors.email?.message}
-            {...form.register("email")}
-          />
-          <button type="submit" className="button primary wide" disabled={isSubmitting}>
-            {isSubmitting ? t.auth.sending : t.auth.sendLink}
-          </button>
+          <FormFields form={form} fields={[emailInput(t)]} submit={t.auth.sendLink} submitting={t.auth.sending} />
         </>
       )}
       <Link to="/login">{t.auth.signIn}</Link>
@@ -80,7 +69,6 @@ export function ResetForm() {
       ),
     ),
   });
-  const { errors, isSubmitting } = form.formState;
   const submit = form.handleSubmit(async ({ password }) => {
     try {
       await unwrap(
@@ -106,27 +94,15 @@ export function ResetForm() {
           {t.auth.resetDone}
         </p>
       ) : (
-        <>
-          <FormError message={errors.root?.message} />
-          <Field
-            label={t.auth.newPassword}
-            type="password"
-            autoComplete="new-password"
-            hint={t.auth.passwordHint}
-            error={errors.password?.message}
-            {...form.register("password")}
-          />
-          <Field
-            label={t.auth.repeat}
-            type="password"
-            autoComplete="new-password"
-            error={errors.repeat?.message}
-            {...form.register("repeat")}
-          />
-          <button type="submit" className="button primary wide" disabled={isSubmitting}>
-            {isSubmitting ? t.auth.saving : t.common.save}
-          </button>
-        </>
+        <FormFields
+          form={form}
+          fields={[
+            newPasswordInput("password", t.auth.newPassword, t.auth.passwordHint),
+            newPasswordInput("repeat", t.auth.repeat),
+          ]}
+          submit={t.common.save}
+          submitting={t.auth.saving}
+        />
       )}
       <p className="row wrap">
         <Link to="/login">{t.auth.signIn}</Link>

@@ -11,7 +11,7 @@ import type { DropTarget } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import { jointMapQuery } from "~/maps/queries";
 import { errorMessage } from "~/ui/error-message";
-import { toast } from "~/ui/toast";
+import { dismissToast, toast } from "~/ui/toast";
 import { EditQueue, type EditServer } from "./edit-queue";
 import { hasFeature } from "./features";
 import { markStoredEditsAbandoned, storeEdits, takeAbandonedEdits } from "./stored-edits";
@@ -118,7 +118,7 @@ function editServer(
       const params = { path: { session_id: sessionId } };
       return unwrap(api.PATCH("/v1/sessions/{session_id}/mindmap", { params, body, keepalive }));
     },
-    onSaved: (reply) => {
+    onSaved: (reply, operation) => {
       // An answer that was asked for before this edit must not replace the newer map.
       void client.cancelQueries({ queryKey: key });
       client.setQueryData(key, reply.mindmap);
@@ -126,6 +126,8 @@ function editServer(
       void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-versions" : "versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence, undefined, EDIT);
+      else if (operation.op === "undo") toast(t.edit.undone, undefined, EDIT);
+      else if (operation.op === "redo") toast(t.edit.redone, undefined, EDIT);
     },
     reload: () => void client.invalidateQueries({ queryKey: key }),
     // After the end of a login the sign-in page says what is to be done.
@@ -196,8 +198,8 @@ export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
     const shown = queue.preview(server.current()?.data);
     const isStep = operation.op === "undo" || operation.op === "redo";
     queue.run(isStep ? operation : { ...operation, op_id: uuid() });
-    // At once, as the edit itself: it replaces the toast of the edit before, whose undo would now undo another edit.
-    if (isStep) toast(operation.op === "undo" ? t.edit.undone : t.edit.redone, undefined, EDIT);
+    // The undo of the shown message would now undo another edit.
+    if (isStep) dismissToast(EDIT);
     else toast(describe(operation, shown, t), { label: t.common.undo, run: () => run({ op: "undo" }) }, EDIT);
   };
   const noteSaved = (version: number, seq: number) => {

@@ -12,6 +12,7 @@ const shownIds = new Map<string, string>();
 function show({ text, undo, subject }: Toast): void {
   const earlier = subject ? shownIds.get(subject) : undefined;
   if (earlier) manager.close(earlier);
+  if (!text) return;
   const id: string = manager.add({
     title: text,
     timeout: undo ? 8_000 : 5_000,

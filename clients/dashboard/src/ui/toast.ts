@@ -2,7 +2,7 @@
 export interface Toast {
   text: string;
   undo?: { label: string; run: () => void };
-  /** A toast replaces the shown one with the same subject. */
+  /** A toast replaces the shown one with the same subject; one without text only removes it. */
   subject?: string;
 }
 
@@ -21,6 +21,11 @@ export function toast(text: string, undo?: Toast["undo"], subject?: string): voi
     queue.push(message);
     listenToFirstToast?.();
   }
+}
+
+/** Removes the shown message about `subject`: what its undo would undo has changed. */
+export function dismissToast(subject: string): void {
+  listenToToast?.({ text: "", subject });
 }
 
 /** Makes `listener` show all toasts, first the queued ones. Returns the function that unsubscribes it. */
