@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -527,12 +528,24 @@ class BillingSettings(_Group):
         "Price id of a pack of 100,000 tokens; unset: packs are not sold.",
         aliases=("TRAILMIND_STRIPE_PRICE_TOKEN_PACK",),
     )
+    sales_contact: str | None = _setting(
+        "TRAILMIND_SALES_CONTACT",
+        None,
+        "The e-mail address that the plans show for a plan without a price (Enterprise); unset: it shows none.",
+    )
     automatic_tax: bool = _setting(
         "TRAILMIND_STRIPE_AUTOMATIC_TAX", False, "Whether Stripe computes taxes and asks companies for their tax id."
     )
     api_url: str | None = _setting(
         "TRAILMIND_STRIPE_API_URL", None, "Where Stripe's API is; another than Stripe's own is for tests."
     )
+
+    @field_validator("sales_contact")
+    @classmethod
+    def _check_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", value):
+            raise ValueError("not an e-mail address")
+        return value
 
     _split_lists = field_validator("pro_monthly_prices", "pro_yearly_prices", mode="before")(_split)
 

@@ -86,6 +86,7 @@ class BillingReply(Reply):
     subscription: PaidPlanReply | None = None
     unpaid_invoice_url: str | None = None
     payment_needs_action: bool = False
+    sales_contact: str | None = Field(default=None, description="The e-mail address for a plan without a price")
 
 
 class BillingEnvelope(Reply):

@@ -70,6 +70,7 @@ async def get_billing(user_id: CurrentUserId, state: State, connection: DbConnec
         enabled=settings.is_enabled,
         sells_packs=settings.is_enabled and settings.token_pack_price is not None,
         tokens_per_pack=TOKENS_PER_PACK,
+        sales_contact=settings.sales_contact,
     )
     customer = await find_customer(connection, user_id)
     if customer is not None:

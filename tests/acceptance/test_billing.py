@@ -22,6 +22,7 @@ from cluster.billing.webhooks import handle_due_events
 from cluster.settings import Settings, with_changes
 from models.billing.stripe_facts import GRACE_PERIOD
 from models.billing.webhook_inbox import finish_events
+from models.errors import ConfigurationError
 from models.recording.retention import clear_deletion_notices, soft_delete_expired_sessions
 from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
 from tests.support.client import ApiUser, sign_in
@@ -84,6 +85,17 @@ async def test_a_free_user_buys_pro_on_a_hosted_page(world: BillingWorld, ann: A
     paid = (await billing_of(ann))["subscription"]
     assert (paid["plan"], paid["status"], paid["interval"]) == ("pro", "active", interval)
     assert await world.subjects(ann) == ["Trailmind Pro 요금제가 시작되었습니다"]
+
+
+async def test_the_operator_tells_whom_to_ask_for_a_plan_without_a_price(
+    settings: Settings, stripe: StripeServer
+) -> None:
+    with_contact = with_changes(settings, sales_contact="sales@trailmind.example")
+    for each, shown in ((with_contact, "sales@trailmind.example"), (settings, None)):
+        async with billing_world(each, stripe) as world:
+            assert (await billing_of(await world.user())).get("sales_contact") == shown
+    with pytest.raises(ConfigurationError, match="not an e-mail address"):
+        with_changes(settings, sales_contact="https://trailmind.example/?subject=x")
 
 
 async def test_fifty_parallel_clicks_make_one_customer_and_one_subscription(world: BillingWorld, ann: ApiUser) -> None:

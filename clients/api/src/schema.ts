@@ -3139,6 +3139,11 @@ export interface components {
              * @default false
              */
             payment_needs_action?: boolean;
+            /**
+             * Sales Contact
+             * @description The e-mail address for a plan without a price
+             */
+            sales_contact?: string;
         };
         /**
          * ChangeReply

@@ -66,6 +66,7 @@ export function PlanSection() {
               isCurrent={plan.id === current.id}
               isSold={billing.data !== null && !paid && plan.price_cents > 0 && plan.id !== current.id}
               showsPrice={billing.data !== null}
+              contact={billing.data?.sales_contact}
             />
           ))}
         </div>
@@ -81,6 +82,7 @@ function PlanCard(props: {
   isCurrent: boolean;
   isSold: boolean;
   showsPrice: boolean;
+  contact: string | undefined;
 }) {
   const { plan } = props;
   const t = useMessages();
@@ -93,7 +95,7 @@ function PlanCard(props: {
   return (
     <div className={`plan ${props.isCurrent ? "current" : ""}`}>
       <h3>{plan.name}</h3>
-      {props.showsPrice && <Price plan={plan} interval={props.interval} />}
+      {props.showsPrice && <Price plan={plan} interval={props.interval} contact={props.contact} />}
       <ul className="small plan-limits tnum">
         <li>
           {plan.token_limit ? t.account.tokensMonth(compactNumber(plan.token_limit, language)) : t.account.tokensAny}
@@ -126,11 +128,25 @@ function PlanCard(props: {
   );
 }
 
-function Price({ plan, interval }: { plan: PlanReply; interval: Interval }) {
+export function Price({
+  plan,
+  interval,
+  contact,
+}: {
+  plan: PlanReply;
+  interval: Interval;
+  contact?: string | undefined;
+}) {
   const t = useMessages();
   const language = useLanguage();
+  if (plan.id === "free") return <p className="tnum">{money(0, "usd", language)}</p>;
+  // A plan without a price is sold by the operator; without an address it shows no text.
   if (plan.price_cents === 0)
-    return <p className="tnum">{plan.id === "free" ? money(0, "usd", language) : t.account.custom}</p>;
+    return contact ? (
+      <p>
+        <a href={`mailto:${contact}?subject=${encodeURIComponent(`Trailmind ${plan.name}`)}`}>{t.account.custom}</a>
+      </p>
+    ) : null;
   if (interval === "yearly" && plan.yearly_price_cents)
     return (
       <p className="tnum">
