@@ -67,7 +67,7 @@ def measure(num_pages: int, vectors: str) -> dict[str, float | int | str]:
     features = [page_features(page, encoder) for page in pages]
     steps["features_s"] = time.perf_counter() - step_at
     step_at = time.perf_counter()
-    outline = build_outline(features)
+    outline = build_outline(features, encoder=encoder)
     steps["outline_s"] = time.perf_counter() - step_at
     step_at = time.perf_counter()
     document = compose_document(outline, pages, provider="local", session_title=None)

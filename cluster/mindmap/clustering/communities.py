@@ -24,13 +24,15 @@ MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 #: The scale of affinities is the same in every session: pages of one subject have .3 in the mean, of two subjects .08.
 #: Groups are merged from this mean affinity on, whatever is inside them …
-MERGE_AFFINITY = 0.22
+MERGE_AFFINITY = 0.2
 #: … and from this share of the lower affinity inside them, if it is not below what unrelated pages have.
 MERGE_SHARE, MIN_MERGE_AFFINITY = 0.75, 0.08
+#: Means over many pages are reliable: two groups of so many pages each are merged only if they are as near as this.
+LARGE_GROUP, LARGE_MERGE_SHARE = 6, 0.8
 #: Parts of a group that are less near to each other than this are different subjects.
-SPLIT_AFFINITY, SPLIT_RESOLUTION = 0.11, 1.2
+SPLIT_AFFINITY, SPLIT_RESOLUTION = 0.12, 1.2
 #: The same for two or three pages, of which each is a group at first.
-FEW_PAGES_AFFINITY = 0.12
+FEW_PAGES_AFFINITY = 0.14
 #: A page that is nearer to no group than this is a topic of its own.
 MIN_JOIN_SIMILARITY = 0.15
 #: Similarities up to this are chance, and no edges of the graph.
@@ -75,7 +77,7 @@ def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, options: T
     num_pages = len(similarity)
     if num_pages < 4:
         alone = np.arange(num_pages)
-        return renumber(_merge_while(affinity, alone, lambda between, _: between / FEW_PAGES_AFFINITY))
+        return renumber(_merge_while(affinity, alone, lambda between, _inside, _size: between / FEW_PAGES_AFFINITY))
     groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), options.topic_resolution))
     groups = renumber(reassign_singletons(similarity, groups, MIN_JOIN_SIMILARITY))
     return renumber(_merge_near_groups(affinity, groups, options))
@@ -99,14 +101,18 @@ def _split_unrelated_parts(affinity: FloatArray, groups: IntArray) -> IntArray:
         if len(members) >= 4:
             inside = affinity[np.ix_(members, members)]
             parts = reassign_singletons(inside, louvain(_graph_above_chance(inside), SPLIT_RESOLUTION))
-            parts = renumber(_merge_while(inside, renumber(parts), lambda between, _: between / SPLIT_AFFINITY))
+            parts = renumber(
+                _merge_while(inside, renumber(parts), lambda between, _inside, _size: between / SPLIT_AFFINITY)
+            )
         divided[members] = parts + num_groups
         num_groups += int(parts.max()) + 1
     return divided
 
 
 def _merge_near_groups(affinity: FloatArray, groups: IntArray, options: TopicOptions) -> IntArray:
-    def nearness(between: float, inside: float) -> float:
+    def nearness(between: float, inside: float, size: int) -> float:
+        if size >= LARGE_GROUP:
+            return between / max(LARGE_MERGE_SHARE * inside, MIN_MERGE_AFFINITY)
         return max(between / options.merge_affinity, between / max(MERGE_SHARE * inside, MIN_MERGE_AFFINITY))
 
     return _merge_while(affinity, groups, nearness, int(options.max_topics))
@@ -115,12 +121,13 @@ def _merge_near_groups(affinity: FloatArray, groups: IntArray, options: TopicOpt
 def _merge_while(
     affinity: FloatArray,
     groups: IntArray,
-    nearness: Callable[[float, float], float],
+    nearness: Callable[[float, float, int], float],
     max_groups: int | None = None,
 ) -> IntArray:
     """Merge the nearest two groups while they are near (1 or more), or while there are more than `max_groups`.
 
-    `nearness` is given the mean affinity between two groups, and the lower one inside them (1 for single pages).
+    `nearness` is given the mean affinity between two groups, the lower one inside them (1 for single pages), and the
+    number of pages of the smaller group.
     """
 
     def nearest_pair(remaining: list[int], sums: FloatArray, sizes: FloatArray) -> tuple[float, int, int]:
@@ -128,7 +135,8 @@ def _merge_while(
         best: tuple[float, int, int] = (-math.inf, 0, 0)
         for x, a in enumerate(remaining):
             for b in remaining[x + 1 :]:
-                value = round(nearness(float(sums[a, b] / (sizes[a] * sizes[b])), min(inside[a], inside[b])), 9)
+                between = float(sums[a, b] / (sizes[a] * sizes[b]))
+                value = round(nearness(between, min(inside[a], inside[b]), int(min(sizes[a], sizes[b]))), 9)
                 if value > best[0]:
                     best = (value, a, b)
         return best

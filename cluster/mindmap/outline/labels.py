@@ -158,7 +158,9 @@ class TopicLabeler:
                 compared.append(option)
                 continue
             nearness = None
-            if number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best:
+            if _names_platform(option.text):
+                nearness = 0.0  # The name of an encyclopedia is near to everything in it.
+            elif number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best:
                 nearness = mean_cosine(self._encoder.encode(option.text), mean)
             # The model has not learnt every name of a product: one that most pages use is near to them.
             known = max(nearness or 0.0, NEAR_LABEL) if is_manual and _is_main_name(option) else nearness or 0.0
@@ -431,7 +433,11 @@ class TopicLabeler:
 
 
 def _is_main_name(option: _LabelOption) -> bool:
-    return option.is_proper_name and option.coverage >= MAIN_NAME_COVERAGE
+    return option.is_proper_name and option.coverage >= MAIN_NAME_COVERAGE and not _names_platform(option.text)
+
+
+def _names_platform(text: str) -> bool:
+    return any(word.lower() in PLATFORM_NAMES for word in find_words(text))
 
 
 def _meaning_factor(nearness: float) -> float:

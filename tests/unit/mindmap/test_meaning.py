@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cluster.mindmap.build import build_map
+from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
 from cluster.mindmap.live.live_map import LiveMap
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.text import meaning
 from cluster.mindmap.text.meaning import DIMENSIONS, sentence_encoder, vector_cosines
+from launch.samples import sample_events
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 from models.urls import page_id
@@ -102,3 +104,22 @@ def test_the_words_of_a_shop_or_of_an_interface_are_no_label() -> None:
     labels = [node.label for node in build_map(pages).nodes if node.type == "topic"]
     assert labels
     assert not {"Leaf & Light", "Upvotes", "Sort"} & set(labels)
+
+
+def test_two_large_parts_of_one_product_are_two_topics() -> None:
+    pages = pages_from_events(parse_events(sample_events("04-korean-office").read_bytes()))
+    document = build_map(pages)
+    topic_of = document.topic_of_pages()
+    folders: dict[str, set[str]] = {"swriter": set(), "scalc": set()}
+    for node in document.nodes:
+        for name, topics in folders.items():
+            if node.type == "page" and any(f"/{name}/" in url for url in node.data.urls or ()):
+                topics.add(topic_of[node.id])
+    assert folders["swriter"]
+    assert folders["scalc"] - folders["swriter"]
+
+
+@pytest.mark.parametrize("part", [DEVELOPMENT, DEVELOPMENT_2])
+def test_most_sessions_about_one_subject_are_one_topic(part: str) -> None:
+    sessions = exam_sessions(part, [_FLAVOURS["single"]])
+    assert sum(_topics(build_map(session.pages)) == 1 for session in sessions) >= 9
