@@ -312,9 +312,8 @@ async def _timed() -> AsyncIterator[list[float]]:
     took.append(time.process_time() - began)
 
 
-async def test_login_time_does_not_reveal_accounts(
-    production_hashes: None, api: httpx2.AsyncClient, ann: ApiUser
-) -> None:
+@pytest.mark.usefixtures("production_hashes")
+async def test_login_time_does_not_reveal_accounts(api: httpx2.AsyncClient, ann: ApiUser) -> None:
     async def fastest(email: str) -> float:
         times = []
         for _ in range(5):
