@@ -10,6 +10,7 @@ import pytest
 
 from cluster.mindmap.text import meaning
 from cluster.mindmap.text.meaning import DIMENSIONS, encoder_model
+from models.mindmap.document import MAX_LABEL_CHARS
 from tests.acceptance.test_map_collections import session_about
 from tests.support.client import ApiUser
 from tests.support.worker import InProcessWorker
@@ -39,13 +40,17 @@ async def shown(person: ApiUser, session: str) -> Any:
 
 
 def forbid_model(patch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise AssertionError("the model was loaded")
+    """Let the model encode labels, which are short, but no text of a page."""
+    encode = meaning.UniversalSentenceEncoder.encode
 
-    patch.setattr(meaning, "sentence_encoder", fail)
+    def checked(self: meaning.UniversalSentenceEncoder, text: str) -> bytes:
+        assert len(text) <= MAX_LABEL_CHARS, "a page was encoded again"
+        return encode(self, text)
+
+    patch.setattr(meaning.UniversalSentenceEncoder, "encode", checked)
 
 
-async def test_later_maps_and_joint_maps_do_not_need_the_model(
+async def test_later_maps_and_joint_maps_do_not_encode_the_pages_again(
     ann: ApiUser, worker: InProcessWorker, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = await session_about(ann, worker, "bread", "chess")
