@@ -78,10 +78,13 @@ async def test_two_sessions_on_one_subject(user: BrowserUser) -> None:
         await page.keyboard.press("Enter")
     await page.reload()
     await expect(page.locator(".outline-row.topic", has_text="Named by me")).to_be_visible()
-    await page.get_by_role("button", name="Versions").click()
+    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("menuitem", name="Versions").click()
     await expect(page.get_by_role("dialog")).to_contain_text("Version 1")
     await page.keyboard.press("Escape")
-    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("menuitem", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("heading", name="Combined maps")).to_be_visible()
 
     # By days: the sample's sessions are of these days.
