@@ -105,7 +105,7 @@ _MAY_CONFLICT = {
     "signup", "google_login", "google_code", "create_api_key", "create_share", "patch_user", "edit_mindmap",
     "undo_edit", "redo_edit", "create_map", "edit_map", "undo_map_edit", "redo_map_edit", "start", "forget_recorded",
     "delete_session", "delete_me", "delete_account", "give_plan", "give_credit", "set_hold",
-    "verification_link_for_operator",
+    "verification_link_for_operator", "delete_map", "create_map_share",
 }  # fmt: skip
 _MAY_COST = {"export_session", "generate", "quote", "create_api_key"}
 _MAY_SELL = {

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from cluster.maps.edits import log_state
+from models.accounts.legal_holds import require_no_hold
 from models.billing.policy import map_priority
 from models.database import Connection
 from models.errors import BadRequest, Conflict, NotFound, SourceDeleted, split_reason
@@ -253,9 +254,10 @@ async def regenerate_map(
 
 
 @router.delete("/{map_id}", status_code=204)
-async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
+async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
     """Delete a map over several sessions; the sessions are kept."""
     found = await owned_joint_map(db, map_id, user_id)
+    await require_no_hold(connection, user_id)
     # Without an error when another request has deleted it meanwhile.
     await db.execute(delete(JointMap).where(JointMap.id == found.id))
     await db.commit()

@@ -237,10 +237,12 @@ async def test_a_deleted_session_gets_a_receipt_of_every_kind_of_row(
 
 async def test_the_data_of_a_held_account_stays(marked: Marked, db: psycopg.AsyncConnection[Any]) -> None:
     user_id, person = uuid.UUID(marked.person.id), marked.person
+    joint_map = (await person.ok("POST", "/v1/maps", json={"session_ids": [marked.id]}))["map"]["id"]
     assert await place_hold(db, user_id, "court order 7")
     for method, path, body in (
         ("POST", "/v1/forget", {"domain": "clinic.example"}),
         ("DELETE", f"/v1/sessions/{marked.id}", None),
+        ("DELETE", f"/v1/maps/{joint_map}", None),
         ("DELETE", "/v1/auth/me?hard=true", None),
     ):
         answer = await person.call(method, path, **({"json": body} if body else {}))
