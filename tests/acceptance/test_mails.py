@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractAsyncContextManager
 from email.message import EmailMessage
 from typing import Any
@@ -21,7 +22,7 @@ from models.errors import Conflict
 from models.jobs import MAIL, SEND_MAIL
 from tests.support.client import ApiUser, sign_up
 from tests.support.mail_server import MailServer, unused_port
-from tests.support.sent_mails import token_in
+from tests.support.sent_mails import mails_to, token_in
 from tests.support.server import running_api
 
 pytestmark = pytest.mark.usefixtures("empty_queue")
@@ -89,6 +90,21 @@ async def test_an_unavailable_mail_server_delays_a_mail_and_loses_none(
         await person.ok("POST", "/v1/auth/verify-email", json={"token": token_in(mail)})
     assert await jobs_of(db, person) == []
     assert not (settings.data_dir / "outbox").exists()
+
+
+async def test_a_mail_that_is_sent_twice_keeps_its_message_id(
+    settings: Settings, db: psycopg.AsyncConnection[Any]
+) -> None:
+    async with api_with_direct_sign_up(settings) as (app, client):
+        person = await sign_up(client)
+        [(_, _, _, args)] = await jobs_of(db, person)
+        job = json.loads(args)
+        # The worker dies after the first sending, before it notes the end of the job.
+        for _ in range(2):
+            await app.state.parts.mail_queue.send(job["sealed"], job["useful_until"])
+    first, second = mails_to(settings.data_dir, person.email)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Message-ID"]
 
 
 async def test_a_queued_mail_reveals_neither_its_link_nor_its_address(

@@ -1,0 +1,75 @@
+"""How long a replica that is not told of a revocation still accepts a login."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Self, cast
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+
+from models.accounts.logins import LoginStatus
+from serve.identity.login_cache import LOCAL_S, SHARED_S, LoginCache
+
+
+class _Valkey:
+    """The commands that the cache uses, on the clock of the test; they fail while `is_lost`."""
+
+    def __init__(self) -> None:
+        self.now, self.is_lost = 0.0, False
+        self._values: dict[str, tuple[bytes, float]] = {}
+
+    def clock(self) -> float:
+        return self.now
+
+    async def get(self, key: str) -> bytes | None:
+        if self.is_lost:
+            raise ValkeyConnectionError
+        value, expires_at = self._values.get(key, (None, 0.0))
+        return value if self.now < expires_at else None
+
+    def pipeline(self, *, transaction: bool) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def set(self, key: str, value: bytes, *, ex: int, nx: bool) -> None:
+        if not self.is_lost and not (nx and self._values.get(key, (b"", 0.0))[1] > self.now):
+            self._values[key] = (value, self.now + ex)
+
+    async def execute(self) -> None:
+        if self.is_lost:
+            raise ValkeyConnectionError
+
+
+@pytest.mark.parametrize(("is_lost", "limit_s"), [(False, LOCAL_S), (True, LOCAL_S + SHARED_S)])
+@pytest.mark.parametrize("read_before_s", [0.0, 1.5, 9.9])
+async def test_another_replica_notices_a_revocation_in_time(
+    is_lost: bool, limit_s: float, read_before_s: float
+) -> None:
+    assert (LOCAL_S, LOCAL_S + SHARED_S) == (2, 12), "docs/security.md says so"
+    valkey: Any = _Valkey()
+    here, there = (LoginCache(cast("Redis", valkey), clock=valkey.clock) for _ in range(2))
+    login_id, stored = uuid.uuid4(), LoginStatus(True)
+
+    async def load() -> LoginStatus:
+        return stored
+
+    assert (await there.get(login_id, load)).is_valid
+    valkey.now += read_before_s
+    assert (await there.get(login_id, load)).is_valid
+    revoked_at = valkey.now
+    stored, valkey.is_lost = LoginStatus(False), is_lost
+    await here.revoke([login_id])
+    # Valkey is back at once, with the status from before the revocation.
+    valkey.is_lost = False
+    assert not (await here.get(login_id, load)).is_valid
+    while (await there.get(login_id, load)).is_valid:
+        valkey.now += 0.1
+        assert valkey.now - revoked_at <= limit_s + 0.1
+    assert not (await there.get(login_id, load)).is_valid
