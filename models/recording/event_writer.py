@@ -11,10 +11,11 @@ The primary key detects duplicates, so any number of writers may run at the same
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -96,27 +97,42 @@ class EventWriter:
     def __init__(self, pool: Pool, *, timeout_s: float = 3.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool, self._timeout_s, self._clock = pool, timeout_s, clock
         #: By user: bytes that were committed and are not in `storage_usage` yet.
-        self._unrecorded_bytes: dict[uuid.UUID, int] = {}
+        self._unrecorded_bytes: Counter[uuid.UUID] = Counter()
+        #: By user: those of them that a transaction records at this moment. Until its commit no other connection sees
+        #: them, so they count here.
+        self._bytes_being_recorded: Counter[uuid.UUID] = Counter()
 
     def unrecorded_bytes(self, user_id: uuid.UUID) -> int:
-        """Bytes that this writer has stored for the user and not recorded yet."""
-        return self._unrecorded_bytes.get(user_id, 0)
+        """Bytes that this writer has stored for the user and that `storage_usage` may not show yet."""
+        return self._unrecorded_bytes[user_id] + self._bytes_being_recorded[user_id]
 
     async def record_stored_bytes(self) -> None:
         """Record what this writer has stored and not recorded yet."""
-        due, self._unrecorded_bytes = self._unrecorded_bytes, {}
-        if not due:
-            return
-        try:
-            async with self._pool.connection(timeout=self._timeout_s) as connection:
-                await add_stored_bytes(connection, due)
-        except BaseException:
-            self._add_unrecorded(due)
-            raise
+        with self._recording() as due:
+            for user_id in list(self._unrecorded_bytes):
+                self._take_unrecorded(user_id, due)
+            if due:
+                async with self._pool.connection(timeout=self._timeout_s) as connection:
+                    await add_stored_bytes(connection, due)
 
-    def _add_unrecorded(self, by_user: Mapping[uuid.UUID, int]) -> None:
-        for user_id, num_bytes in by_user.items():
-            self._unrecorded_bytes[user_id] = self.unrecorded_bytes(user_id) + num_bytes
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[dict[uuid.UUID, int]]:
+        """What `_take_unrecorded` puts into the dictionary is recorded when the block ends, unless it raises."""
+        due: dict[uuid.UUID, int] = {}
+        try:
+            yield due
+        except BaseException:
+            self._unrecorded_bytes.update(due)
+            raise
+        finally:
+            for user_id, num_bytes in due.items():
+                self._bytes_being_recorded[user_id] -= num_bytes
+                if not self._bytes_being_recorded[user_id]:
+                    del self._bytes_being_recorded[user_id]
+
+    def _take_unrecorded(self, user_id: uuid.UUID, due: dict[uuid.UUID, int]) -> None:
+        due[user_id] = self._unrecorded_bytes.pop(user_id, 0)
+        self._bytes_being_recorded[user_id] += due[user_id]
 
     async def save(
         self, batches: Sequence[IngestBatch], excluded: Sequence[Mapping[int, str]] | None = None
@@ -151,12 +167,8 @@ class EventWriter:
         *,
         skip_duplicates: bool,
     ) -> list[BatchOutcome]:
-        due: dict[uuid.UUID, int] = {}
-        try:
+        with self._recording() as due:
             return await self._write_and_count(connection, batches, excluded, due, skip_duplicates=skip_duplicates)
-        except BaseException:
-            self._add_unrecorded(due)
-            raise
 
     async def _write_and_count(
         self,
@@ -189,11 +201,11 @@ class EventWriter:
             added = _count_bytes(batches, outcomes, accepted, rows, new_contents, new_rejections)
             # In place of a statement per request, one for each user whose bytes have accumulated.
             for user_id, num_bytes in added.items():
-                if self.unrecorded_bytes(user_id) + num_bytes >= RECORD_BYTES:
-                    due[user_id] = self._unrecorded_bytes.pop(user_id, 0)
+                if self._unrecorded_bytes[user_id] + num_bytes >= RECORD_BYTES:
+                    self._take_unrecorded(user_id, due)
             if due:
                 await add_stored_bytes(connection, {user_id: due[user_id] + added[user_id] for user_id in due})
-        self._add_unrecorded({user_id: num_bytes for user_id, num_bytes in added.items() if user_id not in due})
+        self._unrecorded_bytes.update({user_id: n for user_id, n in added.items() if user_id not in due})
         return outcomes
 
     @staticmethod

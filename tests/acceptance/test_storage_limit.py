@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
@@ -13,6 +15,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.maintenance import purge_session
 from cluster.settings import Settings
+from models.billing.storage import add_stored_bytes, load_storage
+from models.database import Connection
+from models.recording import event_writer
+from models.recording.ingest import parse_batch
 from tests.support.client import ApiUser, sign_up, visit
 
 Db = psycopg.AsyncConnection[Any]
@@ -109,6 +115,37 @@ async def test_parallel_requests_do_not_pass_the_limit_together(ann: ApiUser, op
     answers = await asyncio.gather(*(ann.call("POST", f"/v1/sessions/{session}/events", json=body) for body in bodies))
     assert {answer.status_code for answer in answers} == {200, 402}
     assert await stored_bytes(db, ann) <= 300_000
+
+
+async def test_bytes_count_while_they_are_recorded(
+    ann: ApiUser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the transaction that records them commits, no other connection sees them."""
+    user_id, session_id = uuid.UUID(ann.id), uuid.UUID(await ann.start())
+    seen: list[int] = []
+
+    async def look_and_add(connection: Connection, by_user: Mapping[uuid.UUID, int]) -> None:
+        seen.append(writer.unrecorded_bytes(user_id))
+        await add_stored_bytes(connection, by_user)
+
+    monkeypatch.setattr(event_writer, "add_stored_bytes", look_and_add)
+    async with AsyncConnectionPool[Any](
+        settings.database.postgres_dsn, min_size=1, max_size=2, kwargs={"autocommit": True}, open=False
+    ) as pool:
+        writer = event_writer.EventWriter(pool)
+        stored = []
+        for i in range(3):
+            events = [visit(f"https://e.com/{i}", content=f"{i} bears " * 5_000)]
+            batch = parse_batch(json.dumps({"events": events}).encode(), user_id=user_id, session_id=session_id)
+            stored.append((await writer.save([batch]))[0].stored_bytes)
+        # The second batch passes RECORD_BYTES together with the first one, which has been stored before.
+        assert seen == [stored[0]]
+        assert writer.unrecorded_bytes(user_id) == stored[2]
+        await writer.record_stored_bytes()
+        assert seen[1:] == [stored[2]]
+        assert writer.unrecorded_bytes(user_id) == 0
+        async with pool.connection() as connection:
+            assert (await load_storage(connection, user_id, "free")).num_bytes == sum(stored)
 
 
 async def test_rejected_events_count_too(ann: ApiUser, operator: ApiUser, db: Db) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 
 import psycopg
-from playwright.async_api import Page
+from playwright.async_api import Page, Response
 
 from tests.support.client import PASSWORD
 from tests.support.conditions import LONG_PATIENCE_S
@@ -24,6 +25,14 @@ CHROMIUM_FLAGS = [
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
 ]
+
+
+def answers_patch(path: str) -> Callable[[Response], bool]:
+    """Whether a response answers a PATCH of an address with `path` in it.
+
+    The path matters: a page stores the language and the time zone of a new user by itself, at any moment.
+    """
+    return lambda response: response.request.method == "PATCH" and path in response.url
 
 
 class BrowserUser:

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from cluster.mindmap.evaluation.session_file import parse_events
 from launch.samples import sample_events
-from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.browser_user import BrowserUser, answers_patch
 from tests.support.client import PASSWORD
 from tests.support.recorded_session import record
 
@@ -392,7 +392,7 @@ async def test_two_tabs_see_each_other_and_never_overwrite_silently(
     await other.page.locator(".map-tiles canvas").first.wait_for()
     await put_cursor_on(other.page, node_id)
     await page.keyboard.press("F2")
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    async with page.expect_response(answers_patch("/mindmap")):
         await page.locator(".map-rename input").fill("Later, first tab")
         await page.keyboard.press("Enter")
     await other.page.keyboard.press("F2")
@@ -404,7 +404,7 @@ async def test_two_tabs_see_each_other_and_never_overwrite_silently(
     await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", "Second tab")
     await page.keyboard.press("F2")
     await page.locator(".map-rename input").fill(label)
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    async with page.expect_response(answers_patch("/mindmap")):
         await page.keyboard.press("Enter")
     assert label in await stored.labels("topic")
     await context.close()
@@ -521,11 +521,11 @@ async def test_a_link_between_topics_gets_a_name(map_page: Page, stored: StoredM
         await evidence.get_by_role("button", name="More edits").click()
         await page.get_by_role("menuitem", name="Link to…", exact=True).click()
         # Edits are sent one after the other: the name is the second.
-        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        async with page.expect_response(answers_patch("/mindmap")):
             await page.get_by_role("dialog").get_by_role("button", name=second, exact=True).click()
     await name.click()
     await page.get_by_label("Name of the link").fill("both keep versions")
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    async with page.expect_response(answers_patch("/mindmap")):
         await page.keyboard.press("Enter")
     await page.reload()
     await expect(evidence).to_contain_text("both keep versions")

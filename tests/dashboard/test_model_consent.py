@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Response, Route, expect
 
 from tests.dashboard.browser_user import BrowserUser
 
@@ -58,17 +59,28 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     assert await page.get_by_text("E-mail notices").count() == 0
 
 
+def stores(setting: str) -> Callable[[Response], bool]:
+    """Whether a response answers the request that stores this setting."""
+
+    def is_it(response: Response) -> bool:
+        request = response.request
+        return request.method == "PATCH" and setting in (request.post_data_json or {})
+
+    return is_it
+
+
 async def test_theme_and_language_of_the_account_apply_in_another_browser(user: BrowserUser) -> None:
     page = user.page
     await user.sign_up()
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    # The page also stores the language and the time zone of a new user by itself.
+    async with page.expect_response(stores("theme")):
         await page.get_by_role("button", name="Switch light and dark").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     # The account has the language in which it was created, until another is chosen.
     await page.reload()
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     await page.goto("/account")
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    async with page.expect_response(stores("language")):
         await page.get_by_role("button", name="한국어").click()
     await page.evaluate("localStorage.clear()")
     await page.context.clear_cookies()

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.dashboard.browser_user import BrowserUser
+from tests.dashboard.browser_user import BrowserUser, answers_patch
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +73,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser) -> None:
     await page.goto(f"{page.url.split('?')[0]}?layout=outline")
     await page.locator(".outline-row.topic").first.click(timeout=60_000)
     await page.keyboard.press("F2")
-    async with page.expect_response(lambda response: response.request.method == "PATCH"):
+    async with page.expect_response(answers_patch("/v1/maps/")):
         await page.locator(".outline-row input").fill("Named by me")
         await page.keyboard.press("Enter")
     await page.reload()
