@@ -43,9 +43,9 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     question = page.get_by_role("region", name="Let OpenAI draw this map?")
     await expect(question).to_contain_text("17 pages goes to OpenAI")
     await expect(question).to_contain_text("At most $0.021 and 12,300 tokens, by openai. That is 24.6% of your plan")
-    async with page.expect_request(lambda request: request.method == "PATCH") as sent:
+    async with page.expect_response(stores("model_use")) as answered:
         await question.get_by_role("button", name="Never").click()
-    request = await sent.value
+    request = (await answered.value).request
     assert json.loads(request.post_data or "") == {"model_use": "local"}
     await expect(question).to_have_count(0)
     await page.reload()
