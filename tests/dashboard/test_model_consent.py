@@ -60,7 +60,10 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
 
 
 def stores(setting: str) -> Callable[[Response], bool]:
-    """Whether a response answers the request that stores this setting."""
+    """Whether a response answers the request that stores this setting.
+
+    The bodies of requests are known only while a route of the page intercepts requests.
+    """
 
     def is_it(response: Response) -> bool:
         request = response.request
@@ -71,6 +74,7 @@ def stores(setting: str) -> Callable[[Response], bool]:
 
 async def test_theme_and_language_of_the_account_apply_in_another_browser(user: BrowserUser) -> None:
     page = user.page
+    await page.route("**/v1/users/me/settings", lambda route: route.continue_())
     await user.sign_up()
     # The page also stores the language and the time zone of a new user by itself.
     async with page.expect_response(stores("theme")):
