@@ -125,10 +125,8 @@ class EventWriter:
             self._unrecorded_bytes.update(due)
             raise
         finally:
-            for user_id, num_bytes in due.items():
-                self._bytes_being_recorded[user_id] -= num_bytes
-                if not self._bytes_being_recorded[user_id]:
-                    del self._bytes_being_recorded[user_id]
+            # Counter's subtraction in place also removes the entries that reach zero.
+            self._bytes_being_recorded -= Counter(due)
 
     def _take_unrecorded(self, user_id: uuid.UUID, due: dict[uuid.UUID, int]) -> None:
         due[user_id] = self._unrecorded_bytes.pop(user_id, 0)

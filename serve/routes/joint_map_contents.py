@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Annotated
 
@@ -77,7 +78,7 @@ async def export_joint_map(
     policy.require_export(format)
     if format == "json":
         about = reply.model_dump(include={"id", "title", "session_ids", "since", "until", "created_at"}, mode="json")
-        body: bytes | str = pretty_json({"map": about, "mindmap": document.to_json()})
+        body: bytes | str = await asyncio.to_thread(lambda: pretty_json({"map": about, "mindmap": document.to_json()}))
     else:
         body = await export_map(state, db, user_id, format, document, options)
     return file_response(body, format, reply.title or document.title)

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from cluster.settings import Settings, with_changes
-from serve.identity import passwords
 from tests.support.client import PASSWORD, sign_up
 from tests.support.sent_mails import mails_to, send_queued_mails, token_in
 from tests.support.server import running_api
 
 NEW_PASSWORD = "another horse battery"
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Guesses count for a minute: a slow machine cannot hash as many passwords as lock an account in that time."""
-    hasher = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    monkeypatch.setattr(passwords, "_hasher", hasher)
-    passwords._decoy_hash.cache_clear()
-    yield
-    passwords._decoy_hash.cache_clear()
 
 
 @pytest.fixture
