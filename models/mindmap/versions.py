@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -94,10 +94,12 @@ class MindmapEdit(Base):
     created_at: Mapped[CreatedAt]
 
 
+#: Joins a map and the version that it shows.
+IS_CURRENT: Final = (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version)
+
+
 async def load_current_document(db: AsyncSession, session_id: uuid.UUID) -> dict[str, Any] | None:
     """The document (JSON) of the session's current map version, or None before the first."""
     return await db.scalar(
-        select(MindmapVersion.data)
-        .join(Mindmap, (Mindmap.id == MindmapVersion.mindmap_id) & (Mindmap.current_version == MindmapVersion.number))
-        .where(Mindmap.session_id == session_id)
+        select(MindmapVersion.data).join(Mindmap, IS_CURRENT).where(Mindmap.session_id == session_id)
     )

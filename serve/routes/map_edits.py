@@ -16,7 +16,7 @@ from models.database import Connection
 from models.errors import Conflict, NotFound, ValidationFailed
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo, operations_in_effect
-from models.mindmap.versions import Mindmap, MindmapEdit, MindmapVersion
+from models.mindmap.versions import IS_CURRENT, Mindmap, MindmapEdit, MindmapVersion
 from models.recording.browsing_sessions import owned_session, parse_session_id
 from models.schemas.map_edits import EditLogReply, EditsBody, EditsReply, ExpectedSeqBody, LogEntryReply, OperationBody
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
@@ -161,10 +161,7 @@ async def list_edits(
     row = (
         await db.execute(
             select(Mindmap.id, MindmapVersion.edit_reports)
-            .outerjoin(
-                MindmapVersion,
-                (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
-            )
+            .outerjoin(MindmapVersion, IS_CURRENT)
             .where(Mindmap.session_id == owned)
         )
     ).one_or_none()

@@ -23,7 +23,7 @@ from models.lifecycle.state import begin_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
-from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
+from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from models.schemas.mindmaps import (
     EditReportReply,
@@ -243,10 +243,7 @@ async def picture(
         await db.execute(
             select(BrowsingSession, MindmapVersion.data)
             .join(Mindmap, Mindmap.session_id == BrowsingSession.id)
-            .join(
-                MindmapVersion,
-                (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
-            )
+            .join(MindmapVersion, IS_CURRENT)
             .join(User, User.id == BrowsingSession.user_id)
             .where(
                 BrowsingSession.id == uuid.UUID(session_id),

@@ -18,7 +18,7 @@ from models.errors import Conflict, NotFound
 from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_maps import JointMap, JointMapSession
 from models.mindmap.sharing import ShareLink, share_link_id, share_token
-from models.mindmap.versions import Mindmap, MindmapVersion
+from models.mindmap.versions import IS_CURRENT, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import BrowsingSession, owned_session, parse_session_id
 from models.schemas.sharing import ShareCreate, SharedSession, ShareEnvelope, ShareList, ShareReply
 from serve.dependencies import CurrentUserId, DbSession, RateLimitedByAddress, State
@@ -174,10 +174,7 @@ async def _shown_session(db: AsyncSession, session_id: uuid.UUID) -> _Shown | No
         await db.execute(
             select(BrowsingSession, MindmapVersion.data)
             .join(Mindmap, Mindmap.session_id == BrowsingSession.id)
-            .join(
-                MindmapVersion,
-                (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
-            )
+            .join(MindmapVersion, IS_CURRENT)
             .where(BrowsingSession.id == session_id, BrowsingSession.deleted_at.is_(None))
         )
     ).first()

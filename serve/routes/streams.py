@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import DELETED, session_channel
 from models.errors import Forbidden, Unauthorized
-from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
+from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.auth.authorization import authenticate
 from serve.dependencies import CurrentUserId, State
@@ -79,10 +79,7 @@ async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
         row = (
             await db.execute(
                 select(Mindmap, MindmapVersion.edits_seq)
-                .outerjoin(
-                    MindmapVersion,
-                    (MindmapVersion.mindmap_id == Mindmap.id) & (MindmapVersion.number == Mindmap.current_version),
-                )
+                .outerjoin(MindmapVersion, IS_CURRENT)
                 .where(Mindmap.session_id == session_id)
             )
         ).one_or_none()
