@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -50,6 +51,15 @@ async def running_api(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2
     """The application on real stores in this process, and a client of it."""
     api = create_api(settings, no_actor)
     async with api.router.lifespan_context(api):
-        transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=("127.0.0.1", 50000))
+        transport = httpx2.ASGITransport(app=with_middleware(api, settings), client=(_client_address(settings), 50000))
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield api, client
+
+
+def _client_address(settings: Settings) -> str:
+    """The address that the app sees: one of its own for each app, because all tests of a process share Valkey's counts.
+
+    Behind trusted proxies it is the proxy's, and the test sends the client's.
+    """
+    number = uuid.uuid4().int
+    return "127.0.0.1" if settings.server.proxy_networks else f"127.{number % 256}.{number // 256 % 256}.9"
