@@ -108,7 +108,7 @@ async def _offer_weaker(
     # The local pipeline gives equal maps for equal input, so an outage of days adds one version.
     number = await find_generated_version(connection, mindmap_id, generated.input_digest)
     if number is None:
-        number = await _insert(connection, request, source, generated, edited, mindmap_id)
+        number = await insert_generated_version(connection, request.session_id, mindmap_id, source, generated, edited)
     reason = coded_reason(WeakerMap(generated.fallback.sentence))
     try:
         await keep_map(connection, request.session_id, reason)
@@ -150,20 +150,26 @@ async def _number_of_generated(
     # there was no version when this attempt loaded its input.
     if is_saved and (not request.force or source.previous_digest is None):
         return current
-    return await _insert(connection, request, source, generated, edited, mindmap_id)
+    return await insert_generated_version(connection, request.session_id, mindmap_id, source, generated, edited)
 
 
-async def _insert(
+async def insert_generated_version(
     connection: Connection,
-    request: MapRequest,
+    session_id: uuid.UUID,
+    mindmap_id: uuid.UUID,
     source: MapInput,
     generated: GeneratedMap,
     edited: EditedDocument,
-    mindmap_id: uuid.UUID,
+    *,
+    is_candidate: bool = False,
 ) -> int:
+    """Add what was generated from `source`, with the user's edits, as a version; return its number.
+
+    The caller holds the lock of the map's row.
+    """
     return await insert_version(
         connection,
-        request.session_id,
+        session_id,
         mindmap_id,
         edited.content,
         input_digest=generated.input_digest,
@@ -171,4 +177,5 @@ async def _insert(
         model=generated.model,
         began_at=source.began_at,
         pipeline_version=PIPELINE_VERSION,
+        is_candidate=is_candidate,
     )

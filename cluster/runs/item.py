@@ -16,9 +16,10 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.maps.edits import EditedDocument, replay_saved_edits
-from cluster.maps.loader import PIPELINE_VERSION, MapInput, MapRequest, load_map_input
+from cluster.maps.loader import MapInput, MapRequest, load_map_input
 from cluster.maps.pipeline import GeneratedMap, MapPipeline
 from cluster.maps.progress import SilentProgress
+from cluster.maps.version_writer import insert_generated_version
 from cluster.providers.enricher import Enricher
 from cluster.providers.types import SessionGone
 from models.database import Connection
@@ -40,7 +41,6 @@ from models.mindmap.validation import validate_document
 from models.mindmap.version_store import (
     ShownVersion,
     find_candidate,
-    insert_version,
     load_shown_version,
     lock_map,
     lock_session,
@@ -184,17 +184,8 @@ class ItemProcessor:
                 await self._superseded(connection, item, began)
                 return
             edited = await replay_saved_edits(connection, item.session_id, generated.document)
-            number = await insert_version(
-                connection,
-                item.session_id,
-                locked[0],
-                edited.content,
-                input_digest=generated.input_digest,
-                provider=edited.document.provider,
-                model=generated.model,
-                began_at=source.began_at,
-                pipeline_version=PIPELINE_VERSION,
-                is_candidate=True,
+            number = await insert_generated_version(
+                connection, item.session_id, locked[0], source, generated, edited, is_candidate=True
             )
             await save_vectors(connection, item.session_id, generated.vectors)
             result = await asyncio.to_thread(_result, edited, shown, number, len(source.pages), _elapsed(began))

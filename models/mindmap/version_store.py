@@ -378,7 +378,7 @@ async def insert_version(
 ) -> int:
     """Add a version; return its number. `began_at` is when its generation began: later provider calls are its cost.
 
-    Its user does not see a candidate before `promote_candidate`.
+    Its user does not see a candidate before `set_candidate` makes it an ordinary version.
 
     The caller holds the lock of the map's row.
     """
