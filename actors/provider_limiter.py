@@ -40,7 +40,8 @@ class PermitRequest:
 
     `tokens` is the upper bound of its usage, `weight` the user's share, `max_wait_s` the longest wait in the queue and
     `lease_s` the time after which an unsettled call no longer counts as running. `after` is the permit of a call that
-    ends before this one starts, whose concurrency slot this one takes.
+    ends before this one starts, whose concurrency slot this one takes. A user waits for an interactive call; the others
+    use what the users of all clusters leave.
     """
 
     user: str
@@ -211,8 +212,17 @@ class ProviderLimiter:
             decision = Decision()
             while len(chosen) < _BATCH and (head := self._queue.peek()) is not None:
                 permit_id, request = self._new_id(), head.request
-                decision = state.try_acquire(limit, permit_id, request.tokens, request.lease_s, request.after)
+                decision = state.try_acquire(
+                    limit,
+                    permit_id,
+                    request.tokens,
+                    request.lease_s,
+                    request.after,
+                    is_interactive=request.is_interactive,
+                )
                 if not decision.is_granted:
+                    if request.is_interactive and decision.wait_s <= head.time_left_s(self._clock()):
+                        state.hold_batch_calls(decision.wait_s)
                     break
                 self._queue.pop()
                 chosen.append((head, permit_id))
@@ -245,7 +255,9 @@ class ProviderLimiter:
         order = sorted(self._queue.waiting(), key=lambda waiter: (not waiter.request.is_interactive, waiter.since))
         for position, waiter in enumerate(order, 1):
             tokens += waiter.request.tokens
-            expected.append((waiter, state.estimated_wait_s(limit, position, tokens)))
+            is_interactive = waiter.request.is_interactive
+            wait_s = state.estimated_wait_s(limit, position, tokens, is_interactive=is_interactive)
+            expected.append((waiter, wait_s))
         return expected
 
     async def _grant(self, chosen: Sequence[tuple[_Waiter, str]]) -> None:

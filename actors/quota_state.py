@@ -23,6 +23,12 @@ MIN_FACTOR, RECOVERY_S = 1 / 16, 300.0
 FAILURES_TO_OPEN, PAUSE_S, MAX_PAUSE_S = 5, 15.0, 240.0
 #: How long a limit learned from a vendor is used; every response renews it.
 LEARNED_FOR_S = 86_400.0
+#: The share of each burst and of the concurrent calls that batch calls leave to users.
+RESERVED_SHARE = 0.5
+#: The reasons of refusals that mean that others use the quota at the moment, and not that something is broken.
+BUSY_REASONS = frozenset({"users_wait", "throttled", "concurrency", "requests", "tokens"})
+#: How much longer batch calls wait than the user's call that they wait for is expected to: clusters poll.
+GIVE_WAY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class Lease:
 class QuotaState:
     """The complete state. `requests` and `tokens` are the bucket levels; `factor` scales rates and concurrency.
 
+    Until `users_wait_until` a call that a user waits for is queued in one of the clusters, and no batch call starts.
     The field names are the keys of the stored JSON.
     """
 
@@ -102,6 +109,7 @@ class QuotaState:
     open_until: float = -math.inf
     learned: dict[str, float] = field(default_factory=dict)
     learned_at: float = -math.inf
+    users_wait_until: float = -math.inf
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], now: float) -> Self:
@@ -117,6 +125,9 @@ class QuotaState:
         # Written at every change, with dozens of leases: `dataclasses.asdict` would take longer than PostgreSQL.
         values: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         leases = {name: {f: getattr(lease, f) for f in _LEASE_FIELDS} for name, lease in self.leases.items()}
+        if values["users_wait_until"] <= self.at:
+            # The version before does not know it, and would start cold.
+            del values["users_wait_until"]
         return {k: (None if v == -math.inf else v) for k, v in values.items()} | {"leases": leases}
 
     # --- time ---
@@ -171,8 +182,20 @@ class QuotaState:
         """The number of running calls; a call and its successor count as one."""
         return sum(1 for lease in self.leases.values() if lease.after not in self.leases)
 
-    def try_acquire(self, limit: RateLimit, permit_id: str, tokens: float, lease_s: float, after: str = "") -> Decision:
+    def try_acquire(
+        self,
+        limit: RateLimit,
+        permit_id: str,
+        tokens: float,
+        lease_s: float,
+        after: str = "",
+        *,
+        is_interactive: bool = True,
+    ) -> Decision:
         """Book a call, or return why it cannot start. Call `advance` first.
+
+        A call that is not interactive uses spare capacity only: it starts while no user's call waits, and leaves a
+        share of each limit to the next one. The state is the only thing that clusters share, so the rule is here.
 
         Args:
             limit: The configured or guessed limits.
@@ -180,6 +203,7 @@ class QuotaState:
             tokens: The upper bound of tokens that the call may use.
             lease_s: After this time an unsettled call no longer counts as running.
             after: The id of a running call whose concurrency slot this call takes when that call has ended, or "".
+            is_interactive: Whether a user waits for the call.
         """
         now = self.at
         if self.open_until > now:
@@ -189,14 +213,18 @@ class QuotaState:
             return Decision(self._next_lease_end_s(), "circuit_open")
         if self.blocked_until > now:
             return Decision(self.blocked_until - now, "throttled")
+        if not is_interactive and self.users_wait_until > now:
+            return Decision(self.users_wait_until - now, "users_wait")
+        reserved_share = 0.0 if is_interactive else RESERVED_SHARE
         factor = self.backoff_factor(now)
         # A call has at most one successor.
         is_successor = after in self.leases and all(lease.after != after for lease in self.leases.values())
-        if self.num_in_flight() - is_successor >= max(1, math.floor(limit.max_concurrent * factor)):
+        max_concurrent = max(1, math.floor(limit.max_concurrent * factor * (1 - reserved_share)))
+        if self.num_in_flight() - is_successor >= max_concurrent:
             return Decision(self._next_lease_end_s(), "concurrency")
         rpm, tpm = self.limits(limit, now)
-        request_wait_s = _wait_s(rpm, self.requests, 1.0, factor)
-        token_wait_s = _wait_s(tpm, self.tokens, tokens, factor)
+        request_wait_s = _wait_s(rpm, self.requests, 1.0, factor, reserved_share)
+        token_wait_s = _wait_s(tpm, self.tokens, tokens, factor, reserved_share)
         wait_s = max(request_wait_s, token_wait_s)
         if wait_s > 0:
             return Decision(wait_s, "requests" if request_wait_s == wait_s else "tokens")
@@ -206,6 +234,10 @@ class QuotaState:
         if tpm is not None:
             self.tokens -= tokens
         return Decision()
+
+    def hold_batch_calls(self, wait_s: float) -> None:
+        """Note that a user's call waits, for about `wait_s` seconds more."""
+        self.users_wait_until = max(self.users_wait_until, self.at + wait_s + GIVE_WAY_S)
 
     def _next_lease_end_s(self) -> float:
         return max(0.05, min(lease.expires_at for lease in self.leases.values()) - self.at)
@@ -253,7 +285,9 @@ class QuotaState:
         if tpm is not None and "tokens_left" in hints:
             self.tokens = min(self.tokens, hints["tokens_left"])
 
-    def estimated_wait_s(self, limit: RateLimit, num_requests: int, tokens: float) -> float:
+    def estimated_wait_s(
+        self, limit: RateLimit, num_requests: int, tokens: float, *, is_interactive: bool = True
+    ) -> float:
         """Seconds until `num_requests` with `tokens` in all can start if every call succeeds. Changes nothing."""
         now, factor = self.at, self.backoff_factor(self.at)
         rpm, tpm = self.limits(limit, now)
@@ -261,6 +295,8 @@ class QuotaState:
             _queue_wait_s(rpm, self.requests, num_requests, factor),
             _queue_wait_s(tpm, self.tokens, tokens, factor),
         )
+        if not is_interactive:
+            wait_s = max(wait_s, self.users_wait_until - now)
         return max(wait_s, self.open_until - now, self.blocked_until - now, 0.0)
 
 
@@ -274,12 +310,12 @@ def rate_and_burst(per_minute: float) -> tuple[float, float]:
     return max(per_minute - burst, per_minute * 0.1) / 60.0, burst
 
 
-def _wait_s(per_minute: float | None, level: float, amount: float, factor: float) -> float:
+def _wait_s(per_minute: float | None, level: float, amount: float, factor: float, reserved_share: float) -> float:
     if per_minute is None:
         return 0.0
     rate, burst = rate_and_burst(per_minute)
     # A call larger than the burst starts when the bucket is full, and leaves a debt.
-    missing = min(amount, burst) - level
+    missing = min(amount + burst * reserved_share, burst) - level
     return missing / (rate * factor) if missing > 1e-9 else 0.0
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from actors.quota_state import BUSY_REASONS
 from cluster.maps.edits import EditedDocument, replay_saved_edits
 from cluster.maps.loader import MapInput, MapRequest, load_map_input
 from cluster.maps.pipeline import GeneratedMap, MapPipeline
@@ -55,7 +56,7 @@ LEASE_S = 30.0
 _RENEWAL_S = 8.0
 #: The waits before the second and the third attempt.
 RETRY_DELAYS_S = (2.0, 15.0)
-#: How long an item waits while its user has the map generated.
+#: How long an item waits while its user has the map generated, or while others use the quota of the models.
 _BUSY_DELAY_S = 15.0
 
 
@@ -124,8 +125,7 @@ class ItemProcessor:
             return
         if shown.is_generating:
             # The user's own request is at work, and comes first.
-            async with self.pool.connection() as connection:
-                await return_item(connection, item, "the user has it generated", delay_s=_BUSY_DELAY_S, counts=False)
+            await self._wait_for(item, "the user has it generated")
             return
         source = await load_map_input(
             self.pool,
@@ -142,6 +142,9 @@ class ItemProcessor:
         request = MapRequest(item.session_id, self.force, is_interactive=False)
         generated = await self.pipeline.run(request, source, SilentProgress())
         if self.enricher is not None and generated.fallback is not None:
+            if generated.fallback.values.get("reason") in BUSY_REASONS:
+                await self._wait_for(item, "the quota of the models is in use")
+                return
             raise JobFailed(f"no model made the map: {generated.fallback.sentence}")
         # Without a model, for a user who permits none, the digest is that of a local map.
         if generated.input_digest != source.digest and await self._is_known(
@@ -202,6 +205,11 @@ class ItemProcessor:
     ) -> None:
         async with self.pool.connection() as connection:
             await end_item(connection, item, action, ItemResult(took_ms, num_pages=num_pages), error)
+
+    async def _wait_for(self, item: ClaimedItem, what: str) -> None:
+        """Give the item back without counting the attempt: nothing is wrong with it."""
+        async with self.pool.connection() as connection:
+            await return_item(connection, item, what, delay_s=_BUSY_DELAY_S, counts=False)
 
     async def _give_back_or_fail(self, item: ClaimedItem, error: str, took_ms: int) -> None:
         async with self.pool.connection() as connection:

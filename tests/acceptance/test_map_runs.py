@@ -320,22 +320,48 @@ def models() -> Any:
         yield running
 
 
+def with_openai(settings: Settings, models: ModelServer) -> tuple[Settings, InlineProviderTasks]:
+    """Settings with a provider of models, and its calls in this process."""
+    endpoints = models.endpoints("openai")
+    found = with_changes(settings, openai_api_key=SecretStr("k"), openai_base_url=endpoints["openai"].base_url)
+    return found, InlineProviderTasks(CallContextConfig(settings.database.postgres_dsn, provider_endpoints(found)))
+
+
+async def set_quota(db: Db, state: dict[str, float]) -> None:
+    """Store the shared quota of both models."""
+    for model in ("gpt-6-luna", "gpt-6.1-terra"):
+        await db.execute(
+            "INSERT INTO provider_windows (key, state) VALUES (%(key)s, %(state)s)"
+            " ON CONFLICT (key) DO UPDATE SET state = excluded.state, version = provider_windows.version + 1",
+            {"key": f"openai/{model}", "state": json.dumps(state)},
+        )
+
+
+async def test_a_run_waits_while_users_wait_for_the_models(
+    ann: ApiUser, worker: InProcessWorker, db: Db, planner: RunPlanner, settings: Settings, models: ModelServer
+) -> None:
+    """Users of another cluster too: only the row of the quota is shared with them."""
+    session = await session_about(ann, worker, "bread", "chess")
+    with_models, tasks = with_openai(settings, models)
+    run_id = new_id()
+    await RunPlanner(with_models, planner._pool).create(run_id, run_of(session, provider="openai"), Budget())
+    full = {"at": 0.0, "requests": 1e9, "tokens": 1e9}
+    await set_quota(db, {**full, "users_wait_until": 1e12})
+    assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+    (item,) = await list_items(db, run_id)
+    assert (item["status"], item["attempts"], item["error"]) == ("waiting", 0, "the quota of the models is in use")
+    await set_quota(db, full)
+    await db.execute("UPDATE map_run_items SET not_before = NULL WHERE run_id = %s", [run_id])
+    assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+    assert (await list_items(db, run_id))[0]["status"] == "done"
+
+
 async def test_the_operator_s_budget_pays_and_is_a_hard_ceiling(
     ann: ApiUser, worker: InProcessWorker, db: Db, planner: RunPlanner, settings: Settings, models: ModelServer
 ) -> None:
     sessions = [await session_about(ann, worker, "bread", "chess", part=part) for part in range(3)]
-    with_models = with_changes(
-        settings, openai_api_key=SecretStr("k"), openai_base_url=models.endpoints("openai")["openai"].base_url
-    )
-    state_row = json.dumps({"at": 0.0, "requests": 1e9, "tokens": 1e9})
-    for model in ("gpt-6-luna", "gpt-6.1-terra"):
-        await db.execute(
-            "INSERT INTO provider_windows (key, state) VALUES (%(key)s, %(state)s)"
-            " ON CONFLICT (key) DO UPDATE SET state = excluded.state",
-            {"key": f"openai/{model}", "state": state_row},
-        )
-    endpoints = provider_endpoints(with_models)
-    tasks = InlineProviderTasks(CallContextConfig(settings.database.postgres_dsn, endpoints))
+    with_models, tasks = with_openai(settings, models)
+    await set_quota(db, {"at": 0.0, "requests": 1e9, "tokens": 1e9})
     planner = RunPlanner(with_models, planner._pool)
     parameters = run_of(*sessions, provider="openai", options={})
     estimate = await planner.estimate(parameters)

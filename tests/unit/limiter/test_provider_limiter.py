@@ -202,6 +202,65 @@ async def test_interactive_precedes_batch_and_users_alternate() -> None:
     assert order == ["a0", "b0", "a1", "b1", "a2", "a3", "batch"]
 
 
+async def _batch_calls(limiter: ProviderLimiter, limit: RateLimit, starts: list[float], tokens: int) -> None:
+    """Call without end, as one worker of a batch run does; each call takes five seconds."""
+    while True:
+        try:
+            permit = await limiter.reserve(PermitRequest("run", tokens, is_interactive=False, max_wait_s=60), limit)
+        except LimiterRefused as refused:
+            await asyncio.sleep(refused.wait_s)
+            continue
+        starts.append(now())
+        await asyncio.sleep(5)
+        await limiter.settle(permit.permit_id, CallOutcome("ok"))
+
+
+@pytest.mark.parametrize("limit", [RateLimit(60.0, 30_000.0, 8), RateLimit(None, None, 8), RateLimit(60.0, None, 100)])
+async def test_a_batch_run_leaves_half_of_each_limit_to_the_users_of_another_cluster(limit: RateLimit) -> None:
+    store = MemoryQuotaStore(now)
+    batch, users = ProviderLimiter(store, now), ProviderLimiter(store, now)
+    starts: list[float] = []
+    workers = [asyncio.ensure_future(_batch_calls(batch, limit, starts, 500)) for _ in range(20)]
+    await asyncio.sleep(300)
+    assert len(starts) > 100, "the run gets what is left"
+    for _ in range(5):
+        sent_at = now()
+        # At once: up to half of the burst and of the concurrent calls are free at any time.
+        permits = [await users.reserve(PermitRequest("ann", 800), limit) for _ in range(4)]
+        assert now() == sent_at
+        for permit in permits:
+            await users.settle(permit.permit_id, CallOutcome("ok"))
+        await asyncio.sleep(60)
+    for worker in workers:
+        worker.cancel()
+
+
+async def test_no_batch_call_starts_while_a_user_of_another_cluster_waits() -> None:
+    """A call of nearly the whole burst would never start if batch calls took each refill."""
+    store, limit = MemoryQuotaStore(now), RateLimit(None, 30_000.0, 8)
+    batch, users = ProviderLimiter(store, now), ProviderLimiter(store, now)
+    starts: list[float] = []
+    workers = [asyncio.ensure_future(_batch_calls(batch, limit, starts, 1_500)) for _ in range(8)]
+    await asyncio.sleep(120)
+    sent_at = now()
+    await users.reserve(PermitRequest("ann", 7_400), limit)
+    granted_at = now()
+    assert granted_at > sent_at
+    assert not [at for at in starts if sent_at < at < granted_at]
+    await asyncio.sleep(120)
+    assert [at for at in starts if at > granted_at], "afterwards the run goes on"
+    for worker in workers:
+        worker.cancel()
+
+
+def test_a_state_without_waiting_users_is_readable_by_the_version_before() -> None:
+    state = QuotaState(at=10.0)
+    state.hold_batch_calls(3.0)
+    assert QuotaState.from_json(state.to_json(), 10.0) == state
+    state.advance(LIMIT, 60.0)
+    assert "users_wait_until" not in state.to_json()
+
+
 def test_service_is_shared_by_weight() -> None:
     queue: FairQueue[str] = FairQueue()
     for _ in range(60):
