@@ -77,8 +77,8 @@ class Checkout:
     def pages(self, timeline: Any, contents: dict[str, str]) -> list[Any]:
         """The pages of `timeline`; compared with each other if this checkout does that."""
         if self._same_pages is not None:
-            self._same_pages.needed_content_keys(timeline)
-            timeline = self._same_pages.reconcile(timeline, contents)
+            comparison = self._same_pages.Comparison(timeline)
+            timeline = comparison.reconcile({key: contents[key] for key in comparison.content_keys})
         pages: list[Any] = self._modules["models.recording.timeline"].captured_pages(timeline, contents)
         return pages
 

@@ -116,17 +116,27 @@ def page_url(url: str) -> str:
 
     The storage form without campaign marks and positions, with secrets redacted, and with one spelling of each escape.
     """
-    split = split_url(url.strip())
-    if split is None:
-        return url
-    scheme, netloc, path, query, fragment = _normalized(split)
-    if not netloc.isascii():
-        netloc = _ascii_host(netloc)
+    plain = _PLAIN_URL.fullmatch(url)
+    if plain is not None:
+        # Its scheme and host are in small letters, and it has no user-info.
+        scheme, netloc, path, query, fragment = plain.groups("")
+        host = netloc.partition(":")[0]
+        path = path.removesuffix("/") or "/"
+        if fragment:
+            fragment = _route(fragment)
+    else:
+        split = split_url(url.strip())
+        if split is None:
+            return url
+        scheme, netloc, path, query, fragment = _normalized(split)
+        host = host_name(split)
+        if not netloc.isascii():
+            netloc = _ascii_host(netloc)
     if query:
-        query = _identifying_pairs(query, host_name(split), path)
+        query = _identifying_pairs(query, host, path)
     if fragment and "?" in fragment:
         route, _, route_query = fragment.partition("?")
-        route_query = _identifying_pairs(route_query, host_name(split), route)
+        route_query = _identifying_pairs(route_query, host, route)
         fragment = f"{route}?{route_query}" if route_query else route
     if scheme and netloc and not fragment:
         # As `urlunsplit` does it, in a third of the time.

@@ -20,18 +20,16 @@ _MAX_HEADING_CHARS = 80
 _BORNE_OUT, _MARGIN = 0.6, 0.4
 
 
-def compared_content_keys(timeline: Timeline) -> list[str]:
-    """The keys of the texts that `correct_late_titles` reads; empty for most sessions."""
-    return [visit.content_key for chain in _chains(timeline.visits) for visit in chain if visit.content_key]
-
-
-def correct_late_titles(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
+def correct_late_titles(
+    timeline: Timeline, chains: Sequence[Sequence[VisitRecord]], contents: Mapping[str, str]
+) -> Timeline:
     """`timeline` with the titles of late applications moved to the visits they belong to.
 
-    A visit whose own title never came has the first line of its text as title, if that is short, else none.
+    `chains` are those of its visits, `contents` has the texts by content key. A visit whose own title never came has
+    the first line of its text as title, if that is short, else none.
     """
     corrected: dict[str, str | None] = {}
-    for chain in _chains(timeline.visits):
+    for chain in chains:
         corrected |= _corrected(chain, [contents.get(visit.content_key or "", "") for visit in chain])
     if not corrected:
         return timeline
@@ -39,7 +37,7 @@ def correct_late_titles(timeline: Timeline, contents: Mapping[str, str]) -> Time
     return replace(timeline, visits=tuple(visits))
 
 
-def _chains(visits: Sequence[VisitRecord]) -> list[list[VisitRecord]]:
+def late_chains(visits: Sequence[VisitRecord]) -> list[list[VisitRecord]]:
     """The visits of one loaded application each, in order, where the first route has the title of the loaded page."""
     chains: list[list[VisitRecord]] = []
     open_chains: dict[int | float | str | None, list[VisitRecord]] = {}

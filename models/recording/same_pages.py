@@ -31,8 +31,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from models.recording import late_titles
-from models.recording.late_titles import ROUTED
+from models.recording.late_titles import ROUTED, correct_late_titles, late_chains
 from models.recording.page_titles import is_interim_title, without_counters
 from models.recording.timeline import Timeline, VisitRecord
 from models.url_parameters import RULES
@@ -97,37 +96,71 @@ class _Page:
 Sentences = dict[str, int]
 
 
-def compared_content_keys(timeline: Timeline) -> list[str]:
-    """The keys of the texts that `merge_same_pages` compares; empty for most sessions."""
-    pages = _pages(timeline.visits)
-    members = {page.page_id: page for group in _groups(pages).values() for page in group}
-    keys = [key for page in members.values() for key in page.content_keys]
-    keys += [visit.content_key for visit in timeline.visits if visit.content_key and _lost_identity(visit.url)]
-    return list(dict.fromkeys(keys))
+class Comparison:
+    """What the visits of one session can show together: make it, load the texts it asks for, then `reconcile`."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._late_chains = late_chains(timeline.visits)
+        self._pages = _pages(timeline.visits)
+        self._groups = _groups(self._pages)
+        self._redacted = [visit for visit in timeline.visits if _lost_identity(visit.url)]
+
+    @property
+    def content_keys(self) -> list[str]:
+        """The keys of the texts that `reconcile` reads; empty for most sessions."""
+        visits = [*(visit for chain in self._late_chains for visit in chain), *self._redacted]
+        keys = dict.fromkeys(visit.content_key for visit in visits if visit.content_key)
+        for group in self._groups.values():
+            for page in group:
+                keys |= page.content_keys
+        return list(keys)
+
+    def reconcile(self, contents: Mapping[str, str]) -> Timeline:
+        """The timeline with the right titles and pages; `contents` has the texts by content key."""
+        timeline = correct_late_titles(self._timeline, self._late_chains, contents)
+        # Pages are compared by their titles, so with corrected titles they have other groups.
+        comparison = self if timeline is self._timeline else Comparison(timeline)
+        return comparison.merge_pages(contents)
+
+    def merge_pages(self, contents: Mapping[str, str]) -> Timeline:
+        """The timeline with one page id for all visits of one page."""
+        before = self._timeline
+        if not self._groups and not self._redacted:
+            return before
+        ids = _split_ids(self._redacted, contents)
+        if ids:
+            visits = tuple(replace(visit, page_id=ids.get(visit.key, visit.page_id)) for visit in before.visits)
+            pages = _pages(visits)
+            merged = _merged_ids(pages, _groups(pages), contents)
+        else:
+            visits = before.visits
+            merged = _merged_ids(self._pages, self._groups, contents)
+        return _with_page_ids(before, visits, merged) if merged or ids else before
 
 
-def merge_same_pages(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
-    """`timeline` with one page id for all visits of one page. `contents` maps content keys to texts."""
-    ids = _split_ids(timeline.visits, contents)
-    visits = [replace(visit, page_id=ids[visit.key]) if visit.key in ids else visit for visit in timeline.visits]
-    merged = _merged_ids(_pages(visits), contents)
-    if not merged and not ids:
-        return timeline
+def reconcile(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
+    """`timeline` with the right titles and pages, where all texts of the session are at hand in `contents`."""
+    return Comparison(timeline).reconcile(contents)
+
+
+def _with_page_ids(before: Timeline, visits: Sequence[VisitRecord], merged: Mapping[str, str]) -> Timeline:
+    """`before` with `visits`, in which each page that `merged` names has the id that it maps to."""
     seen: set[str] = set()
     renamed: dict[str, str] = {}
     page_of_visit: dict[str, str] = {}
     result = []
-    for before, visit in zip(timeline.visits, visits, strict=True):
+    for former, visit in zip(before.visits, visits, strict=True):
         page = merged.get(visit.page_id, visit.page_id)
-        renamed.setdefault(before.page_id, page)
+        renamed.setdefault(former.page_id, page)
         page_of_visit[visit.key] = page
         result.append(replace(visit, page_id=page, is_revisit=page in seen))
         seen.add(page)
     highlights = []
-    for highlight in timeline.highlights:
+    for highlight in before.highlights:
         page_id = page_of_visit.get(highlight.visit_key or "") or renamed.get(highlight.page_id or "")
         highlights.append(replace(highlight, page_id=page_id) if page_id else highlight)
-    return replace(timeline, visits=tuple(result), highlights=tuple(highlights))
+    return replace(before, visits=tuple(result), highlights=tuple(highlights))
 
 
 def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
@@ -146,7 +179,10 @@ def _pages(visits: Iterable[VisitRecord]) -> list[_Page]:
     return list(pages.values())
 
 
-def _groups(pages: Sequence[_Page]) -> dict[tuple[str, str], list[_Page]]:
+Groups = dict[tuple[str, str], list[_Page]]
+
+
+def _groups(pages: Sequence[_Page]) -> Groups:
     """The pages that may be one, by why: two or more for each key."""
     whys = ("spelling", "position", "canonical", "scrolling", "text")
     groups: dict[str, dict[str, list[_Page]]] = {why: {} for why in whys}
@@ -279,7 +315,7 @@ def _aliased(address: str) -> str:
     return address
 
 
-def _merged_ids(pages: Sequence[_Page], contents: Mapping[str, str]) -> dict[str, str]:
+def _merged_ids(pages: Sequence[_Page], groups: Groups, contents: Mapping[str, str]) -> dict[str, str]:
     """The id of each page that is part of another one → the id of that one."""
     order = {page.page_id: i for i, page in enumerate(pages)}
     leader = {page.page_id: page.page_id for page in pages}
@@ -296,7 +332,7 @@ def _merged_ids(pages: Sequence[_Page], contents: Mapping[str, str]) -> dict[str
             sentences[page.page_id] = _sentences(contents[key] for key in page.content_keys if key in contents)
         return sentences[page.page_id]
 
-    for (why, _), group in _groups(pages).items():
+    for (why, _), group in groups.items():
         navigation = _navigation([of(page) for page in group])
         if why == "text":
             group = _without_frames(group, of)
@@ -382,11 +418,11 @@ def _lost_identity(url: str) -> bool:
     return f"={REDACTED}" in url
 
 
-def _split_ids(visits: Sequence[VisitRecord], contents: Mapping[str, str]) -> dict[str, str]:
+def _split_ids(redacted: Sequence[VisitRecord], contents: Mapping[str, str]) -> dict[str, str]:
     """The key of each visit whose address lost its identity, unless it is of the first page there → its page id."""
     by_page: dict[str, dict[str, list[VisitRecord]]] = {}
-    for visit in visits:
-        if visit.title and _lost_identity(visit.url) and not is_interim_title(visit.title):
+    for visit in redacted:
+        if visit.title and not is_interim_title(visit.title):
             by_page.setdefault(visit.page_id, {}).setdefault(without_counters(visit.title), []).append(visit)
     ids: dict[str, str] = {}
     for page_id, by_title in by_page.items():
@@ -399,13 +435,3 @@ def _split_ids(visits: Sequence[VisitRecord], contents: Mapping[str, str]) -> di
                 digest = hashlib.sha256(f"{page_id}\n{title}".encode("utf-8", "replace")).hexdigest()
                 ids |= {visit.key: f"p_{digest[:16]}" for visit in group}
     return ids
-
-
-def reconcile(timeline: Timeline, contents: Mapping[str, str]) -> Timeline:
-    """`timeline` with the right titles and pages, as far as the visits of a session show them together."""
-    return merge_same_pages(late_titles.correct_late_titles(timeline, contents), contents)
-
-
-def needed_content_keys(timeline: Timeline) -> list[str]:
-    """The keys of the texts that `reconcile` reads; empty for most sessions."""
-    return list(dict.fromkeys([*late_titles.compared_content_keys(timeline), *compared_content_keys(timeline)]))

@@ -55,11 +55,15 @@ class TimelineEvent:
 
     def get(self, *names: str) -> Any:
         """The first of `names` present, on the event itself or in its `metadata` object."""
-        metadata = self.fields.get("metadata")
+        fields = self.fields
+        metadata = fields.get("metadata")
+        # `Mapping` is an abstract class: asking for it takes longer than all the rest.
+        is_nested = type(metadata) is dict or (metadata is not None and isinstance(metadata, Mapping))
+        nested: Mapping[str, Any] | None = metadata if is_nested else None
         for name in names:
-            if (value := self.fields.get(name)) is not None:
+            if (value := fields.get(name)) is not None:
                 return value
-            if isinstance(metadata, Mapping) and (value := metadata.get(name)) is not None:
+            if nested is not None and (value := nested.get(name)) is not None:
                 return value
         return None
 
@@ -410,6 +414,22 @@ class _VisitList:
         return self.indexes[position] if position < len(self.indexes) else None
 
 
+class _SingleVisit:
+    """The only visit of a page, as most are: each event of the page belongs to it."""
+
+    def __init__(self, i: int) -> None:
+        self._i = i
+        self.left: set[int] = set()
+
+    def visit_at(self, event: TimelineEvent) -> int | None:
+        """As that of `_PageVisits`."""
+        return self._i
+
+    def open_visit_at(self, event: TimelineEvent) -> int | None:
+        """As that of `_PageVisits`."""
+        return None if self.left else self._i
+
+
 class _PageVisits:
     """The visits of one page, and which of them an event belongs to: the last that began by then, in its tab if known.
 
@@ -417,19 +437,16 @@ class _PageVisits:
     visits: a page can be visited as often as a client likes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, visits: Sequence[VisitRecord], indexes: Sequence[int]) -> None:
         self._all, self._without_tab = _VisitList(), _VisitList()
         self._by_tab: dict[int | float | str, _VisitList] = {}
         #: The visits that have a leave event.
         self.left: set[int] = set()
-
-    def add(self, i: int, visit: VisitRecord) -> None:
-        """Append visit `i`."""
-        self._all.add(i, visit.started_ms)
-        if visit.tab_id is None:
-            self._without_tab.add(i, visit.started_ms)
-        else:
-            self._by_tab.setdefault(visit.tab_id, _VisitList()).add(i, visit.started_ms)
+        for i in indexes:
+            tab, started_ms = visits[i].tab_id, visits[i].started_ms
+            self._all.add(i, started_ms)
+            same_tab = self._without_tab if tab is None else self._by_tab.setdefault(tab, _VisitList())
+            same_tab.add(i, started_ms)
 
     def visit_at(self, event: TimelineEvent) -> int | None:
         """The visit in which `event` happened."""
@@ -457,11 +474,14 @@ def _tab_key(tab: Any) -> int | float | str | None:
     return tab if tab is None or isinstance(tab, int | float | str) else repr(tab)
 
 
-def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, _PageVisits]:
-    by_page: dict[str, _PageVisits] = {}
+def _visits_by_page(visits: Sequence[VisitRecord]) -> dict[str, _SingleVisit | _PageVisits]:
+    indexes: dict[str, list[int]] = {}
     for i, visit in enumerate(visits):
-        by_page.setdefault(visit.page_id, _PageVisits()).add(i, visit)
-    return by_page
+        indexes.setdefault(visit.page_id, []).append(i)
+    return {
+        page: _SingleVisit(found[0]) if len(found) == 1 else _PageVisits(visits, found)
+        for page, found in indexes.items()
+    }
 
 
 def _next_starts(visits: Sequence[VisitRecord], out_of_range: frozenset[str]) -> list[int | None]:

@@ -14,7 +14,7 @@ import structlog
 from models.database import Connection
 from models.recording.pages import CapturedPage
 from models.recording.payloads import UNREADABLE, decode_payload
-from models.recording.same_pages import needed_content_keys, reconcile
+from models.recording.same_pages import Comparison
 from models.recording.timeline import SessionSpan, Timeline, TimelineEvent, build_timeline, captured_pages
 from models.recording.timeline_snapshots import load_snapshot
 
@@ -154,22 +154,24 @@ async def load_timeline(connection: Connection, session_id: uuid.UUID) -> Timeli
         return snapshot.timeline
     span = await load_span(connection, session_id)
     is_large = len(rows) > _INLINE_EVENTS
-    timeline = await asyncio.to_thread(_timeline_of_rows, rows, span) if is_large else _timeline_of_rows(rows, span)
+    timeline, comparison = (
+        await asyncio.to_thread(_timeline_of_rows, rows, span) if is_large else _timeline_of_rows(rows, span)
+    )
     if timeline.num_unreadable:
         log.warning("events_unreadable", session_id=str(session_id), num_events=timeline.num_unreadable)
-    keys = needed_content_keys(timeline)
     contents: dict[str, str] = {}
-    if keys:
+    if keys := comparison.content_keys:
         cursor = await connection.execute(
             READ_SESSION_CONTENTS, {"session_id": session_id, "content_keys": [uuid.UUID(key) for key in keys]}
         )
         contents = {str(key): text for key, text in await cursor.fetchall()}
-    return await asyncio.to_thread(reconcile, timeline, contents) if is_large else reconcile(timeline, contents)
+    return await asyncio.to_thread(comparison.reconcile, contents) if is_large else comparison.reconcile(contents)
 
 
-def _timeline_of_rows(rows: Sequence[tuple[Any, ...]], span: SessionSpan) -> Timeline:
+def _timeline_of_rows(rows: Sequence[tuple[Any, ...]], span: SessionSpan) -> tuple[Timeline, Comparison]:
     events, num_unreadable = readable_events(rows)
-    return replace(build_timeline(events, span), num_unreadable=num_unreadable)
+    timeline = replace(build_timeline(events, span), num_unreadable=num_unreadable)
+    return timeline, Comparison(timeline)
 
 
 async def load_contents(connection: Connection, user_id: uuid.UUID, keys: Sequence[str]) -> dict[str, str]:

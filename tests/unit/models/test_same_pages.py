@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.recording.pages import CapturedPage
-from models.recording.same_pages import needed_content_keys, reconcile
+from models.recording.same_pages import Comparison
 from models.recording.timeline import SessionSpan, TimelineEvent, build_timeline, captured_pages
 
 T0 = 1_770_000_000_000
@@ -37,8 +37,8 @@ def pages_of(*visits: dict[str, Any]) -> list[CapturedPage]:
         for i, fields in enumerate(visits)
     ]
     timeline = build_timeline(events, SessionSpan(T0, T0 + len(events) * 60_000))
-    needed = needed_content_keys(timeline)
-    return captured_pages(reconcile(timeline, {key: texts[key] for key in needed}), texts)
+    comparison = Comparison(timeline)
+    return captured_pages(comparison.reconcile({key: texts[key] for key in comparison.content_keys}), texts)
 
 
 @pytest.mark.parametrize(
