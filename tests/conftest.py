@@ -117,9 +117,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     num_skipped = sum(SKIP_REASON in str(report.longrepr) for report in skipped)
     if num_skipped:
         terminalreporter.write_line(skipped_sentence(num_skipped), yellow=True)
-    if summary_file := os.environ.get("TEST_SUMMARY_FILE"):
+    # The processes of pytest-xdist have a terminal reporter too; what they report arrives here.
+    is_worker = hasattr(terminalreporter.config, "workerinput")
+    if not is_worker and (summary_file := os.environ.get("TEST_SUMMARY_FILE")):
+        reports = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
+        failed = sorted({report.nodeid for report in reports})
         with Path(summary_file).open("a") as file:
-            file.write(json.dumps({"num_skipped_browser_tests": num_skipped}) + "\n")
+            file.write(json.dumps({"num_skipped_browser_tests": num_skipped, "failed": failed}) + "\n")
 
 
 @dataclass(frozen=True)
