@@ -72,6 +72,8 @@ class UserSettings(Base):
     when_out_of_tokens: Mapped[str] = mapped_column(server_default="local", default="local")
     #: Which models may receive page text (`models.accounts.model_use`).
     model_use: Mapped[str] = mapped_column(server_default="ask", default="ask")
+    #: When the user agreed that datasets of the operator contain their sessions; null without consent.
+    datasets_agreed_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

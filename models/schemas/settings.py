@@ -40,6 +40,9 @@ class SettingsReply(Reply):
     allowed_domains: list[str]
     when_out_of_tokens: Literal["local", "refuse"]
     model_use: ModelUseChoice
+    allows_datasets: bool = Field(
+        description="Whether the operator may export the user's sessions, with secrets removed and without the user's id"
+    )
 
 
 class SettingsEnvelope(Reply):
@@ -71,6 +74,11 @@ class SettingsPatch(Body):
         default=None,
         description="Whether page text may be sent to an AI vendor: `ask` and `local` send none, and `local` uses no "
         "model at all",
+    )
+    allows_datasets: bool | None = Field(
+        default=None,
+        description="Whether datasets, from which the operator compares and improves maps, may contain the sessions of "
+        "the user, also earlier ones. Sessions that are local only stay out. `false` applies to the next dataset",
     )
 
     @field_validator("excluded_domains", "allowed_domains")

@@ -164,6 +164,7 @@ _SETTINGS = {
     "allowed_domains": ["docs.bank.example"],
     "capture": {"page_text": True, "highlights": True, "scroll": True, "scope": "all_tabs"},
     "when_out_of_tokens": "local",
+    "allows_datasets": False,
 }
 _SHARE = {
     "id": _OTHER_ID,

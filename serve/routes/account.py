@@ -44,6 +44,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
             allowed_domains=[],
             when_out_of_tokens="local",
             model_use="ask",
+            allows_datasets=False,
         )
     return SettingsReply(
         language=settings.language,
@@ -55,6 +56,7 @@ def settings_reply(settings: UserSettings | None) -> SettingsReply:
         allowed_domains=list(settings.allowed_domains),
         when_out_of_tokens=settings.when_out_of_tokens,
         model_use=settings.model_use,
+        allows_datasets=settings.datasets_agreed_at is not None,
     )
 
 
@@ -78,8 +80,12 @@ async def patch_settings(body: SettingsPatch, user_id: CurrentUserId, state: Sta
     # its time zone at the same time.
     await db.execute(insert(UserSettings).values(user_id=user_id).on_conflict_do_nothing())
     settings = await db.get_one(UserSettings, user_id, with_for_update=True)
-    for name, value in body.model_dump(exclude_none=True).items():
+    for name, value in body.model_dump(exclude_none=True, exclude={"allows_datasets"}).items():
         setattr(settings, name, value)
+    if body.allows_datasets is False:
+        settings.datasets_agreed_at = None
+    elif body.allows_datasets and settings.datasets_agreed_at is None:
+        settings.datasets_agreed_at = datetime.now(UTC)
     if body.language is not None:
         settings.is_language_chosen = True
     await db.flush()

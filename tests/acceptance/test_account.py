@@ -249,6 +249,7 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
         "allowed_domains": [],
         "when_out_of_tokens": "local",
         "model_use": "ask",
+        "allows_datasets": False,
     }
     # Another setting does not make the default language a choice, by which maps and mails would be worded.
     dark = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "dark"}))["settings"]
@@ -258,6 +259,27 @@ async def test_settings_have_defaults_and_absent_fields_stay(ann: ApiUser) -> No
     after = (await ann.ok("PATCH", "/v1/users/me/settings", json={"theme": "light"}))["settings"]
     assert (after["language"], after["theme"]) == ("en", "light")
     assert after["model_use"] == "local"
+
+
+async def test_the_consent_to_datasets_is_dated_and_can_be_withdrawn(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any]
+) -> None:
+    async def patched(**changes: Any) -> bool:
+        allows: bool = (await ann.ok("PATCH", "/v1/users/me/settings", json=changes))["settings"]["allows_datasets"]
+        return allows
+
+    async def agreed_at() -> Any:
+        cursor = await db.execute("SELECT datasets_agreed_at FROM user_settings WHERE user_id = %s", [ann.id])
+        return (await cursor.fetchone() or [None])[0]
+
+    assert await patched(theme="dark") is False
+    assert await patched(allows_datasets=True) is True
+    first = await agreed_at()
+    assert first is not None
+    assert await patched(allows_datasets=True) is await patched(theme="light") is True
+    assert await agreed_at() == first, "the day of the consent stays"
+    assert await patched(allows_datasets=False) is False
+    assert await agreed_at() is None
 
 
 async def test_excluded_domains_apply_at_once(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:
@@ -300,6 +322,7 @@ async def test_sites_that_the_user_allows_are_recorded_at_once(ann: ApiUser, db:
         {"excluded_domains": "example.org"},
         {"excluded_domains": [f"d{i}.example" for i in range(501)]},
         {"model_use": "everything"},
+        {"allows_datasets": "perhaps"},
         {"when_out_of_tokens": "pay"},
     ],
 )

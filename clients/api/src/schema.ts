@@ -5681,7 +5681,8 @@ export interface components {
          *           "scroll": true,
          *           "scope": "all_tabs"
          *         },
-         *         "when_out_of_tokens": "local"
+         *         "when_out_of_tokens": "local",
+         *         "allows_datasets": false
          *       }
          *     }
          */
@@ -5733,6 +5734,11 @@ export interface components {
              * @description Whether page text may be sent to an AI vendor: `ask` and `local` send none, and `local` uses no model at all
              */
             model_use?: ("ask" | "vendor" | "local") | null;
+            /**
+             * Allows Datasets
+             * @description Whether datasets, from which the operator compares and improves maps, may contain the sessions of the user, also earlier ones. Sessions that are local only stay out. `false` applies to the next dataset
+             */
+            allows_datasets?: boolean | null;
         };
         /**
          * SettingsReply
@@ -5778,6 +5784,11 @@ export interface components {
              * @enum {string}
              */
             model_use: "ask" | "vendor" | "local";
+            /**
+             * Allows Datasets
+             * @description Whether the operator may export the user's sessions, with secrets removed and without the user's id
+             */
+            allows_datasets: boolean;
         };
         /**
          * ShareCreate

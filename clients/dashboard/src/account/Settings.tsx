@@ -87,6 +87,19 @@ export function Settings() {
                 />
               </label>
             )}
+            <label className="row wrap">
+              <span className="grow">
+                <span className="label">{t.account.datasets}</span>
+                <br />
+                <span className="small muted">{t.account.datasetsHint}</span>
+              </span>
+              <input
+                type="checkbox"
+                checked={settings.allows_datasets}
+                disabled={save.isPending}
+                onChange={(e) => change({ allows_datasets: e.target.checked })}
+              />
+            </label>
             <DomainList
               label={t.account.excluded}
               hint={t.account.excludedHint}

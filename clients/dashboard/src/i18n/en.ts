@@ -649,6 +649,9 @@ export const en = {
     outOfTokens: "When the plan's tokens are used up",
     outOfTokensLocal: "Draw maps without a model",
     outOfTokensRefuse: "Draw no new maps",
+    datasets: "Allow datasets with my sessions",
+    datasetsHint:
+      "The operator may export your sessions and maps, earlier ones too, to compare and improve maps. Your account is left out and secrets are removed, but texts and addresses of pages can still point to you. Sessions that never go to a model stay out. Switch it off at any time: the next dataset is without you.",
     excluded: "Excluded domains",
     excludedBad: "One of these lines is not a domain, such as example.com.",
     excludedHint: "One per line. Pages there are never stored, whatever the browser sends.",

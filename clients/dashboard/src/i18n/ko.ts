@@ -730,6 +730,9 @@ export const ko: Messages = {
     outOfTokens: "요금제 토큰을 다 썼을 때",
     outOfTokensLocal: "모델 없이 지도 그리기",
     outOfTokensRefuse: "새 지도를 그리지 않기",
+    datasets: "데이터 세트에 내 세션 허용하기",
+    datasetsHint:
+      "운영자가 지도를 비교하고 개선하려고 내 세션과 지도를 전에 기록한 것까지 내보낼 수 있어요. 계정 정보는 빼고 비밀 정보는 지우지만, 페이지의 글과 주소로 나를 짐작할 수 있어요. 모델에 보내지 않는 세션은 빠져요. 언제든 끌 수 있고, 다음 데이터 세트부터 빠져요.",
     password: "비밀번호 바꾸기",
     oldPassword: "현재 비밀번호",
     passwordChanged: "비밀번호를 바꿨어요",
