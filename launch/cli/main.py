@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from cluster.settings import Settings
 from launch.cli.backup import backup_command, backup_key_command, restore_command
+from launch.cli.datasets import datasets_app
 from launch.cli.jobs import jobs_command
 from launch.cli.local_cluster import cluster_app
 from launch.cli.mail import mail_app
@@ -46,6 +47,7 @@ app.command("openapi")(openapi_command)
 app.command("settings")(settings_command)
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(mail_app, name="mail")
+app.add_typer(datasets_app, name="datasets")
 app.add_typer(regenerate_app, name="regenerate")
 
 #: How long to wait for a server that is starting or busy. A server on another port never becomes ready here.

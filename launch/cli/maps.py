@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from launch.cli.datasets import print_evaluation
 from launch.samples import language_sessions, sample_events, sample_names, sample_truth
 
 if TYPE_CHECKING:
@@ -126,9 +127,17 @@ def eval_command(
         list[Path] | None,
         typer.Argument(help="NAME.events.json files with a NAME.truth.json beside each; default: the bundled samples."),
     ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Compare with the maps of this dataset instead (`trailmind datasets export`).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Score the local provider's maps of sessions with known topics, beside simple baselines."""
+    if dataset is not None:
+        if sessions:
+            raise typer.BadParameter("give session files or a dataset, not both", param_hint="--dataset")
+        print_evaluation(dataset, as_json=as_json)
+        return
     report = evaluate(sessions or [])
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")

@@ -82,7 +82,7 @@ def regenerate(
     """Remake many maps. Without a command: `start --promote all`, without gates (deprecated)."""
     if context.invoked_subcommand is not None:
         return
-    _check_days(since, until)
+    check_days(since, until)
     from models.runs.parameters import Gates, Selection
 
     selection = Selection(emails=(email,) if email else (), since=since, until=until, session_ids=tuple(session or ()))
@@ -160,7 +160,7 @@ def start_command(
     data_dir: DataDir = None,
 ) -> None:
     """Start a run, or continue the one of this name. Its maps are not shown before they are promoted."""
-    _check_days(since, until)
+    check_days(since, until)
     from models.runs.parameters import Gates, Selection, parse_score_below, parse_share
 
     if promote not in ("none", "gate", "all"):
@@ -172,7 +172,7 @@ def start_command(
         plan=plan,
         since=since,
         until=until,
-        session_ids=(*(session or ()), *(_listed_sessions(sessions) if sessions else ())),
+        session_ids=(*(session or ()), *(listed_sessions(sessions) if sessions else ())),
         pipeline_version=map_version,
         provider=made_by,
         score_below=parse_score_below(score) if score else None,
@@ -488,7 +488,8 @@ def _micros(dollars: float | None) -> int | None:
     return round(dollars * 1e6) if dollars is not None else None
 
 
-def _check_days(since: datetime | None, until: datetime | None) -> None:
+def check_days(since: datetime | None, until: datetime | None) -> None:
+    """Raise ConfigurationError when no day is from `since` to `until`."""
     if since is not None and until is not None and until <= since:
         raise ConfigurationError("--until must be later than --since")
 
@@ -504,7 +505,8 @@ def _options(texts: list[str]) -> dict[str, float]:
     return options
 
 
-def _listed_sessions(path: Path) -> list[uuid.UUID]:
+def listed_sessions(path: Path) -> list[uuid.UUID]:
+    """The ids in a file. Raises ConfigurationError or BadRequest when it cannot be read."""
     try:
         lines = path.read_text().split()
     except (OSError, UnicodeDecodeError) as error:

@@ -41,7 +41,7 @@ class SettingsReply(Reply):
     when_out_of_tokens: Literal["local", "refuse"]
     model_use: ModelUseChoice
     allows_datasets: bool = Field(
-        description="Whether the operator may export the user's sessions, with secrets removed and without the user's id"
+        description="Whether the operator may export the sessions, without the user's id and with secrets removed"
     )
 
 

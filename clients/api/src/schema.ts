@@ -5786,7 +5786,7 @@ export interface components {
             model_use: "ask" | "vendor" | "local";
             /**
              * Allows Datasets
-             * @description Whether the operator may export the user's sessions, with secrets removed and without the user's id
+             * @description Whether the operator may export the sessions, without the user's id and with secrets removed
              */
             allows_datasets: boolean;
         };

@@ -1,0 +1,1 @@
+"""For the data team: datasets of consented sessions, and reports of regeneration runs."""

@@ -1,0 +1,1 @@
+"""What leaves the product for analysis: consented sessions, the results of runs, and Parquet files."""

@@ -1,0 +1,86 @@
+"""Parquet files: nested values survive, DuckDB touches one directory only, and other files are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from models.analysis.parquet import ParquetWriter, read_parquet
+from models.errors import BadRequest
+
+COLUMNS = {
+    "books": "session VARCHAR, title VARCHAR, year INTEGER, chapters STRUCT(number INTEGER, words VARCHAR[])[]",
+    "notes": "session VARCHAR, note VARCHAR",
+}
+HOSTILE = "'); DROP TABLE books; -- \u0000 \" 한글 \U0001f33f <script>"
+BOOKS: list[dict[str, Any]] = [
+    {"session": "b", "title": HOSTILE, "year": None, "chapters": [{"number": 1, "words": ["a", HOSTILE]}]},
+    {"session": "a", "title": "", "year": 2**31 - 1, "chapters": []},
+    {"session": "c", "title": "gone", "year": 1, "chapters": [{"number": None, "words": []}]},
+]
+
+
+def written(directory: Path) -> list[dict[str, Any]]:
+    with ParquetWriter(directory, COLUMNS) as writer:
+        writer.add("books", BOOKS)
+        writer.add("books", [])
+        writer.keep("books", "session", ["a", "b"])
+        path = writer.write("books", "session")
+        writer.write("notes", "session")
+    return list(read_parquet(path))
+
+
+def test_nested_and_hostile_values_survive_in_order(tmp_path: Path) -> None:
+    assert written(tmp_path) == [BOOKS[1], BOOKS[0]]
+    assert list(read_parquet(tmp_path / "notes.parquet")) == []
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["books.parquet", "notes.parquet"], "no work file stays"
+
+
+def test_the_files_are_compressed_with_zstd(tmp_path: Path) -> None:
+    written(tmp_path)
+    statement = "SELECT DISTINCT compression FROM parquet_metadata($path)"
+    assert duckdb.execute(statement, {"path": str(tmp_path / "books.parquet")}).fetchall() == [("ZSTD",)]
+
+
+def test_an_empty_selection_keeps_nothing(tmp_path: Path) -> None:
+    with ParquetWriter(tmp_path, COLUMNS) as writer:
+        writer.add("books", BOOKS)
+        writer.keep("books", "session", [])
+        assert list(read_parquet(writer.write("books", "session"))) == []
+
+
+def test_the_work_file_is_removed_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(duckdb.Error), ParquetWriter(tmp_path, COLUMNS) as writer:
+        writer.add("books", [{**BOOKS[0], "year": "not a year"}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_database_touches_no_other_directory(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    written(outside)
+    with ParquetWriter(inside, COLUMNS) as writer:
+        (inside / "books.parquet").symlink_to(outside / "books.parquet")
+        for statement in (
+            f"SELECT * FROM read_parquet('{outside}/books.parquet')",
+            f"COPY books TO '{outside}/stolen.parquet' (FORMAT parquet)",
+            "SET enable_external_access = true",
+            "INSTALL httpfs",
+        ):
+            with pytest.raises(duckdb.Error):
+                writer._connection.execute(statement)
+    assert not (outside / "stolen.parquet").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 not parquet PAR1", b"session\na\n"])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "books.parquet"
+    path.write_bytes(content)
+    with pytest.raises(BadRequest, match=r"^books\.parquet cannot be read as Parquet"):
+        list(read_parquet(path))
+    with pytest.raises(BadRequest):
+        list(read_parquet(tmp_path / "missing.parquet"))
