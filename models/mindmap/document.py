@@ -22,6 +22,7 @@ NodeType = Literal["core", "topic", "subtopic", "page"]
 EdgeKind = Literal["contains", "cross"]
 EvidenceField = Literal["title", "text", "highlight", "url"]
 LayoutName = Literal["galaxy", "tree", "radial"]
+FlatLayoutName = Literal["tree", "radial"]
 
 CORE_ID = "core"
 NODE_ID_PATTERN = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
@@ -64,6 +65,13 @@ class Position(_FrozenModel):
         return Position(x=min(max(self.x, -x), x), y=min(max(self.y, -y), y), z=min(max(self.z, -z), z))
 
 
+class Point(_FrozenModel):
+    """A position in a flat layout, in pixels; y grows downwards."""
+
+    x: float
+    y: float
+
+
 class Evidence(_FrozenModel):
     """A verbatim quote from one field of a captured page, and what of the node it supports."""
 
@@ -92,7 +100,8 @@ class NodeData(_FrozenModel):
     """The content of a node. `totalDuration` is active time in milliseconds; times are UTC epoch milliseconds.
 
     `hue` is the position of the node's topic in `TOPIC_COLORS`; `origin` is who created the node, `label_by` who
-    wrote its label.
+    wrote its label. `places` has the offset from the parent at which the user put the node in a flat layout: in the
+    tree, x is positive to the right for a topic, and away from the core for what is below one.
     """
 
     description: str | None = None
@@ -117,6 +126,7 @@ class NodeData(_FrozenModel):
     label_by: Literal["generated", "user"] = "generated"
     pinned: bool = False
     hidden: bool = False
+    places: dict[FlatLayoutName, Point] | None = None
 
 
 class Node(_FrozenModel):
@@ -148,13 +158,6 @@ class Layout(_FrozenModel):
 
     type: LayoutName = "galaxy"
     params: dict[str, Any] = Field(default_factory=dict)
-
-
-class Point(_FrozenModel):
-    """A position in a flat layout, in pixels; y grows downwards."""
-
-    x: float
-    y: float
 
 
 class ExcludedPage(_FrozenModel):

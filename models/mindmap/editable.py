@@ -113,6 +113,8 @@ class EditableMap:
         self.children[self.parent[node_id]].remove(node_id)
         self.parent[node_id] = parent
         self.children.setdefault(parent, []).append(node_id)
+        # A place beside one parent means nothing beside another.
+        self.update_data(self.nodes[node_id], places=None)
         # Two nodes have one edge at most, and these now have a tree edge.
         self.disconnect(node_id, parent)
 

@@ -29,6 +29,7 @@ from models.mindmap.operations import (
     Move,
     Operation,
     Pin,
+    Place,
     RemoveEdge,
     Rename,
     Split,
@@ -293,6 +294,17 @@ def _pin(tree: EditableMap, edit: Pin, ids: dict[str, str]) -> _Result:
     return node.id, remark
 
 
+def _place(tree: EditableMap, edit: Place, ids: dict[str, str]) -> _Result:
+    node = tree.nodes[ids[edit.node_id]]
+    if node.type == "core":
+        raise _OperationRejected("core_stays")
+    places = {layout: place for layout, place in (node.data.places or {}).items() if edit.layout not in (layout, None)}
+    if edit.layout is not None and edit.offset is not None:
+        places[edit.layout] = edit.offset
+    tree.update_data(node, places=places or None)
+    return node.id, ""
+
+
 def _shift_descendants(tree: EditableMap, node: Node, position: Position) -> None:
     """Move everything below `node` that is not pinned by the same distance as `node`."""
     dx, dy, dz = position.x - node.position.x, position.y - node.position.y, position.z - node.position.z
@@ -372,6 +384,7 @@ _HANDLERS: dict[str, Callable[..., _Result]] = {
     "split": _split,
     "move": _move,
     "pin": _pin,
+    "place": _place,
     "hide": _hide,
     "add_node": _add_node,
     "add_edge": _add_edge,

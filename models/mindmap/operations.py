@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from models.mindmap.document import CORE_ID, Position
+from models.mindmap.document import CORE_ID, FlatLayoutName, Point, Position
 
 Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 LabelText = Annotated[str, Field(max_length=400)]
@@ -104,6 +104,27 @@ class Pin(_Operation):
         return (self.node_id,)
 
 
+class Place(_Operation):
+    """Put a node of a flat layout at `offset` from its parent; without an offset it returns to its automatic place.
+
+    Without `layout`, it returns to its automatic place in every flat layout. What is below the node moves with it.
+    """
+
+    op: Literal["place"] = "place"
+    node_id: Identifier
+    layout: FlatLayoutName | None = None
+    offset: Point | None = None
+
+    def referenced_node_ids(self) -> tuple[str, ...]:
+        return (self.node_id,)
+
+    @model_validator(mode="after")
+    def _offset_has_layout(self) -> Self:
+        if self.offset is not None and self.layout is None:
+            raise ValueError("An offset needs the layout that it is in.")
+        return self
+
+
 class Hide(_Operation):
     """Hide a node with its descendants, or show them again with `hidden=False`."""
 
@@ -187,7 +208,7 @@ class Redo(BaseModel):
     op: Literal["redo"] = "redo"
 
 
-Operation = Rename | Merge | Split | Move | Pin | Hide | AddNode | AddEdge | RemoveEdge | LabelEdge | Delete
+Operation = Rename | Merge | Split | Move | Pin | Place | Hide | AddNode | AddEdge | RemoveEdge | LabelEdge | Delete
 LogEntry = Annotated[Operation | Undo | Redo, Field(discriminator="op")]
 
 

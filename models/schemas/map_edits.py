@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from models.mindmap.document import FlatLayoutName
 from models.schemas.base import Body, Reply, Time
 from models.schemas.mindmaps import EditReportReply, MindmapReply
 
@@ -23,18 +24,26 @@ class PositionBody(Body):
     z: float = Field(default=0.0, ge=-10_000, le=10_000)
 
 
+class OffsetBody(Body):
+    """An offset in a flat layout, in pixels; y grows downwards."""
+
+    x: float = Field(ge=-10_000, le=10_000)
+    y: float = Field(ge=-10_000, le=10_000)
+
+
 class OperationBody(Body):
     """One edit. Which fields it needs depends on `op`.
 
     rename: node_id, label · merge: node_ids (into the first), label? · split: node_id, member_ids, label ·
-    move: node_id, parent_id · pin: node_id, pinned?, position? · hide: node_id, hidden? ·
+    move: node_id, parent_id · pin: node_id, pinned?, position? · place: node_id, layout?, offset? ·
+    hide: node_id, hidden? ·
     add_node: parent_id?, type?, label, description? · add_edge: source, target, label? · remove_edge: source, target ·
     label_edge: source, target, label · delete: node_id · undo · redo
     """
 
     op: Literal[
-        "rename", "merge", "split", "move", "pin", "hide", "add_node", "add_edge", "remove_edge", "label_edge",
-        "delete", "undo", "redo",
+        "rename", "merge", "split", "move", "pin", "place", "hide", "add_node", "add_edge", "remove_edge",
+        "label_edge", "delete", "undo", "redo",
     ]  # fmt: skip
     op_id: Annotated[
         NodeId | None, Field(description="The client's id of this edit; sending it again changes nothing")
@@ -51,6 +60,10 @@ class OperationBody(Body):
     pinned: bool | None = None
     hidden: bool | None = None
     position: PositionBody | None = None
+    layout: Annotated[FlatLayoutName | None, Field(description="The flat layout that `offset` is in")] = None
+    offset: Annotated[
+        OffsetBody | None, Field(description="From the node's parent; none: the automatic place again")
+    ] = None
 
 
 class EditsBody(Body):

@@ -175,6 +175,10 @@ async def test_concurrent_editors_and_repeated_requests(ann: ApiUser, worker: In
         {"operations": [{"op": "merge", "node_ids": ["a"]}]},
         {"operations": [{"op": "undo"}] * 101},
         {"operations": [{"op": "pin", "node_id": "t", "position": {"x": 1e300, "y": 0}}]},
+        {"operations": [{"op": "place", "node_id": "t", "layout": "tree", "offset": {"x": 1e300, "y": 0}}]},
+        {"operations": [{"op": "place", "node_id": "t", "layout": "galaxy", "offset": {"x": 1, "y": 0}}]},
+        {"operations": [{"op": "place", "node_id": "t", "layout": "tree", "offset": {"x": 1}}]},
+        {"operations": [{"op": "place", "node_id": "t", "offset": {"x": 1, "y": 0}}]},
         {"operations": [{"op": "undo"}], "expected_seq": -1},
     ],
 )

@@ -214,11 +214,39 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     await expect(ghost).to_contain_text(f"Move “{first}” to “{second}”")
     await page.mouse.move(target[0], target[1] - height / 2 - 8, steps=3)
     await expect(ghost).to_contain_text(f"Merge “{first}” with “{second}”")
-    # Dropped beside every target, nothing happens.
-    await page.mouse.move(start[0] + 300, 890, steps=3)
-    await page.mouse.up()
+    # Escape ends a drag without an edit; a drop between all nodes gives this one a place of its own.
+    await page.keyboard.press("Escape")
     await expect(ghost).to_have_count(0)
+    await page.mouse.up()
     assert first in await stored.labels("topic")
+    cursor = page.locator("#map-cursor")
+    await expect(cursor).to_have_attribute("data-node", first_id)
+    await page.mouse.move(*start)
+    await page.mouse.down()
+    free = start[0] + 60, 890
+    await page.mouse.move(*free, steps=3)
+    await expect(ghost).to_contain_text("Release to keep it here")
+    async with page.expect_response(answers_patch("/mindmap")):
+        await page.mouse.up()
+    assert await centre_of(page) == pytest.approx(free, abs=3)
+    # The keyboard moves it on, in one undo step, and the menu resets both.
+    await page.locator(".map-canvas").focus()
+    await page.keyboard.down("Shift")
+    for key in ("ArrowLeft", "ArrowUp", "ArrowUp"):
+        await page.keyboard.press(key)
+    async with page.expect_response(answers_patch("/mindmap")):
+        await page.keyboard.up("Shift")
+    assert await centre_of(page) == pytest.approx((free[0] - 24, free[1] - 48), abs=3)
+    await page.keyboard.press("Enter")
+    evidence = page.locator(".evidence")
+    await evidence.get_by_role("button", name="More edits").click()
+    async with page.expect_response(answers_patch("/mindmap")):
+        await page.get_by_role("menuitem", name="Reset place").click()
+    await page.locator(".map-canvas").focus()
+    await page.keyboard.press("Escape")
+    await expect(evidence).to_have_count(0)
+    # The panel may have pushed the map to the left.
+    assert (await centre_of(page))[1] == pytest.approx(start[1], abs=3)
 
     await put_cursor_on(page, first_id)
     await page.mouse.move(*await centre_of(page))

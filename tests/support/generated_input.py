@@ -151,7 +151,7 @@ class EditGenerator:
         ids = self._node_ids
         operation: dict[str, Any] = {
             "op": node(
-                ("rename", "merge", "split", "move", "pin", "hide", "add_node", "add_edge", "remove_edge",
+                ("rename", "merge", "split", "move", "pin", "place", "hide", "add_node", "add_edge", "remove_edge",
                  "label_edge", "delete", "undo", "redo")
             )
         }  # fmt: skip
@@ -168,6 +168,8 @@ class EditGenerator:
             "description": "About it",
             "pinned": rng.random() < 0.5,
             "hidden": rng.random() < 0.5,
+            "layout": node(("tree", "radial", "galaxy")),
+            "offset": {"x": rng.uniform(-2e4, 2e4), "y": rng.choice((-3.5, 0, 1e300, float("nan")))},
             "position": {"x": rng.uniform(-1e4, 1e4), "y": 1.0, "z": rng.choice((0, 1e300, float("nan")))},
         }
         fields_of = {
@@ -176,6 +178,7 @@ class EditGenerator:
             "split": ("node_id", "member_ids", "label"),
             "move": ("node_id", "parent_id"),
             "pin": ("node_id", "pinned", "position"),
+            "place": ("node_id", "layout", "offset"),
             "hide": ("node_id", "hidden"),
             "add_node": ("parent_id", "type", "label", "description"),
             "add_edge": ("source", "target", "label"),

@@ -4691,11 +4691,22 @@ export interface components {
             created_at: string;
         };
         /**
+         * OffsetBody
+         * @description An offset in a flat layout, in pixels; y grows downwards.
+         */
+        OffsetBody: {
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
          * OperationBody
          * @description One edit. Which fields it needs depends on `op`.
          *
          *     rename: node_id, label · merge: node_ids (into the first), label? · split: node_id, member_ids, label ·
-         *     move: node_id, parent_id · pin: node_id, pinned?, position? · hide: node_id, hidden? ·
+         *     move: node_id, parent_id · pin: node_id, pinned?, position? · place: node_id, layout?, offset? ·
+         *     hide: node_id, hidden? ·
          *     add_node: parent_id?, type?, label, description? · add_edge: source, target, label? · remove_edge: source, target ·
          *     label_edge: source, target, label · delete: node_id · undo · redo
          */
@@ -4704,7 +4715,7 @@ export interface components {
              * Op
              * @enum {string}
              */
-            op: "rename" | "merge" | "split" | "move" | "pin" | "hide" | "add_node" | "add_edge" | "remove_edge" | "label_edge" | "delete" | "undo" | "redo";
+            op: "rename" | "merge" | "split" | "move" | "pin" | "place" | "hide" | "add_node" | "add_edge" | "remove_edge" | "label_edge" | "delete" | "undo" | "redo";
             /**
              * Op Id
              * @description The client's id of this edit; sending it again changes nothing
@@ -4733,6 +4744,13 @@ export interface components {
             /** Hidden */
             hidden?: boolean | null;
             position?: components["schemas"]["PositionBody"] | null;
+            /**
+             * Layout
+             * @description The flat layout that `offset` is in
+             */
+            layout?: ("tree" | "radial") | null;
+            /** @description From the node's parent; none: the automatic place again */
+            offset?: components["schemas"]["OffsetBody"] | null;
         };
         /**
          * PacksBody
@@ -7082,6 +7100,7 @@ export type MindmapEnvelope = components['schemas']['MindmapEnvelope'];
 export type MindmapReply = components['schemas']['MindmapReply'];
 export type ModelChoice = components['schemas']['ModelChoice'];
 export type OfferedVersion = components['schemas']['OfferedVersion'];
+export type OffsetBody = components['schemas']['OffsetBody'];
 export type OperationBody = components['schemas']['OperationBody'];
 export type PacksBody = components['schemas']['PacksBody'];
 export type PageTextReply = components['schemas']['PageTextReply'];

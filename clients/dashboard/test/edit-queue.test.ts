@@ -16,6 +16,24 @@ import { mapData } from "./support";
 const after = (operation: OperationBody) => parseMap(applyOperation(mapData(3, 4), operation)) as MapModel;
 
 describe("applyOperation", () => {
+  it("keeps a place until it is reset or the node moves to another parent", () => {
+    const place = { op: "place", node_id: "p0-0", layout: "tree", offset: { x: 5, y: -6 } } as const;
+    const places = (...operations: OperationBody[]) =>
+      (parseMap(operations.reduce(applyOperation, mapData(3, 4) as unknown)) as MapModel).byId.get("p0-0")?.data.places;
+    const inRadial = { ...place, layout: "radial" } as const;
+    expect(places(place)).toEqual({ tree: { x: 5, y: -6 } });
+    expect(places(place, inRadial)).toEqual({ tree: { x: 5, y: -6 }, radial: { x: 5, y: -6 } });
+    expect(places(place, inRadial, { op: "place", node_id: "p0-0", layout: "tree" })).toEqual({
+      radial: { x: 5, y: -6 },
+    });
+    expect(places(place, inRadial, { op: "place", node_id: "p0-0" })).toEqual({});
+    expect(places(place, { op: "move", node_id: "p0-0", parent_id: "t1" })).toEqual({});
+  });
+  it("moves a pinned topic with its pages", () => {
+    const pinned = after({ op: "pin", node_id: "t1", position: { x: 10, y: 20, z: 30 } });
+    expect(pinned.byId.get("t1")).toMatchObject({ position: { x: 10, y: 20, z: 30 }, data: { pinned: true } });
+    expect(pinned.byId.get("p1-2")?.position).toEqual({ x: 1 - 90, y: 2 - 30, z: 20 });
+  });
   it("renames, and leaves the rest", () => {
     const model = after({ op: "rename", node_id: "t1", label: " New " });
     expect(model.byId.get("t1")?.label).toBe("New");

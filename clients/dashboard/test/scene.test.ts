@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { fitCamera, movedIntoView } from "~/map/camera";
 import { hitAt, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
+import { placeAt } from "~/map/free-places";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { labelWidth } from "~/map/measure";
-import { type MapModel, parseMap } from "~/map/model";
+import { type MapModel, parseMap, subtree } from "~/map/model";
 import { nextPress } from "~/map/presses";
-import { FONT_SIZE, LINE_HEIGHT, radialScene, treeScene, wrapLabel } from "~/map/scene";
+import { FONT_SIZE, galaxyScene, LINE_HEIGHT, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { directionOf } from "~/map/text-direction";
 import { mapData } from "./support";
 
@@ -55,6 +56,83 @@ describe("treeScene", () => {
       "p2-6",
       "t2",
     ]);
+  });
+});
+
+describe("places that the reader has chosen", () => {
+  const placed = (id: string, layout: "tree" | "radial", x: number, y: number, source = mapData(5, 7)) => {
+    const node = source.nodes.find((each) => each.id === id) as { data: Record<string, unknown> };
+    node.data = { ...node.data, places: { [layout]: { x, y } } };
+    return source;
+  };
+  const scenes = { tree: treeScene, radial: radialScene };
+  const at = (scene: ReturnType<typeof treeScene>, id: string) => {
+    const n = scene.byId.get(id) as (typeof scene.nodes)[number];
+    return { x: n.x, y: n.y };
+  };
+  const dataWithRings = () => {
+    const data = mapData(5, 7);
+    const angle = (i: number) => ({ x: 300 * Math.cos(i), y: 300 * Math.sin(i) });
+    data.layouts.radial = Object.fromEntries(
+      data.nodes.map((node, i) => [node.id, i === 0 ? { x: 0, y: 0 } : angle(i)]),
+    ) as typeof data.layouts.radial;
+    return data;
+  };
+
+  it.each(["tree", "radial"] as const)("puts a node where it was dropped, and moves nothing else: %s", (layout) => {
+    const before = scenes[layout](parseMap(dataWithRings()) as MapModel, all);
+    for (const [id, x, y] of [
+      ["t0", -730, -210],
+      ["t1", 410, 333],
+      ["p0-2", 55, 1],
+      ["p4-6", -300, 44],
+    ] as const) {
+      const place = placeAt(layout, model, before, id, x, y);
+      if (place?.layout !== layout) throw new Error("no place");
+      const data = placed(id, layout, place.offset.x, place.offset.y, dataWithRings());
+      const after = scenes[layout](parseMap(data) as MapModel, all);
+      expect(at(after, id).x).toBeCloseTo(x, 0);
+      expect(at(after, id).y).toBeCloseTo(y, 0);
+      const moved = after.nodes.filter((n) => Math.hypot(n.x - at(before, n.id).x, n.y - at(before, n.id).y) > 0.1);
+      expect(new Set(moved.map((n) => n.id)), id).toEqual(subtree(model, id));
+      expect(after.bounds.x0).toBeLessThanOrEqual(x);
+      expect(after.bounds.x1).toBeGreaterThanOrEqual(x);
+      // Its link ends at it.
+      const link = after.links.find((each) => each.to === id && each.kind === "contains");
+      expect(Math.hypot((link?.curve[6] ?? 0) - x, (link?.curve[7] ?? 0) - y)).toBeLessThan(20);
+    }
+  });
+  it("turns a topic on the left of the core to the left, with all its pages", () => {
+    const scene = treeScene(parseMap(placed("t0", "tree", -400, 10)) as MapModel, { ...all, isOneSided: true });
+    for (const n of scene.nodes) {
+      const isPlaced = subtree(model, "t0").has(n.id);
+      if (n.id !== "core") expect(n.side, n.id).toBe(isPlaced ? "left" : "right");
+      if (isPlaced) expect(n.x).toBeLessThanOrEqual(-400);
+    }
+  });
+  it("leaves the line of a column without a page that was moved out of it", () => {
+    const data = placed("p1-0", "tree", 500, 500);
+    const scene = treeScene(parseMap(data) as MapModel, { ...all, maxRows: 4 });
+    expect(scene.nodes).toHaveLength(model.nodes.length);
+    for (let i = 0; i < 7; i++)
+      expect(
+        scene.links.some((link) => link.to === `p1-${i}`),
+        `${i}`,
+      ).toBe(true);
+    const { x, y } = at(scene, "t1");
+    expect(at(scene, "p1-0").x).toBeCloseTo(x + 500 * (scene.byId.get("t1")?.side === "left" ? -1 : 1));
+    expect(at(scene, "p1-0").y).toBeCloseTo(y + 500);
+  });
+  it("finds the position in space that a flat picture of the galaxy shows at a point", () => {
+    const scene = galaxyScene(model, all);
+    const place = placeAt("galaxy", model, scene, "t2", 120, -80);
+    if (place?.layout !== "galaxy") throw new Error("no place");
+    const data = mapData(5, 7);
+    const node = data.nodes.find((each) => each.id === "t2") as { position: unknown };
+    node.position = place.position;
+    expect(at(galaxyScene(parseMap(data) as MapModel, all), "t2").x).toBeCloseTo(120);
+    expect(at(galaxyScene(parseMap(data) as MapModel, all), "t2").y).toBeCloseTo(-80);
+    expect(placeAt("tree", model, scene, "core", 1, 1)).toBeNull();
   });
 });
 

@@ -23,6 +23,7 @@ from cluster.mindmap.render.canvas import (
     wrap_text,
 )
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones, without_folded
+from cluster.mindmap.render.free_places import Place, free_places
 from cluster.mindmap.render.galaxy_image import draw_galaxy
 from models.mindmap.document import LayoutName, MindmapDocument, Node, Point
 from models.text import shorten
@@ -71,29 +72,41 @@ def _draw_tree(document: MindmapDocument, theme: Theme) -> Canvas:
     nodes, points = _placed_nodes(document, "tree")
     parents = document.parents()
     column_x = _tree_columns(list(nodes.values()), points)
+    automatic = {node_id: Point(x=column_x[points[node_id].x], y=points[node_id].y) for node_id in nodes}
+    core = document.nodes[0]
+    core_start = automatic.get(core.id, Point(x=0, y=0))
+    core_centre = Point(x=core_start.x + _tree_width(core) / 2, y=core_start.y)
+    places = free_places(document, "tree", automatic, core_centre)
     for node in nodes.values():
-        x, y = column_x[points[node.id].x], points[node.id].y
+        place = places[node.id]
         parent = nodes.get(parents.get(node.id, ""))
         if parent is not None:
-            start = column_x[points[parent.id].x] + _tree_width(parent), points[parent.id].y
-            _draw_tree_branch(canvas, node, start, (x, y))
+            _draw_tree_branch(canvas, node, _branch_start(parent, places[parent.id], place.side), place)
         if node.type in ("core", "topic"):
-            _draw_pill(canvas, node, x, y)
+            _draw_pill(canvas, node, place)
         else:
-            _draw_tree_leaf(canvas, node, x, y)
+            _draw_tree_leaf(canvas, node, place)
     return canvas
 
 
-def _draw_tree_branch(canvas: Canvas, node: Node, start: tuple[float, float], end: tuple[float, float]) -> None:
-    (x0, y0), (x, y) = start, end
-    bend = max(20.0, (x - x0) * 0.5)
-    curve = f"M{x0:.1f},{y0:.1f} C{x0 + bend:.1f},{y0:.1f} {x - bend:.1f},{y:.1f} {x - 4:.1f},{y:.1f}"
+def _branch_start(parent: Node, place: Place, side: int) -> Point:
+    """The end of a parent's label from which a branch to this side begins; its label begins at the other end."""
+    if parent.type == "core" and side < 0:
+        return Point(x=place.x, y=place.y)
+    return Point(x=place.x + side * _tree_width(parent), y=place.y)
+
+
+def _draw_tree_branch(canvas: Canvas, node: Node, start: Point, end: Place) -> None:
+    x0, y0, x, y, side = start.x, start.y, end.x, end.y, end.side
+    bend = side * max(20.0, side * (x - x0) * 0.5)
+    curve = f"M{x0:.1f},{y0:.1f} C{x0 + bend:.1f},{y0:.1f} {x - bend:.1f},{y:.1f} {x - side * 4:.1f},{y:.1f}"
     canvas.path(curve, node.color, {"topic": 3.0, "subtopic": 2.0}.get(node.type, 1.2), opacity=0.75)
 
 
-def _draw_pill(canvas: Canvas, node: Node, x: float, y: float) -> None:
+def _draw_pill(canvas: Canvas, node: Node, place: Place) -> None:
     """The core or a topic: a filled rectangle with round ends and the label inside."""
     size, width = _TREE_FONT_SIZES[node.type], _tree_width(node)
+    x, y = place.x if place.side > 0 else place.x - width, place.y
     canvas.shapes.append(
         f'<rect x="{x:.1f}" y="{y - size:.1f}" width="{width:.1f}" height="{size * 2:.1f}" rx="{size:.1f}" '
         f'fill="{node.color}"><title>{escape(tooltip(node))}</title></rect>'
@@ -103,17 +116,19 @@ def _draw_pill(canvas: Canvas, node: Node, x: float, y: float) -> None:
     canvas.text(x + size * 0.8, y + size * 0.35, _tree_label(node), size, color=color, weight=700, halo=False)
 
 
-def _draw_tree_leaf(canvas: Canvas, node: Node, x: float, y: float) -> None:
+def _draw_tree_leaf(canvas: Canvas, node: Node, place: Place) -> None:
     """A sub-topic or page: a dot with the label beside it; behind a page's label its reading time."""
-    size, label = _TREE_FONT_SIZES[node.type], _tree_label(node)
+    size, label, x, y, side = _TREE_FONT_SIZES[node.type], _tree_label(node), place.x, place.y, place.side
+    anchor = "start" if side > 0 else "end"
     radius = 5.0 if node.type == "subtopic" else 2.5 + 3.0 * min(1.0, node.data.importance.score)
-    canvas.circle(x + 3, y, radius, node.color, title=tooltip(node))
+    canvas.circle(x + side * 3, y, radius, node.color, title=tooltip(node))
     weight = 600 if node.type == "subtopic" else 400
-    canvas.text(x + 14, y + size * 0.36, label, size, weight=weight, halo=False)
+    canvas.text(x + side * 14, y + size * 0.36, label, size, anchor=anchor, weight=weight, halo=False)
     if node.type == "page" and node.data.total_duration >= 1000:
         duration = format_duration(node.data.total_duration) + ("  ★" if node.data.highlights else "")
-        duration_x = x + 14 + estimate_text_width(label, size) + 10
-        canvas.text(duration_x, y + size * 0.34, duration, 10.5, color=canvas.theme.soft_text, halo=False)
+        duration_x = x + side * (14 + estimate_text_width(label, size) + 10)
+        soft = canvas.theme.soft_text
+        canvas.text(duration_x, y + size * 0.34, duration, 10.5, anchor=anchor, color=soft, halo=False)
 
 
 def _tree_label(node: Node) -> str:
@@ -145,7 +160,8 @@ def _tree_columns(nodes: Sequence[Node], points: Mapping[str, Point]) -> dict[fl
 
 def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
     canvas = Canvas(theme)
-    nodes, points = _placed_nodes(document, "radial")
+    nodes, automatic = _placed_nodes(document, "radial")
+    points = free_places(document, "radial", automatic, Point(x=0, y=0))
     _draw_radial_edges(canvas, document, nodes, points)
     # Pages first: the bubbles of topics and sub-topics are drawn over them.
     for node in nodes.values():
@@ -164,7 +180,7 @@ def _draw_radial(document: MindmapDocument, theme: Theme) -> Canvas:
 
 
 def _draw_radial_edges(
-    canvas: Canvas, document: MindmapDocument, nodes: Mapping[str, Node], points: Mapping[str, Point]
+    canvas: Canvas, document: MindmapDocument, nodes: Mapping[str, Node], points: Mapping[str, Place]
 ) -> None:
     parents = document.parents()
     for edge in document.edges:
@@ -179,7 +195,7 @@ def _draw_radial_edges(
             canvas.path(_branch_path(points[parent], points[node.id]), node.color, width, opacity=0.7)
 
 
-def _draw_radial_page(canvas: Canvas, node: Node, point: Point) -> None:
+def _draw_radial_page(canvas: Canvas, node: Node, point: Place) -> None:
     """A page with its label along the ray from the core, turned so that it is never upside down."""
     angle = math.degrees(math.atan2(point.y, point.x))
     radius = 3.0 + 5.0 * min(1.0, node.data.importance.score)
@@ -191,7 +207,7 @@ def _draw_radial_page(canvas: Canvas, node: Node, point: Point) -> None:
     canvas.text(x, y, shorten(node.label, 46), 12.0, anchor=anchor, rotate=rotation, halo=False)
 
 
-def _branch_path(start: Point, end: Point) -> str:
+def _branch_path(start: Place, end: Place) -> str:
     """A curve that leaves the inner node and reaches the outer one along their rays from the core."""
     start_radius, end_radius = math.hypot(start.x, start.y), math.hypot(end.x, end.y)
     end_angle = math.atan2(end.y, end.x)

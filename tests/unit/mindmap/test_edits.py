@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cluster.mindmap.build import build_map
 from cluster.mindmap.document.edit_layout import apply_edits
-from models.mindmap.document import MindmapDocument
+from models.mindmap.document import MindmapDocument, Point
 from models.mindmap.edits import REJECTION_REASONS, with_anchors
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Operation, Redo, Rename, Undo, operations_in_effect
 from models.mindmap.validation import validate_document
@@ -28,10 +28,12 @@ PARTS = [node.id for node in MAP.nodes if node.type == "subtopic"]
 LEAVES = [node.id for node in MAP.nodes if node.type == "page"]
 
 
-def apply(*operations: dict[str, Any], on: MindmapDocument = MAP) -> tuple[MindmapDocument, list[Any]]:
+def apply(
+    *operations: dict[str, Any], on: MindmapDocument = MAP, pages: list[CapturedPage] = PAGES
+) -> tuple[MindmapDocument, list[Any]]:
     parsed = EDIT_LOG_ADAPTER.validate_python([{"op_id": str(i), **o} for i, o in enumerate(operations)])
     document, reports = apply_edits(on, operations_in_effect(parsed))
-    assert validate_document(document, PAGES) == []
+    assert validate_document(document, pages) == []
     assert len(reports) == len(operations)
     return document, reports
 
@@ -118,6 +120,30 @@ def test_pinning_a_topic_moves_its_pages() -> None:
         assert page.position.y < 50
 
 
+def test_a_place_beside_one_parent_is_kept_until_the_node_moves_to_another() -> None:
+    place = {"op": "place", "node_id": LEAVES[0], "layout": "tree", "offset": {"x": 80, "y": -30.5}}
+    in_radial = {**place, "layout": "radial", "offset": {"x": -4, "y": 9}}
+    document, _ = apply(place, in_radial)
+    placed = document.node(LEAVES[0])
+    assert placed is not None
+    assert placed.data.places == {"tree": Point(x=80, y=-30.5), "radial": Point(x=-4, y=9)}
+    assert MindmapDocument.from_json(document.to_json()) == document
+    for reset, left in (
+        ({"op": "place", "node_id": LEAVES[0], "layout": "tree"}, {"radial": Point(x=-4, y=9)}),
+        ({"op": "place", "node_id": LEAVES[0]}, None),
+        ({"op": "move", "node_id": LEAVES[0], "parent_id": TOPICS[-1]}, None),
+    ):
+        node = apply(place, in_radial, reset)[0].node(LEAVES[0])
+        assert node is not None
+        assert node.data.places == left
+    regenerated, [report] = apply(place, on=_regenerated(3, keep=True), pages=REGENERATIONS[3])
+    kept = regenerated.node(LEAVES[0])
+    assert kept is not None
+    assert (report.status, kept.data.places) == ("applied", {"tree": Point(x=80, y=-30.5)})
+    _, [report] = apply({"op": "place", "node_id": "core", "layout": "tree", "offset": {"x": 1, "y": 1}})
+    assert report.reason == "core_stays"
+
+
 def test_user_nodes_and_edges() -> None:
     document, reports = apply(
         {"op": "add_node", "parent_id": "core", "type": "topic", "label": "Ideas"},
@@ -177,6 +203,7 @@ KINDS = [
     "split",
     "move",
     "pin",
+    "place",
     "hide",
     "add_node",
     "add_edge",
@@ -193,8 +220,11 @@ def operations(draw: st.DrawFn) -> list[LogEntry]:
     for i in range(draw(st.integers(1, 8))):
         kind = draw(st.sampled_from(KINDS))
         op: dict[str, Any] = {"op": kind} if kind in ("undo", "redo") else {"op": kind, "op_id": f"op{i}"}
-        if kind in ("rename", "split", "pin", "hide", "delete", "move"):
+        if kind in ("rename", "split", "pin", "place", "hide", "delete", "move"):
             op["node_id"] = draw(ANY_ID)
+        if kind == "place" and draw(st.booleans()):
+            op["layout"] = draw(st.sampled_from(["tree", "radial"]))
+            op["offset"] = {"x": draw(st.integers(-900, 900)), "y": draw(st.integers(-900, 900))}
         if kind in ("rename", "split", "add_node"):
             op["label"] = draw(LABEL)
         if kind == "merge":

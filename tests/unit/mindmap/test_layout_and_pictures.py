@@ -12,10 +12,13 @@ import pytest
 import resvg_py
 
 from cluster.mindmap.build import build_map
+from cluster.mindmap.document.edit_layout import apply_edits
 from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
 from cluster.mindmap.render.canvas import estimate_text_width, format_duration, wrap_text
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
+from cluster.mindmap.render.free_places import Place as PlacedAt
+from cluster.mindmap.render.free_places import free_places
 from cluster.mindmap.render.images import to_svg
 from cluster.mindmap.render.png import (
     BUNDLED_FONTS,
@@ -29,7 +32,8 @@ from cluster.mindmap.render.png import (
 from cluster.mindmap.render.thumbnail import to_thumbnail
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
-from models.mindmap.document import TOPIC_COLORS, MindmapDocument, Node
+from models.mindmap.document import TOPIC_COLORS, FlatLayoutName, MindmapDocument, Node, Point
+from models.mindmap.operations import Place
 from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
 
@@ -171,6 +175,65 @@ def test_a_png_needs_an_image_with_a_size() -> None:
     for svg in ("", "<svg/>", '<svg xmlns="http://www.w3.org/2000/svg" width="10%" height="10%"/>'):
         with pytest.raises(ValueError, match="no size"):
             to_png(svg)
+
+
+def _path(document: MindmapDocument, node_id: str) -> list[str]:
+    """A node and the nodes above it."""
+    parents, path = document.parents(), [node_id]
+    while path[-1] in parents:
+        path.append(parents[path[-1]])
+    return path
+
+
+@pytest.mark.parametrize("layout", ["tree", "radial"])
+def test_an_image_shows_the_places_that_the_user_chose(layout: FlatLayoutName) -> None:
+    document = build_map(make_session(per_subject=6))
+    topic = next(node for node in document.nodes if node.type == "topic")
+    page = next(node for node in document.nodes if node.type == "page")
+    parents = document.parents()
+    automatic = document.layouts[layout]
+    core = automatic["core"]
+    placed, _ = apply_edits(
+        document,
+        [
+            Place(op_id="1", node_id=topic.id, layout=layout, offset=Point(x=-500, y=-300)),
+            Place(op_id="2", node_id=page.id, layout=layout, offset=Point(x=70, y=90)),
+        ],
+    )
+    places = free_places(placed, layout, automatic, core)
+    side = -1 if layout == "tree" else 1
+    assert places[topic.id] == PlacedAt(core.x - 500, core.y - 300, side)
+    parent = places[parents[page.id]]
+    assert (places[page.id].x, places[page.id].y) == (parent.x + 70 * parent.side, parent.y + 90)
+    for node in document.nodes:
+        own = automatic[node.id]
+        if parents.get(node.id) == topic.id and node.id != page.id:
+            from_topic = own.x - automatic[topic.id].x, own.y - automatic[topic.id].y
+            expected = core.x - 500 + side * from_topic[0], core.y - 300 + from_topic[1]
+            assert (places[node.id].x, places[node.id].y) == pytest.approx(expected)
+        elif topic.id not in _path(document, node.id) and node.id != page.id:
+            assert (places[node.id].x, places[node.id].y) == pytest.approx((own.x, own.y))
+    other: FlatLayoutName = "radial" if layout == "tree" else "tree"
+    assert to_svg(placed, layout) != to_svg(document, layout)
+    assert to_svg(placed, other) == to_svg(document, other)
+    assert (to_thumbnail(placed, "light") != to_thumbnail(document, "light")) == (layout == "radial")
+
+
+def test_a_branch_on_the_left_is_drawn_to_the_left_of_the_core() -> None:
+    document = build_map(make_session(per_subject=6))
+    topic = next(node for node in document.nodes if node.type == "topic")
+    place = Place(op_id="1", node_id=topic.id, layout="tree", offset=Point(x=-400, y=0))
+    placed, _ = apply_edits(document, [place])
+    image = ElementTree.fromstring(to_svg(placed, "tree"))
+    texts = {text.text: text for text in image.iter("{http://www.w3.org/2000/svg}text")}
+    below = {node.label for node in document.nodes if topic.id in _path(document, node.id)[1:]}
+    ends = {label: texts[label].get("text-anchor") for label in below if label in texts}
+    assert ends
+    assert set(ends.values()) == {"end"}
+    # The image is large enough for them.
+    left = float((image.get("viewBox") or "").split()[0])
+    for label in ends:
+        assert float(texts[label].get("x") or 0) - estimate_text_width(label, 12.5) > left
 
 
 def test_hidden_nodes_are_not_drawn() -> None:

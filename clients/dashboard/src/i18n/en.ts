@@ -442,8 +442,10 @@ export const en = {
     conflict: "The map was changed elsewhere meanwhile. It is shown as it is now; your edit was not saved.",
     drag: (a: string, b: string) => `Move “${a}” to “${b}”`,
     dragMerge: (a: string, b: string) => `Merge “${a}” with “${b}”`,
-    dragHint: (a: string) => `Drop “${a}” on a topic`,
-    dragHintTopic: (a: string) => `Drop “${a}” on a topic to move it, beside a topic to merge`,
+    dragPlace: "Release to keep it here",
+    dragHint: (a: string) => `Drop “${a}” on a topic, or in a free place`,
+    dragHintTopic: (a: string) => `Drop “${a}” on a topic to move it, beside a topic to merge, or in a free place`,
+    resetPlace: "Reset place",
     nameLink: (a: string) => `Name the link to “${a}”`,
     linkName: "Name of the link",
     newTopic: "New topic",
@@ -455,6 +457,8 @@ export const en = {
       hide: (a: string) => `“${a}” hidden`,
       remove: (a: string) => `“${a}” removed`,
       add: (a: string) => `“${a}” added`,
+      place: (a: string) => `“${a}” has a place of its own`,
+      resetPlace: (a: string) => `“${a}” is in its automatic place`,
     },
   },
   versions: {
@@ -894,6 +898,7 @@ export const en = {
     undo: "Undo, redo an edit",
     select: "Select",
     rename: "Rename",
+    place: "Give the node another place (release Shift to keep it)",
   },
 };
 

@@ -447,8 +447,10 @@ export const ko: Messages = {
     conflict: "그사이 다른 곳에서 지도가 바뀌었어요. 지금 모습을 보여 드려요. 방금 편집은 저장하지 않았어요.",
     drag: (a, b) => `“${a}” → “${b}” 옮기기`,
     dragMerge: (a, b) => `“${a}” → “${b}” 합치기`,
-    dragHint: (a) => `“${a}”: 주제 위에 놓으세요`,
-    dragHintTopic: (a) => `“${a}”: 주제 위에 놓으면 옮기고, 주제 옆에 놓으면 합쳐요`,
+    dragPlace: "놓으면 이 자리에 둬요",
+    dragHint: (a) => `“${a}”: 주제 위나 빈자리에 놓으세요`,
+    dragHintTopic: (a) => `“${a}”: 주제 위에 놓으면 옮기고, 주제 옆에 놓으면 합치고, 빈자리에 놓으면 그 자리에 둬요`,
+    resetPlace: "원래 자리로",
     nameLink: (a) => `“${a}” 연결에 이름 붙이기`,
     linkName: "연결 이름",
     newTopic: "새 주제",
@@ -460,6 +462,8 @@ export const ko: Messages = {
       hide: (a) => `“${a}” 숨겼어요`,
       remove: (a) => `“${a}” 뺐어요`,
       add: (a) => `“${a}” 추가했어요`,
+      place: (a) => `“${a}” 자리를 정했어요`,
+      resetPlace: (a) => `“${a}” 원래 자리로 돌려놨어요`,
     },
   },
   versions: {
@@ -888,5 +892,6 @@ export const ko: Messages = {
     undo: "편집 되돌리기, 다시 실행",
     select: "선택",
     rename: "이름 바꾸기",
+    place: "노드 자리 옮기기 (Shift를 놓으면 그 자리에 둬요)",
   },
 };

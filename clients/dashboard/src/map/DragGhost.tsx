@@ -7,12 +7,14 @@ import type { MapModel } from "./model";
 export function DragGhost({ drag, model }: { drag: Drag; model: MapModel }) {
   const t = useMessages();
   const node = model.byId.get(drag.id);
-  const target = drag.target ? model.byId.get(drag.target.id) : undefined;
   if (!node) return null;
-  const isMerge = drag.target?.kind === "merge";
+  const { target: drop } = drag;
+  const target = drop && drop.kind !== "place" ? model.byId.get(drop.id) : undefined;
+  const isMerge = drop?.kind === "merge";
+  const hint = node.type === "page" ? t.edit.dragHint(node.label) : t.edit.dragHintTopic(node.label);
   return (
     <div
-      className={`map-ghost ${target ? (isMerge ? "merge" : "into") : ""}`}
+      className={`map-ghost ${drop?.kind ?? ""}`}
       data-hue={model.hueOf(node.id) ?? "none"}
       style={{ transform: `translate(${drag.x + 12}px, ${drag.y + 10}px)` }}
     >
@@ -23,9 +25,9 @@ export function DragGhost({ drag, model }: { drag: Drag; model: MapModel }) {
           ? isMerge
             ? t.edit.dragMerge(node.label, target.label)
             : t.edit.drag(node.label, target.label)
-          : node.type === "page"
-            ? t.edit.dragHint(node.label)
-            : t.edit.dragHintTopic(node.label)}
+          : drop
+            ? t.edit.dragPlace
+            : hint}
       </span>
     </div>
   );

@@ -17,7 +17,7 @@ import { type DrawPlan, makePlan, NARROW } from "./draw";
 import { hitAt, type LabelMode, type PlacedLabel, pixelBounds } from "./flat-labels";
 import type { Drag, FindHit, FlatMapProps } from "./flat-map-props";
 import { ARROW_DIRECTIONS, type LabelRect } from "./map-props";
-import { type Direction, neighbourhood, step, subtree } from "./model";
+import { ancestors, type Direction, neighbourhood, step, subtree } from "./model";
 import { waitBeforeCovering } from "./presses";
 import type { Scene } from "./scene";
 import { TiledCanvas } from "./tiled-canvas";
@@ -28,6 +28,14 @@ import "./FlatMap.css";
 
 /** How far from a node's disc a press still counts as on it. A finger needs 44 px in all. */
 const PICK_SLACK_PX = { mouse: 8, touch: 20 };
+/** The directions in which Shift with an arrow moves a node, and how far. */
+const KEY_STEPS: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+const KEY_STEP_PX = 24;
 /** On a narrow screen a tree starts at this scale at least, and is scrolled vertically. */
 const MIN_NARROW_START = 0.8;
 
@@ -125,9 +133,25 @@ export function FlatMap(props: FlatMapProps) {
     anchor.current = id;
     props.onToggle(id);
   };
-  const pointer = usePointer(props, canvas, findHit, toggle, latestPlan, zoom, drag, setDrag);
+  const drop = () => {
+    setDrag(null);
+    if (!drag?.target) return;
+    // A map that its reader arranges stays where it is.
+    isMovedByUser.current = true;
+    props.editing?.drop(drag.id, drag.target);
+  };
+  const pointer = usePointer(props, canvas, findHit, toggle, latestPlan, zoom, drag, setDrag, drop);
   startsNodeDrag.current = pointer.startsNodeDrag;
   const node = model.byId.get(cursor) ?? model.root;
+  /** Shift with an arrow moves the cursor's node; letting go of Shift drops it. */
+  const dragByKeys = ([right, down]: readonly [number, number]) => {
+    const rect = rectOf(cursor);
+    if (!rect || !props.editing || cursor === model.root.id) return;
+    const from = drag?.id === cursor ? drag.from : { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 };
+    const at = drag?.id === cursor ? drag : from;
+    const [x, y] = [at.x + right * KEY_STEP_PX, at.y + down * KEY_STEP_PX];
+    setDrag({ id: cursor, from, x, y, target: pointer.freePlace(cursor, x - from.x, y - from.y) });
+  };
   return (
     <>
       {drag && <DragGhost drag={drag} model={model} />}
@@ -140,7 +164,18 @@ export function FlatMap(props: FlatMapProps) {
         aria-activedescendant="map-cursor"
         style={{ cursor: drag ? "grabbing" : hovered ? "pointer" : "grab" }}
         {...pointer.handlers}
-        onKeyDown={(event) => handleKey(event, props, cursor, zoom, fit, toggle)}
+        onKeyDown={(event) => {
+          const step = event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey && KEY_STEPS[event.key];
+          if (step) dragByKeys(step);
+          else if (drag && event.key === "Escape") setDrag(null);
+          else return handleKey(event, props, cursor, zoom, fit, toggle);
+          event.preventDefault();
+          event.stopPropagation();
+        }}
+        onKeyUp={(event) => {
+          if (drag && event.key === "Shift") drop();
+        }}
+        onBlur={() => setDrag(null)}
       >
         <div
           ref={marker}
@@ -241,7 +276,8 @@ function useCameraOfScene({
     if (folded) isMovedByUser.current = true;
     // Of the nodes that may have moved, the folded or else the selected one stays where it is on the screen.
     const fixed = [folded, isGrowing ? null : selected].find(
-      (id) => id && !isSameScene && before.scene.byId.has(id) && scene.byId.has(id),
+      (id) =>
+        id && !isSameScene && before.scene.byId.has(id) && scene.byId.has(id) && !isPlacedAnew(id, before.scene, props),
     );
     if (fixed) keepInPlace(fixed, before.scene);
     else if (!isMovedByUser.current) zoom.moveTo(startCamera(), isSameScene ? 0 : 250);
@@ -265,6 +301,12 @@ function useCameraOfScene({
     const moved = movedIntoView(camera, box, sizeBesideTools(size));
     if (moved.x !== camera.x || moved.y !== camera.y) zoom.moveTo(moved, 300);
   };
+}
+
+/** Whether the reader has just given a node, or one above it, another place: it moves, and the others stay. */
+function isPlacedAnew(id: string, before: Scene, { model, scene }: FlatMapProps): boolean {
+  const places = (of: Scene, each: string) => JSON.stringify(of.byId.get(each)?.node.data.places ?? {});
+  return [id, ...ancestors(model, id)].some((each) => places(before, each) !== places(scene, each));
 }
 
 /** Where a part of a scene is on the screen. */
@@ -297,7 +339,7 @@ function usePlan(
     return hovered ? neighbourhood(model, hovered) : null;
   }, [model, selected, hovered]);
   const draggedId = drag?.id ?? null;
-  const dropTarget = drag?.target?.id ?? null;
+  const dropTarget = drag?.target && drag.target.kind !== "place" ? drag.target.id : null;
   return useCallback(
     (k: number) => {
       const marks = { selected, hovered: draggedId ?? hovered, bright: draggedId ? null : bright, matches, dropTarget };

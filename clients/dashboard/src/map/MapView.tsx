@@ -9,6 +9,7 @@ import { fitCamera, type Size, sizeBesideTools } from "./camera";
 import { FlatMap } from "./FlatMap";
 import { pixelBounds } from "./flat-labels";
 import { useFontLoads } from "./fonts";
+import { placeAt } from "./free-places";
 import { HoverCard } from "./HoverCard";
 import { Legend } from "./Legend";
 import { loadedGalaxy, loadGalaxy } from "./lazy-galaxy";
@@ -149,6 +150,7 @@ export function MapView(props: MapViewProps) {
             mode={layout === "tree" ? "all" : "fitting"}
             sceneKey={`${layout} ${topic ?? ""} ${numResets} ${isGrowing ? "" : arrangement}`}
             isGrowing={isGrowing}
+            placeAt={(id, x, y) => placeAt(layout, model, scene, id, x, y)}
             ref={handle}
           />
         )}

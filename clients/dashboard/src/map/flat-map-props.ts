@@ -1,6 +1,7 @@
 /** What the parts of the flat map share. */
 import type { Ref } from "react";
 import type { Hit, LabelMode } from "./flat-labels";
+import type { FreePlace } from "./free-places";
 import type { DropTarget, MapHandle, MapProps } from "./map-props";
 import type { Scene } from "./scene";
 
@@ -12,6 +13,8 @@ export type FlatMapProps = MapProps & {
   sceneKey: string;
   /** The map grows by itself, so that no change of it is the user's. */
   isGrowing: boolean;
+  /** The place of a node that is put at a position of the scene. */
+  placeAt: (id: string, x: number, y: number) => FreePlace | null;
 };
 
 /** What a press hits: a node, its fold control, or null between the nodes. */
@@ -20,7 +23,8 @@ export type FindHit = (at: { clientX: number; clientY: number }, isTouch: boolea
 export interface Drag {
   id: string;
   target: DropTarget | null;
-  /** The pointer, in pixels from the map's upper left corner. */
+  /** Where the drag began, and where it is now, in pixels from the map's upper left corner. */
+  from: { x: number; y: number };
   x: number;
   y: number;
 }

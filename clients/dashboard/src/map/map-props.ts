@@ -1,4 +1,5 @@
 /** What the three map views (flat, galaxy, outline) have in common. */
+import type { FreePlace } from "./free-places";
 import type { Direction, MapModel } from "./model";
 
 /** Where a label is drawn, in pixels from the upper left corner of the map. */
@@ -21,11 +22,8 @@ export interface MapHandle {
   rectOf: (id: string) => LabelRect | null;
 }
 
-/** Where a dragged node is dropped: below another node, or merged with it. */
-export interface DropTarget {
-  kind: "into" | "merge";
-  id: string;
-}
+/** Where a dragged node is dropped: below another node, merged with it, or between all nodes. */
+export type DropTarget = { kind: "into" | "merge"; id: string } | { kind: "place"; place: FreePlace };
 
 /** The edits that the pointer and the keyboard make on the map itself. */
 export interface MapEditing {
@@ -35,7 +33,7 @@ export interface MapEditing {
   /** Ends the renaming, with a new label or without a change. */
   endRename: (label: string | null) => void;
   /** What dropping a node on another would do; null when it is not possible. */
-  dropOn: (id: string, target: string, kind: DropTarget["kind"]) => DropTarget | null;
+  dropOn: (id: string, target: string, kind: "into" | "merge") => DropTarget | null;
   drop: (id: string, target: DropTarget) => void;
   addTopic: () => void;
 }

@@ -48,6 +48,7 @@ const nodeSchema = v.object({
       label_by: text,
       pinned: v.optional(v.boolean(), false),
       hidden: v.optional(v.boolean(), false),
+      places: v.optional(v.record(v.string(), v.object({ x: v.number(), y: v.number() }))),
     }),
     {},
   ),

@@ -1,4 +1,5 @@
 /** Layouts of the flat map: positions of nodes and links in world units. Pure. */
+import { chosenOffset, GALAXY_UNIT, galaxyDepth } from "./free-places";
 import { labelWidth } from "./measure";
 import { type MapModel, type MapNode, subtree } from "./model";
 
@@ -264,10 +265,17 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   };
   const link = (from: string, to: SceneNode, curve: SceneLink["curve"]) =>
     links.push({ from, to: to.id, hue: to.hue, width: LINK_WIDTH[to.node.type], kind: "contains", curve });
-  const place = (id: string, from: SceneNode, start: number, x0: number, sign: 1 | -1) => {
+  /** A branch whose automatic place begins at `slotStart`, `slotX`. What the reader has put elsewhere leaves it empty. */
+  const place = (id: string, from: SceneNode, slotStart: number, slotX: number, slotSign: 1 | -1) => {
     const height = heights.get(id) ?? 0;
+    const chosen = chosenOffset(nodeOf(id), "tree");
+    const isBelowCore = from.node.type === "core";
+    const sign = chosen && isBelowCore ? (chosen.x < 0 ? -1 : 1) : slotSign;
+    const x0 = chosen ? from.x + (isBelowCore ? chosen.x : sign * chosen.x) : slotX;
+    const start = chosen ? from.y + chosen.y - height / 2 : slotStart;
     const at = add(id, x0, start + height / 2, sign, wrapOf(nodeOf(id)));
-    const fromX = linkStart(from, sign);
+    // A topic above or below the core hangs on its centre.
+    const fromX = isBelowCore && Math.abs(x0) < coreHalf ? 0 : linkStart(from, sign);
     const mid = (fromX + at.x) / 2;
     link(from.id, at, [fromX, from.y, mid, from.y, mid, at.y, at.x - sign * at.r, at.y]);
     const { columns, branches } = partsOf(id);
@@ -291,10 +299,16 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
       const top = start + COLUMN_ROW * 0.5;
       let width = 0;
       let previousY = top;
+      let isFirst = true;
       column.forEach((id, row) => {
+        if (chosenOffset(nodeOf(id), "tree")) {
+          place(id, parent, 0, 0, sign);
+          return;
+        }
         const at = add(id, x, start + COLUMN_ROW * (row + 1.25), sign, COLUMN_WRAP);
         width = Math.max(width, at.r + labelExtent(at));
-        if (row === 0) {
+        if (isFirst) {
+          isFirst = false;
           const mid = (previousX + x) / 2;
           const fromY = i === 0 ? parent.y : top;
           link(parent.id, at, [previousX, fromY, mid, fromY, mid, top, x, top]);
@@ -374,12 +388,30 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
     1,
     ...ids.map((id) => Math.hypot(placeOf(model.byId.get(id) as MapNode).x, placeOf(model.byId.get(id) as MapNode).y)),
   );
-  const nodes = ids.map((id): SceneNode => {
-    const node = model.byId.get(id) as MapNode;
+  const ringPlace = (node: MapNode) => {
     const raw = placeOf(node);
     const share = Math.hypot(raw.x, raw.y) / maxRadius;
     const stretch = share > 0 ? ringRadius(share) / share : 1;
-    const at = { x: raw.x * stretch, y: raw.y * stretch };
+    return { x: raw.x * stretch, y: raw.y * stretch };
+  };
+  // A node moves with its parent; parents come before their children.
+  const placed = new Map<string, { x: number; y: number }>();
+  for (const id of ids) {
+    const node = model.byId.get(id) as MapNode;
+    const own = ringPlace(node);
+    const parentId = model.parent.get(id) ?? "";
+    const [parent, parentNode] = [placed.get(parentId), model.byId.get(parentId)];
+    if (!parent || !parentNode) {
+      placed.set(id, own);
+      continue;
+    }
+    const before = ringPlace(parentNode);
+    const offset = chosenOffset(node, "radial") ?? { x: own.x - before.x, y: own.y - before.y };
+    placed.set(id, { x: parent.x + offset.x, y: parent.y + offset.y });
+  }
+  const nodes = ids.map((id): SceneNode => {
+    const node = model.byId.get(id) as MapNode;
+    const at = placed.get(id) as { x: number; y: number };
     const angle = Math.atan2(at.y, at.x);
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
@@ -399,11 +431,11 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
 export function galaxyScene(model: MapModel, options: SceneOptions): Scene {
   const nodes = visibleNodes(model, options).ids.map((id): SceneNode => {
     const node = model.byId.get(id) as MapNode;
-    const depth = 500 / (500 - Math.max(-300, Math.min(300, node.position.z)) * 0.6);
+    const depth = galaxyDepth(node.position.z);
     return {
       ...sceneNodeBase(model, node, options, node.type === "page" ? 40 : 20),
-      x: node.position.x * depth * 1.6,
-      y: -node.position.y * depth * 1.6,
+      x: node.position.x * depth * GALAXY_UNIT,
+      y: -node.position.y * depth * GALAXY_UNIT,
       r: radiusOf(node) * depth,
       side: node.type === "core" ? "center" : "top",
       turn: 0,

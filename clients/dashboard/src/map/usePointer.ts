@@ -11,6 +11,9 @@ import type { Zoom } from "./useZoom";
 /** How far above or below a topic's label a drop still merges with it. */
 const MERGE_REACH_PX = 16;
 
+/** A node that is dropped this close to where it stood stays there. */
+const MIN_PLACE_PX = 12;
+
 /** How long a finger rests on a node before it drags it: a finger that moves at once pans the map. */
 const HOLD_MS = 450;
 /** A resting finger trembles. */
@@ -25,8 +28,9 @@ export function usePointer(
   zoom: Zoom,
   drag: Drag | null,
   setDrag: (drag: Drag | null) => void,
+  drop: () => void,
 ) {
-  const { model, hovered, onSelect, onHover, editing } = props;
+  const { model, scene, hovered, onSelect, onHover, editing } = props;
   const press = useRef<Press<Hit | null> | null>(null);
   const hasDragged = useRef(false);
   const hold = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -56,8 +60,11 @@ export function usePointer(
   // d3-zoom gets the mouse event of the same press after this hook's pointer event.
   const startsNodeDrag = () => editing !== null && isMovable(press.current?.hit ?? null);
 
-  const targetAt = (id: string, event: PointerEvent): DropTarget | null => {
-    if (!editing) return null;
+  const targetAt = ({ id, from }: Drag, event: PointerEvent): DropTarget | null => {
+    const box = canvas.current?.getBoundingClientRect();
+    if (!editing || !box) return null;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    if (x < 0 || y < 0 || x > box.width || y > box.height) return null;
     const hit = findHit(event, false);
     const below = subtree(model, id);
     const target = hit && !below.has(hit.n.id) ? hit.n : null;
@@ -67,7 +74,15 @@ export function usePointer(
     }
     const type = model.byId.get(id)?.type;
     const beside = type === "page" ? null : labelBeside(event, type, below);
-    return beside ? editing.dropOn(id, beside.n.id, "merge") : null;
+    if (beside) return editing.dropOn(id, beside.n.id, "merge");
+    return Math.hypot(x - from.x, y - from.y) < MIN_PLACE_PX ? null : freePlace(id, x - from.x, y - from.y);
+  };
+  /** The free place of a node that is moved by so many pixels. */
+  const freePlace = (id: string, dx: number, dy: number): DropTarget | null => {
+    const n = scene.byId.get(id);
+    const { k } = zoom.camera.current;
+    const place = n ? props.placeAt(id, n.x + dx / k, n.y + dy / k) : null;
+    return place && { kind: "place", place };
   };
   /** The label of a type closest above or below the pointer. */
   const labelBeside = (event: PointerEvent, type: string | undefined, except: ReadonlySet<string>) => {
@@ -101,14 +116,14 @@ export function usePointer(
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
       hold.current = setTimeout(() => {
         isTouchDrag.current = hasDragged.current = true;
-        setDrag({ id: hit.n.id, target: null, x, y });
+        setDrag({ id: hit.n.id, target: null, from: { x, y }, x, y });
       }, HOLD_MS);
     },
     onPointerMove: (event: PointerEvent) => {
       const box = canvas.current?.getBoundingClientRect();
       if (!box) return;
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-      if (drag) return setDrag({ ...drag, x, y, target: targetAt(drag.id, event) });
+      if (drag) return setDrag({ ...drag, x, y, target: targetAt(drag, event) });
       const from = press.current;
       if (event.pointerType !== "mouse") {
         if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > HOLD_SLACK_PX)
@@ -126,13 +141,13 @@ export function usePointer(
       ) {
         event.currentTarget.setPointerCapture(event.pointerId);
         hasDragged.current = true;
-        setDrag({ id: from.hit.n.id, target: null, x, y });
+        const start = { x: from.x - box.left, y: from.y - box.top };
+        setDrag({ id: from.hit.n.id, target: null, from: start, x, y });
       }
     },
     onPointerUp: () => {
       endTouch();
-      if (drag?.target) editing?.drop(drag.id, drag.target);
-      if (drag) setDrag(null);
+      if (drag) drop();
     },
     onPointerCancel: () => {
       endTouch();
@@ -160,5 +175,5 @@ export function usePointer(
       } else if (hit) toggle(hit.n.id);
     },
   };
-  return { handlers, startsNodeDrag };
+  return { handlers, startsNodeDrag, freePlace };
 }

@@ -10,6 +10,7 @@ export function ShortcutsHelp({ onClose }: { onClose: () => void }) {
     [["←", "→", "↑", "↓"], t.keys.move],
     [["Enter"], t.keys.select],
     [["F2"], t.keys.rename],
+    [["⇧", "←", "→", "↑", "↓"], t.keys.place],
     [["Ctrl/⌘ Z", "⇧"], t.keys.undo],
     [["+", "−"], t.keys.zoom],
     [["0"], t.keys.fit],

@@ -8,6 +8,7 @@ import {
   Pin,
   PinOff,
   Plus,
+  RotateCcw,
   Split,
   Trash2,
   Unlink,
@@ -55,6 +56,9 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
     ...(isTopic ? [item(t.edit.add, <Plus size={16} />, () => setDialog("add"))] : []),
     ...(linkable.length > 0 ? [item(t.edit.link, <Link2 size={16} />, () => setDialog("link"))] : []),
     ...(linked.length > 0 ? [item(t.edit.unlink, <Unlink size={16} />, () => setDialog("unlink"))] : []),
+    ...(Object.keys(node.data.places ?? {}).length > 0
+      ? [item(t.edit.resetPlace, <RotateCcw size={16} />, () => edits.run({ op: "place", node_id: node.id }))]
+      : []),
     item(t.edit.hide, <EyeOff size={16} />, () => edits.run({ op: "hide", node_id: node.id, hidden: true })),
     { kind: "line" },
     {

@@ -12,6 +12,11 @@ const SIZES: Readonly<Record<string, number>> = { topic: 40, subtopic: 30, page:
 const list = (value: unknown): Raw[] => (Array.isArray(value) ? value.filter(isRecord) : []);
 const isContains = (edge: Raw) => (edge.kind ?? "contains") === "contains";
 
+function positionOf(node: Raw | undefined): { x: number; y: number; z: number } {
+  const at = isRecord(node?.position) ? node.position : {};
+  return { x: Number(at.x ?? 0), y: Number(at.y ?? 0), z: Number(at.z ?? 0) };
+}
+
 /** The id of a node that the server has not created yet. */
 export function temporaryId(opId: string): string {
   return `new-${opId}`;
@@ -51,7 +56,9 @@ class EditableDocument {
       case "hide":
         return this.hasNode(id) && this.setData([id, ...this.below(id)], { hidden: operation.hidden ?? true });
       case "pin":
-        return this.hasNode(id) && this.setData([id], { pinned: operation.pinned ?? true });
+        return this.hasNode(id) && this.pin(id, operation.pinned ?? true, operation.position);
+      case "place":
+        return this.hasNode(id) && this.place(id, operation.layout, operation.offset);
       case "delete":
         return this.hasNode(id) && this.remove([id, ...this.below(id)]);
       case "add_node": {
@@ -92,6 +99,30 @@ class EditableDocument {
     return this.setData([id], { label_by: "user" });
   }
 
+  private pin(id: string, pinned: boolean, position: OperationBody["position"]): boolean {
+    if (pinned && position) {
+      const before = positionOf(this.nodes.get(id));
+      const after = { x: position.x, y: position.y, z: position.z ?? 0 };
+      this.update(id, { position: after });
+      for (const each of this.below(id)) {
+        const node = this.nodes.get(each);
+        if (isRecord(node?.data) && node.data.pinned) continue;
+        const at = positionOf(node);
+        const moved = { x: at.x + after.x - before.x, y: at.y + after.y - before.y, z: at.z + after.z - before.z };
+        this.update(each, { position: moved });
+      }
+    }
+    return this.setData([id], { pinned });
+  }
+
+  private place(id: string, layout: OperationBody["layout"], offset: OperationBody["offset"]): boolean {
+    const data = this.nodes.get(id)?.data;
+    const places = isRecord(data) && isRecord(data.places) ? { ...data.places } : {};
+    if (layout && offset) places[layout] = offset;
+    else if (layout) delete places[layout];
+    return this.setData([id], { places: layout ? places : {} });
+  }
+
   private typeOf(id: string): unknown {
     return this.nodes.get(id)?.type;
   }
@@ -120,6 +151,8 @@ class EditableDocument {
       ((edge.source === id && edge.target === parent) || (edge.source === parent && edge.target === id));
     this.edges = this.edges.filter((edge) => !moved.includes(edge) && !isBetween(edge));
     this.edges.push({ weight: 0.5, kind: "contains", ...moved[0], source: parent, target: id });
+    // A place beside one parent means nothing beside another.
+    this.setData([id], { places: {} });
   }
 
   private move(id: string, parent: string): boolean {

@@ -7,6 +7,7 @@ import { api } from "~/api/client";
 import { currentLogin, onLogin } from "~/api/login";
 import { type Mindmap, mindmapQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
+import type { FreePlace } from "~/map/free-places";
 import type { DropTarget } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import { jointMapQuery } from "~/maps/queries";
@@ -162,16 +163,31 @@ function labelIn(document: unknown, id: string | null | undefined): string {
 }
 
 /** What the toast says about an edit. */
-function describe({ op, node_id, node_ids, parent_id, label, hidden }: OperationBody, document: unknown, t: Messages) {
+function describe(operation: OperationBody, document: unknown, t: Messages) {
+  const { op, node_id, node_ids, parent_id, label, hidden, offset, position } = operation;
   const name = labelIn(document, node_id);
   if (op === "rename" && label) return t.edit.did.rename(label);
   if (op === "move") return t.edit.did.move(name, labelIn(document, parent_id));
   if (op === "merge" && node_ids)
     return t.edit.did.merge(labelIn(document, node_ids[1]), labelIn(document, node_ids[0]));
+  if (op === "place") return offset ? t.edit.did.place(name) : t.edit.did.resetPlace(name);
+  if (op === "pin" && position) return t.edit.did.place(name);
   if (op === "hide" && hidden !== false) return t.edit.did.hide(name);
   if (op === "delete") return t.edit.did.remove(name);
   if ((op === "add_node" || op === "split") && label) return t.edit.did.add(label);
   return t.edit.saved;
+}
+
+function dropOperation(id: string, target: DropTarget): OperationBody {
+  if (target.kind === "place") return placeOperation(id, target.place);
+  if (target.kind === "merge") return { op: "merge", node_ids: [target.id, id] };
+  return { op: "move", node_id: id, parent_id: target.id };
+}
+
+function placeOperation(id: string, place: FreePlace): OperationBody {
+  return place.layout === "galaxy"
+    ? { op: "pin", node_id: id, pinned: true, position: place.position }
+    : { op: "place", node_id: id, layout: place.layout, offset: place.offset };
 }
 
 export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
@@ -219,12 +235,7 @@ export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
     move: (model, id, parent) => {
       if (canMove(model, id, parent)) run({ op: "move", node_id: id, parent_id: parent });
     },
-    drop: (id, target) =>
-      run(
-        target.kind === "merge"
-          ? { op: "merge", node_ids: [target.id, id] }
-          : { op: "move", node_id: id, parent_id: target.id },
-      ),
+    drop: (id, target) => run(dropOperation(id, target)),
     undo: () => run({ op: "undo" }),
     redo: () => run({ op: "redo" }),
     preview,
