@@ -9,6 +9,7 @@ has more than a user will read: the pages with the most attention are scanned fr
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _FIRST_PAGES, _FIRST_TEXTS = 1_000, 300
 #: Weight of attention in the score; relevance has the rest.
 _ATTENTION = 0.4
 SNIPPET_CHARS = 240
+#: A run of more characters is not a word but an address, or a script without spaces.
+_MAX_WORD_CHARS: Final = 30
+_SPACE: Final = re.compile(r"\s+")
 
 # Compiling a query takes longer than running it, and a sequential scan reads the pages of all users.
 CONFIGURE_PLANNER: Final = "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true)"
@@ -273,9 +277,10 @@ def snippet(query: str, title: str | None, highlights: Sequence[str], text: str,
     folded_text = functools.cache(lambda: fold_text(text))
     terms = meant_terms(query, [title or "", *highlights, *topics], folded_text)
     for highlight in highlights:
-        marks = _mark_ranges(highlight[:SNIPPET_CHARS], terms)
+        passage = _words_from(highlight, 0)
+        marks = _mark_ranges(passage, terms)
         if marks:
-            return Snippet(highlight[:SNIPPET_CHARS], "highlight", marks)
+            return Snippet(passage, "highlight", marks)
     if text:
         folded = folded_text()
         first = min((i for i in (folded.find(term) for term in terms) if i >= 0), default=None)
@@ -283,22 +288,35 @@ def snippet(query: str, title: str | None, highlights: Sequence[str], text: str,
             if len(folded) != len(text):
                 first = fold_with_positions(text)[1][first]
             start = _word_start(text, max(0, first - SNIPPET_CHARS // 3))
-            passage = " ".join(text[start : start + SNIPPET_CHARS].split())
+            passage = " ".join(_words_from(text, start).split())
             return Snippet(passage, "text", _mark_ranges(passage, terms))
     shown_title = title or ""
     marks = _mark_ranges(shown_title, terms)
     if not marks and text:
-        passage = " ".join(text[:SNIPPET_CHARS].split())
+        passage = " ".join(_words_from(text, 0).split())
         return Snippet(passage, "text", _mark_ranges(passage, terms))
     return Snippet(shown_title, "title", marks)
 
 
 def _word_start(text: str, index: int) -> int:
-    """The start of the word at or after `index`."""
-    if index == 0:
-        return 0
-    space = text.find(" ", index, index + 30)
-    return space + 1 if space >= 0 else index
+    """The start of the word at or after `index`; `index` in scripts that put no space between words."""
+    if index == 0 or text[index - 1].isspace():
+        return index
+    space = _SPACE.search(text, index, index + _MAX_WORD_CHARS)
+    return space.end() if space else index
+
+
+def _words_from(text: str, start: int) -> str:
+    """Up to SNIPPET_CHARS characters of `text`. The last word is whole, where the script puts spaces between words.
+
+    Korean particles are part of the word that they follow, so that a cut between the two reads as another word.
+    """
+    end = start + SNIPPET_CHARS
+    passage = text[start:end]
+    if end >= len(text) or text[end].isspace():
+        return passage
+    last_spaces = [space.start() for space in _SPACE.finditer(passage, len(passage) - _MAX_WORD_CHARS)]
+    return passage[: last_spaces[-1]] if last_spaces else passage
 
 
 def _mark_ranges(text: str, terms: Sequence[str]) -> tuple[tuple[int, int], ...]:

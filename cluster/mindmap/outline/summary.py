@@ -37,27 +37,28 @@ def session_summary(topics: Sequence[OutlineTopic], pages: Sequence[PageFeatures
     """
     dwell_of_page = {page.page_id: page.dwell_ms for page in pages}
     dwell_of_topic = {topic.id: sum(dwell_of_page.get(page, 0) for page in topic.all_page_ids()) for topic in topics}
-    ranked = sorted(topics, key=lambda topic: topic.id)
-    return topics_summary([(topic.label, dwell_of_topic[topic.id]) for topic in ranked], len(pages), language)
+    return topics_summary([(topic.label, dwell_of_topic[topic.id]) for topic in topics], len(pages), language)
 
 
 def topics_summary(topics: Sequence[tuple[str, int]], num_pages: int, language: str) -> str:
-    """The sentence of `session_summary` from the label and the reading time in milliseconds of each topic."""
+    """The sentence of `session_summary` from the label and the reading time in milliseconds of each topic.
+
+    It names the topics in the order given, which is that of the title and of the map beside it.
+    """
     is_korean = language == "ko"
     if not topics:
-        return "지도에 올릴 만한 페이지가 없습니다." if is_korean else "There was no page worth placing on a map."
+        return "지도에 올릴 만한 페이지가 없어요." if is_korean else "There was no page worth placing on a map."
     total_ms = sum(dwell_ms for _, dwell_ms in topics)
-    ranked = sorted(topics, key=lambda topic: -topic[1])
-    longest, longest_ms = ranked[0]
+    longest, longest_ms = max(topics, key=lambda topic: topic[1])
     write = _korean_summary if is_korean else _english_summary
     share = longest_ms / total_ms if total_ms else None
-    return write([label for label, _ in ranked], num_pages, longest, share)
+    return write([label for label, _ in topics], num_pages, longest, share)
 
 
 def _korean_summary(labels: Sequence[str], num_pages: int, longest: str, share: float | None) -> str:
     num_more = len(labels) - _MAX_TOPICS_NAMED
     named = ", ".join(labels[:_MAX_TOPICS_NAMED]) + (f" 외 {num_more}개 주제" if num_more > 0 else "")
-    text = f"{named}에 관한 {num_pages}개 페이지를 읽었습니다"
+    text = f"{named}에 관한 {num_pages}개 페이지를 읽었어요"
     if share is not None and len(labels) > 1:
         text += f"(가장 오래 본 주제: {longest}, {share:.0%})"
     return text + "."

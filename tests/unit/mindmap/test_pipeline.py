@@ -13,6 +13,7 @@ import pytest
 from cluster.mindmap.build import build_map
 from cluster.mindmap.evaluation.quality import GroundTruth, score_map
 from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.outline.summary import session_title
 from cluster.mindmap.pages.features import page_features
 from launch.samples import sample_names, sample_truth
 from models.mindmap.document import CORE_COLOR, TOPIC_COLORS
@@ -42,6 +43,20 @@ def test_summary_language_is_that_of_most_pages_else_the_users() -> None:
     in_korean, in_english = summaries("05-mixed-korean-english")
     assert "페이지" in in_korean
     assert "pages" in in_english
+
+
+@pytest.mark.parametrize("name", sample_names())
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_title_summary_and_map_name_the_topics_in_one_order(name: str, language: str) -> None:
+    outline = build_outline([page_features(page) for page in sample_pages(name)], language=language)
+    labels = [topic.label for topic in outline.topics]
+    heads = [label.split(" · ")[0] for label in labels[:3]]
+    assert outline.title == session_title(labels, outline.language)
+    for text, named in ((outline.title, heads), (outline.summary, labels[:4])):
+        places = [text.find(label) for label in named]
+        assert -1 not in places, text
+        assert places == sorted(places), text
+    assert not outline.summary.endswith("습니다.")
 
 
 @pytest.mark.parametrize("name", sample_names())

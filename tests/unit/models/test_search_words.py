@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from models.search.queries import snippet
+from models.search.queries import SNIPPET_CHARS, snippet
 from models.search.words import fold_text, fold_with_positions, query_terms, search_words, tsquery_text
 
 
@@ -78,6 +78,28 @@ def test_forgiven_words_are_marked_as_the_page_has_them(text: str, query: str, m
     # Found by its title, shown by the sentence of its text.
     if marked:
         assert snippet(query, text, [], f"Before. {text}.").source == "text"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "query"),
+    [
+        ("페이지 스타일을 자동으로 바꾸려면 전자메일이나 데이터베이스에서 셀 범위를 골라야 합니다. ", "스타일"),
+        ("An afternoon with configuration files, bibliographies and\nmiscellaneous international keyboards. ", "with"),
+    ],
+)
+def test_a_snippet_begins_and_ends_with_a_whole_word(sentence: str, query: str) -> None:
+    words = set(sentence.split())
+    # The passage begins and ends at another letter of the sentence each time.
+    for num_before in range(len(sentence)):
+        text = sentence[num_before:].partition(" ")[2] + sentence * 12
+        shown = [snippet(query, None, [], text), snippet(query, None, [text], ""), snippet("zzz", None, [], text)]
+        for found in shown:
+            assert 200 < len(found.text) <= SNIPPET_CHARS
+            assert set(found.text.split()) <= words, found.text
+
+
+def test_a_snippet_of_a_script_without_spaces_is_not_shortened() -> None:
+    assert len(snippet("抹茶", None, [], "京都の抹茶は長い歴史がある。" * 40).text) == SNIPPET_CHARS
 
 
 def test_every_folded_character_has_a_position() -> None:
