@@ -32,6 +32,10 @@ export function AuthLayout() {
         </ul>
       </aside>
       <main className="auth-main" id="content">
+        <div className="brand auth-brand">
+          <img src="/icon.svg" width={28} height={28} alt="" />
+          {t.brand}
+        </div>
         <div className="auth-tools">
           <IconButton label={t.search.switchLanguage} onClick={() => void setLanguage(language === "ko" ? "en" : "ko")}>
             <Languages size={18} />

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { CircleUserRound, FileText, Languages, LibraryBig, MoonStar, Search } from "lucide-react";
+import { shortDate } from "@trailmind/api";
+import { CircleUserRound, Combine, FileText, Languages, LibraryBig, MoonStar, Search, Spline } from "lucide-react";
 import { type ReactNode, useEffect, useId, useMemo, useState } from "react";
 import { chooseLanguage, chooseTheme } from "~/account/stored-theme";
 import { sessionsQuery } from "~/api/queries";
@@ -17,6 +18,8 @@ interface Entry {
   key: string;
   label: string;
   note?: string | undefined;
+  /** Further words by which the entry is found. */
+  words?: string | undefined;
   /** The sentence that matches, on a line of its own. */
   sentence?: ReactNode;
   icon: ReactNode;
@@ -49,6 +52,18 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
         run: () => void navigate({ to: "/sessions" }),
       },
       {
+        key: "maps",
+        label: t.maps.title,
+        icon: <Combine size={16} />,
+        run: () => void navigate({ to: "/maps" }),
+      },
+      {
+        key: "threads",
+        label: t.threads.title,
+        icon: <Spline size={16} />,
+        run: () => void navigate({ to: "/threads" }),
+      },
+      {
         key: "account",
         label: t.nav.account,
         icon: <CircleUserRound size={16} />,
@@ -71,7 +86,9 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
       (session): Entry => ({
         key: session.id,
         label: sessionName(session, t),
-        note: session.keywords?.slice(0, 3).join(", "),
+        // Generated titles are made of the keywords: the day tells two sessions about one subject apart.
+        note: shortDate(new Date(session.started_at), new Date(), language()),
+        words: session.keywords?.join(" "),
         icon: <FileText size={16} />,
         run: () => void navigate({ to: "/sessions/$id", params: { id: session.id } }),
       }),
@@ -92,7 +109,8 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
             }),
           )
       : [];
-    const matches = (entry: Entry) => !words || `${entry.label} ${entry.note ?? ""}`.toLowerCase().includes(words);
+    const matches = (entry: Entry) =>
+      !words || `${entry.label} ${entry.note ?? ""} ${entry.words ?? ""}`.toLowerCase().includes(words);
     const everywhere: Entry[] = words
       ? [
           {

@@ -12,7 +12,7 @@ export function ForgetPage({ page, onForgotten }: { page: ForgettablePage; onFor
   const [isOpen, setOpen] = useState(false);
   return (
     <>
-      <button type="button" className="button" onClick={() => setOpen(true)}>
+      <button type="button" className="button quiet" onClick={() => setOpen(true)}>
         <Eraser size={15} />
         {t.forget.open}
       </button>

@@ -291,7 +291,7 @@ function Versions({ session, mindmap, model, language }: Props) {
               <b>{t.versions.version(each.number)}</b>{" "}
               <span className="small muted tnum">
                 {shortDate(new Date(each.created_at), new Date(), language)}{" "}
-                {timeOfDay(new Date(each.created_at), language)} · {each.provider}
+                {timeOfDay(new Date(each.created_at), language)} · {t.versions.by(each.provider)}
                 <br />
                 {versionCause(each, list[i + 1], t)}
               </span>

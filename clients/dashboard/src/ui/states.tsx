@@ -85,7 +85,7 @@ export function ErrorState({ error, onRetry, level }: { error: unknown; onRetry?
         {problem.requestId && problem.status >= 500 && (
           <>
             <br />
-            <span className="small tnum">{t.errorId(problem.requestId)}</span>
+            <span className="tnum">{t.errorId(problem.requestId)}</span>
           </>
         )}
       </EmptyState>

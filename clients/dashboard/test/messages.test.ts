@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { en } from "~/i18n/en";
+import { ko } from "~/i18n/ko";
+
+function texts(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(texts);
+}
+
+it("has no English sentence and one manner of speech in Korean", () => {
+  // Names what the browser's own Korean button says, and the language to switch to.
+  const quoted = [...ko.first.install("chrome://extensions"), ko.search.switchLanguage];
+  for (const text of texts(ko).filter((each) => !quoted.includes(each))) {
+    expect(text).not.toMatch(/[A-Za-z]+ [a-z]+ [a-z]+/);
+    expect(text).not.toMatch(/니다\./);
+  }
+});
+
+it("words a map that no model drew without the provider's id", () => {
+  for (const t of [en, ko])
+    for (const text of [t.evidence.provider("local", 1), t.versions.by("local"), t.versions.causes.provider("local")])
+      expect(text).not.toMatch(/local/);
+  expect(ko.evidence.provider("anthropic", 2)).toBe("anthropic 모델로 그림 · 버전 2");
+});
