@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,17 +13,16 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from cluster.maps.live_maps import LiveMaps, LiveMapUpdate
+from cluster.maps.live_maps import POLL_S, LiveMaps, LiveMapUpdate
 from cluster.settings import Settings
 from models.recording.timeline_store import load_pages
 from tests.support.client import ApiUser, sign_up, visit
+from tests.support.conditions import PATIENCE_S
 from tests.support.map_sessions import make_session
 from tests.support.server import running_api
 from tests.support.worker import InProcessWorker
 
 Db = psycopg.AsyncConnection[Any]
-#: Longer than any placing takes on the slowest machine of ours; a frame that does not come fails the test.
-PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -59,17 +57,20 @@ class Screen:
         self.num_pages = delta["num_pages"]
         assert all(a in self.nodes and b in self.nodes for a, b in self.edges), "no edge dangles, ever"
 
-    async def until(self, frames: AsyncIterator[LiveMapUpdate], num_pages: int) -> None:
+    async def until(self, frames: AsyncIterator[LiveMapUpdate], num_pages: int) -> int:
+        """Apply frames until the map has `num_pages` pages; returns how many frames that took."""
+        num_frames = 0
         async with asyncio.timeout(PATIENCE_S):
             while self.num_pages < num_pages:
                 self.apply((await anext(frames)).to_json())
+                num_frames += 1
+        return num_frames
 
     @property
     def pages(self) -> set[str]:
         return {node["id"] for node in self.nodes.values() if node["type"] == "page"}
 
 
-@pytest.mark.serial
 async def test_watchers_receive_pages_one_by_one_with_stable_ids(
     watched: tuple[FastAPI, httpx2.AsyncClient], db: Db
 ) -> None:
@@ -86,21 +87,22 @@ async def test_watchers_receive_pages_one_by_one_with_stable_ids(
         assert first.is_snapshot
         assert [node.id for node in first.delta.nodes] == ["core"]
         screen, other = Screen(), Screen()
-        waits: list[float] = []
+        frames_to_page: list[int] = []
         before: set[str] = set()
         screen.apply(first.to_json())
         for i, event in enumerate(events):
             await ann.send(session, [event])
-            sent_at = time.monotonic()
-            await screen.until(frames, i + 1)
-            waits.append(time.monotonic() - sent_at)
+            frames_to_page.append(await screen.until(frames, i + 1))
             assert before <= screen.pages
             before = screen.pages
         await other.until(others, len(events))
     _, pages = await load_pages(db, *key)
     assert screen.pages == {page.page_id for page in pages}
     assert other.nodes == screen.nodes, "a watcher that looked away has the same map in the end"
-    assert sorted(waits)[len(waits) // 2] < 2.0
+    # A page is in the first frame after it, or in the second if the topics were just grouped again. Frames follow each
+    # other at the interval of reading, so this bounds the delay on a machine of any speed.
+    assert sorted(frames_to_page)[len(frames_to_page) // 2] <= 2
+    assert 2 * POLL_S <= 2.0
     assert live.num_watched == 0
 
 

@@ -35,6 +35,29 @@ def answers_patch(path: str) -> Callable[[Response], bool]:
     return lambda response: response.request.method == "PATCH" and path in response.url
 
 
+#: Records what every toast of a page says: it may be gone before a busy machine asks for it.
+RECORD_TOASTS = """
+    globalThis.saidToasts = [];
+    new MutationObserver((records) => {
+        for (const { addedNodes } of records)
+            for (const node of addedNodes)
+                if (node instanceof Element)
+                    for (const toast of [node, ...node.querySelectorAll('.toast-text')])
+                        if (toast.matches('.toast-text')) saidToasts.push(toast.textContent);
+    }).observe(document, { childList: true, subtree: true });
+"""
+
+
+async def expect_toast(page: Page, text: str, times: int = 1) -> None:
+    """Wait until `times` toasts with `text` have been shown since the page was loaded, visible or gone.
+
+    The context of the page runs RECORD_TOASTS.
+    """
+    await page.wait_for_function(
+        "([text, times]) => saidToasts.filter((said) => said.includes(text)).length >= times", arg=[text, times]
+    )
+
+
 class BrowserUser:
     """A user of the dashboard in `page`."""
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from serve.dashboard import BUILT_FILES
-from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
+from tests.dashboard.browser_user import CHROMIUM_FLAGS, RECORD_TOASTS, BrowserUser
 from tests.support.chromium import CHROMIUM
 from tests.support.conditions import PATIENCE_S
 
@@ -62,6 +62,7 @@ async def user(browser: Browser, origin: str, page_errors: PageErrors) -> Browse
     context: BrowserContext = await browser.new_context(
         viewport={"width": 1440, "height": 900}, locale="en-US", reduced_motion="reduce", base_url=origin
     )
+    await context.add_init_script(RECORD_TOASTS)
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_S * 1_000)
     page_errors.watch(page)

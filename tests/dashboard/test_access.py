@@ -79,6 +79,18 @@ async def test_no_page_violates_accessibility_rules(
             overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             if overflow_px > 0:
                 problems.append(f"{where}: {overflow_px} px too wide")
+        # Where the dialog of the commands lies differs from device to device; its field has one line.
+        await page.keyboard.press("Control+k")
+        await expect(page.get_by_role("combobox")).to_be_focused()
+        width_px = appearance.options["viewport"]["width"]
+        box, field = await page.get_by_role("dialog").bounding_box(), await page.get_by_role("combobox").bounding_box()
+        assert box
+        assert field
+        is_inside = box["x"] >= 0 and box["x"] + box["width"] <= width_px
+        if not is_inside or field["height"] >= 72:
+            problems.append(f"commands {appearance.name}: {box}, field {field}")
+        if appearance.device == "phone" and box["width"] < width_px:
+            problems.append(f"commands {appearance.name}: {width_px - box['width']} px of the phone are not used")
         assert await page.locator("html").get_attribute("lang") == appearance.language
         await context.close()
     for number, appearance in enumerate(tablets):

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -17,6 +18,16 @@ from tests.support.client import sign_in
 from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
+
+READ_KEY_DAYS = (
+    "SELECT round(extract(epoch FROM expires_at - now()) / 86400)::int FROM api_keys"
+    " WHERE user_id = (SELECT id FROM users WHERE email = %s)"
+)
+END_KEY = (
+    "UPDATE api_keys SET expires_at = now() - interval '1 second'"
+    " WHERE user_id = (SELECT id FROM users WHERE email = %s)"
+)
+SIGN_IN_BY_GOOGLE_ONLY = "UPDATE users SET password_hash = NULL, google_id = 'google-' || id WHERE email = %s"
 
 
 async def test_logins_are_listed_and_end_one_by_one_and_all_at_once(
@@ -39,7 +50,9 @@ async def test_logins_are_listed_and_end_one_by_one_and_all_at_once(
     assert (await other.call("GET", "/v1/auth/me")).status_code == 401
 
 
-async def test_a_key_has_the_chosen_scopes_and_expiry(user: BrowserUser, product: Product) -> None:
+async def test_a_key_has_the_chosen_scopes_and_expiry(
+    user: BrowserUser, product: Product, server: httpx2.AsyncClient
+) -> None:
     page = user.page
     await user.sign_up()
     user.receive_api_keys(product)
@@ -50,6 +63,45 @@ async def test_a_key_has_the_chosen_scopes_and_expiry(user: BrowserUser, product
     await keys.get_by_label("Expires").select_option("30")
     await keys.get_by_role("button", name="Create key").click()
     await expect(keys.get_by_role("listitem")).to_contain_text("read sessions, read usage · expires on")
+
+    key = {"Authorization": f"Bearer {await keys.locator('code').inner_text()}"}
+
+    async def status(method: str, path: str) -> int:
+        return (await server.request(method, path, headers=key)).status_code
+
+    # What the screen says is what the key may do.
+    assert (await status("GET", "/v1/sessions"), await status("GET", "/v1/usage")) == (200, 200)
+    assert await status("POST", "/v1/sessions/start") == 403
+    with psycopg.connect(product.settings.database.postgres_dsn) as db:
+        (days,) = db.execute(READ_KEY_DAYS, [user.email]).fetchone() or (None,)
+        assert days == 30
+        db.execute(END_KEY, [user.email])
+    assert await status("GET", "/v1/sessions") == 401
+    await keys.get_by_role("button", name="Revoke").click()
+    await expect(keys.get_by_role("listitem")).to_have_count(0)
+
+
+async def test_an_account_of_google_needs_no_password_and_can_set_one(user: BrowserUser, product: Product) -> None:
+    page = user.page
+    await user.sign_up()
+    with psycopg.connect(product.settings.database.postgres_dsn) as db:
+        db.execute(SIGN_IN_BY_GOOGLE_ONLY, [user.email])
+    await page.goto("/account")
+    form = page.get_by_role("region", name="Set a password")
+    await expect(form).to_contain_text("This account signs in with Google")
+    await expect(page.locator("input[autocomplete=current-password]")).to_have_count(0)
+    await page.get_by_role("button", name="Delete account").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("textbox")).to_have_count(1)
+    await expect(dialog.locator("input[type=password]")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await form.locator("input[autocomplete=new-password]").fill("a password of my own")
+    await form.get_by_role("button", name="Set a password").click()
+    await expect(page.get_by_role("region", name="Change password")).to_be_visible()
+    await page.get_by_role("button", name="Sign out", exact=True).first.click()
+    await page.wait_for_url("**/login**")
+    await user.sign_in("a password of my own")
+    await page.wait_for_url("**/sessions")
 
 
 async def test_versions_say_when_and_why_they_were_made(user: BrowserUser) -> None:

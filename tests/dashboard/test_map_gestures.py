@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from cluster.mindmap.evaluation.session_file import parse_events
 from launch.samples import sample_events
-from tests.dashboard.browser_user import BrowserUser, answers_patch
+from tests.dashboard.browser_user import BrowserUser, answers_patch, expect_toast
 from tests.support.client import PASSWORD
 from tests.support.recorded_session import record
 
@@ -255,10 +255,10 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     await page.mouse.move(target[0], target[1] - height / 2 - 8, steps=3)
     await expect(ghost).to_contain_text("Merge")
     await page.mouse.up()
-    await expect(page.get_by_text(f"“{first}” merged into “{second}”")).to_be_visible()
+    await expect_toast(page, f"“{first}” merged into “{second}”")
     assert first not in await stored.labels("topic")
     await page.locator(".map-bar").get_by_role("button", name="Undo").click()
-    await expect(page.get_by_text("Undone")).to_be_visible()
+    await expect_toast(page, "Undone")
     assert first in await stored.labels("topic")
 
     # A finger that rests on the node drags it too; one that moves at once pans the map.
@@ -283,10 +283,10 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     await expect(ghost).to_contain_text(f"Move “{first}” to “{second}”")
     assert await centre_of(page) == start, "the map did not pan"
     await touch("touchEnd")
-    await expect(page.get_by_text(f"“{first}” moved to “{second}”")).to_be_visible()
+    await expect_toast(page, f"“{first}” moved to “{second}”")
     assert first not in await stored.labels("topic")
     await page.locator(".map-bar").get_by_role("button", name="Undo").click()
-    await expect(page.get_by_text("Undone").last).to_be_visible()
+    await expect_toast(page, "Undone")
     assert first in await stored.labels("topic")
     await put_cursor_on(page, first_id)
     start = await centre_of(page)
@@ -311,31 +311,34 @@ async def test_an_edit_is_visible_at_once_however_slow_the_server(map_page: Page
         await route.continue_()
 
     await page.route("**/mindmap", lambda route: later(route) if route.request.method == "PATCH" else route.continue_())
-    elapsed_ms: list[float] = []
+    num_frames: list[int] = []
     names = [f"Before the answer {i}" for i in range(3)]
     for name in names:
         await page.keyboard.press("F2")
         await page.locator(".map-rename input").fill(name)
-        # The time from the key to the new label, on the page's clock; the best of three, as the machine is shared.
-        elapsed_ms.append(
+        # The frames from the key to the new label. A busy machine draws them later, but no more of them.
+        num_frames.append(
             await page.evaluate(
                 """() => new Promise((resolve) => {
-                    const from = performance.now();
+                    let frames = 0;
+                    const count = () => { frames += 1; requestAnimationFrame(count); };
+                    requestAnimationFrame(count);
                     const cursor = document.querySelector('#map-cursor');
-                    new MutationObserver(() => resolve(performance.now() - from)).observe(cursor, { attributes: true });
+                    new MutationObserver(() => resolve(frames)).observe(cursor, { attributes: true });
                     document.querySelector('.map-rename input').dispatchEvent(
                         new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
                 })"""
             )
         )
         await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", name)
-    assert min(elapsed_ms) < 100
+    # At 60 frames a second these are 50 ms.
+    assert max(num_frames) <= 3
     # Undo is visible at once too, and both arrive in order.
     for shown in (*reversed(names[:-1]), label):
         await page.locator(".map-bar").get_by_role("button", name="Undo").click()
         await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", shown)
     answer.set()
-    await expect(page.get_by_text("Undone").last).to_be_visible()
+    await expect_toast(page, "Undone")
     await expect(page.locator(".map-bar").get_by_role("button", name="Redo")).to_be_enabled()
     assert label in await stored.labels("topic")
 
@@ -363,7 +366,7 @@ async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
 
     await page.route("**/mindmap", refuse)
     await rename("Never saved")
-    await expect(page.get_by_text("The edit was not saved.")).to_be_visible()
+    await expect_toast(page, "The edit was not saved.")
     await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", label)
     await page.unroute("**/mindmap")
 
@@ -376,7 +379,7 @@ async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
     await page.goto("about:blank")
     await page.unroute("**/mindmap")
     await page.goto("/sessions")
-    await expect(page.get_by_text("An edit from last time is saved now.")).to_be_visible()
+    await expect_toast(page, "An edit from last time is saved now.")
     assert (await stored.labels("topic"))["Saved later"] == node_id
 
     # The same when the session itself is opened first; the edit is visible before the answer.
@@ -391,7 +394,7 @@ async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
     await put_cursor_on(page, node_id)
     await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", label)
     await page.unroute("**/mindmap")
-    await expect(page.get_by_text("An edit from last time is saved now.")).to_be_visible(timeout=60_000)
+    await expect_toast(page, "An edit from last time is saved now.")
     assert (await stored.labels("topic"))[label] == node_id
 
 
@@ -443,10 +446,10 @@ async def test_a_new_topic(map_page: Page, stored: StoredMap) -> None:
     await page.get_by_role("button", name="New topic").click()
     await page.get_by_label("New name").fill("A topic of my own")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("“A topic of my own” added")).to_be_visible()
+    await expect_toast(page, "“A topic of my own” added")
     assert "A topic of my own" in await stored.labels("topic")
     await page.locator(".map-bar").get_by_role("button", name="Undo").click()
-    await expect(page.get_by_text("Undone")).to_be_visible()
+    await expect_toast(page, "Undone")
 
 
 async def test_the_keyboard_reaches_the_map_in_three_stops(map_page: Page) -> None:

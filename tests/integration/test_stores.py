@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from launch.stores import EmbeddedStores, StoresError, StoresInUse, StoreUrls, programs, running_urls
 from launch.stores.account import server_account
 from launch.stores.server import processes_in
+from tests.support.conditions import PATIENCE_S
 from tests.support.listening_sockets import listeners
 
 IS_ROOT = os.geteuid() == 0
@@ -53,11 +54,11 @@ else:
 """
 
 
-def until(condition: Callable[[], bool], what: str, within_s: float = 15.0) -> None:
-    """Return when `condition` holds; fail when it does not within the time."""
-    give_up_at = time.monotonic() + within_s
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Return when `condition` holds; fail when it does not within PATIENCE_S."""
+    give_up_at = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < give_up_at, f"not within {within_s:g} s: {what}"
+        assert time.monotonic() < give_up_at, f"not within {PATIENCE_S:g} s: {what}"
         threading.Event().wait(0.01)
 
 
@@ -344,10 +345,8 @@ def test_acknowledged_commits_survive_a_killed_postgres_under_load(data_dir: Pat
 def test_a_killed_valkey_restarts_at_the_same_url(data_dir: Path) -> None:
     with EmbeddedStores(data_dir, postgres=False) as stores:
         url = stores.start().redis_url
-        killed_at = time.monotonic()
         kill_hard(stores.pids()["Valkey"])
-        until(lambda: answers(url), "Valkey is back", within_s=5)
-        assert time.monotonic() - killed_at < 5
+        until(lambda: answers(url), "Valkey is back")
 
 
 def test_recovery_after_all_processes_are_killed(data_dir: Path, launcher: Launcher) -> None:

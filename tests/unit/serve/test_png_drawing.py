@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import uuid
 
 import psutil
@@ -30,14 +29,13 @@ def large_svg(num_pages: int = 1_500, side: int = 13_800) -> str:
 
 
 async def test_the_event_loop_stays_free_and_memory_is_bounded() -> None:
-    longest_gap_s, most_bytes = 0.0, 0
+    num_turns, most_bytes = 0, 0
 
     async def watch() -> None:
-        nonlocal longest_gap_s, most_bytes
-        last = time.perf_counter()
+        nonlocal num_turns, most_bytes
         while True:
             await asyncio.sleep(0.005)
-            longest_gap_s, last = max(longest_gap_s, time.perf_counter() - last), time.perf_counter()
+            num_turns += 1
             # Not RUSAGE_CHILDREN: it counts every process that this test process has ever started.
             for child in psutil.Process().children():
                 with contextlib.suppress(psutil.Error):
@@ -45,13 +43,12 @@ async def test_the_event_loop_stays_free_and_memory_is_bounded() -> None:
                         most_bytes = max(most_bytes, child.memory_info().rss)
 
     watching = asyncio.create_task(watch())
-    began = time.perf_counter()
     png = await PngDrawer().draw(uuid.uuid4(), large_svg(), None)
-    took_s = time.perf_counter() - began
     watching.cancel()
     assert (int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")) == (4000, 4000)
-    # A thread would stop the loop for the whole time of drawing.
-    assert longest_gap_s < took_s / 2
+    # A thread would stop the loop for the whole time of drawing: it would turn once or twice. Turns are counted and not
+    # timed, because a busy machine makes both slower.
+    assert num_turns >= 10
     assert 0 < most_bytes < 600 * 1024 * 1024
 
 
