@@ -21,7 +21,13 @@ def app_state(request: Request) -> AppState:
     return state
 
 
-State = Annotated[AppState, Depends(app_state)]
+async def _state(request: Request) -> AppState:
+    # A coroutine, as every dependency here: FastAPI calls plain functions in a thread, which costs more than most
+    # routes do themselves.
+    return app_state(request)
+
+
+State = Annotated[AppState, Depends(_state)]
 
 
 async def db_session(state: State) -> AsyncIterator[AsyncSession]:

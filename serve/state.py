@@ -133,6 +133,6 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),
         png_drawer=PngDrawer(),
         event_parser=EventParser(allow_private_networks=settings.recording.record_private_networks),
-        webhook_inbox=WebhookInbox(partial(pooled_connection, engine)),
+        webhook_inbox=WebhookInbox(partial(pooled_connection, engine.execution_options(isolation_level="AUTOCOMMIT"))),
         purchases=purchases,
     )

@@ -1,4 +1,4 @@
-"""Stores received webhooks: one transaction for those that arrive while another one is in progress."""
+"""Stores received webhooks: one statement for those that arrive while another one is in progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _EVENT_BYTES = 500
 
 
 class WebhookInbox:
-    """Stores webhooks in groups, so that many at once cost few commits, and wakes the job that handles them."""
+    """Stores webhooks in groups, so that many at once cost few commits, and wakes the job that handles them.
+
+    `connect` opens a connection in autocommit mode: a group takes two statements, and no transaction around them.
+    """
 
     def __init__(self, connect: Callable[[], AbstractAsyncContextManager[Connection]]) -> None:
         self._connect = connect
@@ -28,11 +31,9 @@ class WebhookInbox:
     async def _store(self, events: Sequence[ReceivedEvent]) -> list[bool]:
         async with self._connect() as connection:
             new_ids = await store_events(connection, events)
-            await connection.commit()
             if new_ids:
-                # After the commit: a job that waits now starts later, and finds the events.
+                # The events are committed: a job that waits now starts later, and finds them.
                 await enqueue_webhook_handling(connection)
-                await connection.commit()
         is_new = []
         for event in events:
             is_new.append(event.id in new_ids)

@@ -163,8 +163,10 @@ class RequestMiddleware:
         path = getattr(scope.get("route"), "path", "unmatched")
         if self._observe is not None:
             self._observe(scope["method"], path, status, took_s)
-        # The events route is called thousands of times a second: only its failures and slow calls are logged.
-        is_routine = status < 400 and took_s < _SLOW_S and _EVENTS_PATH.match(scope["path"])
+        # These routes are called hundreds of times a second: only their failures and slow calls are logged. A webhook
+        # that was accepted has a row.
+        is_frequent = scope["path"] == _WEBHOOK_PATH or _EVENTS_PATH.match(scope["path"])
+        is_routine = status < 400 and took_s < _SLOW_S and is_frequent
         write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
         ids = _logged_ids(scope)
         write(

@@ -1,4 +1,4 @@
-"""Billing: buy a plan or tokens, change and cancel it, invoices, and Stripe's webhooks."""
+"""Billing: buy a plan or tokens, change and cancel it, and invoices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.billing.purchases import REFUND_PERIOD, Buyer, Purchases
@@ -32,7 +32,6 @@ from models.schemas.billing import (
     PortalReply,
 )
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
-from telemetry.metrics import WEBHOOKS_RECEIVED
 
 router = APIRouter(prefix="/v1", tags=["billing"])
 
@@ -43,7 +42,7 @@ class BillingDisabled(TrailmindError):
     code, status = "BILLING_DISABLED", 501
 
 
-def purchases(state: State) -> Purchases:
+async def purchases(state: State) -> Purchases:
     """The purchases of this server. Raises BillingDisabled."""
     if state.purchases is None:
         raise BillingDisabled("this server does not sell plans: no Stripe key is set")
@@ -195,22 +194,3 @@ def invoice_reply(invoice: InvoiceFacts) -> InvoiceReply:
             "url": invoice.hosted_url,
         }
     )
-
-
-@router.post("/webhooks/stripe")
-async def stripe_webhook(request: Request, state: State) -> MessageReply:
-    """Store one event of Stripe; a job handles it. Stripe repeats an event that is not answered by 200."""
-    from cluster.billing.webhooks import read_webhook
-
-    if not state.settings.billing.is_enabled:
-        raise BillingDisabled("this server does not sell plans: no Stripe key is set")
-    try:
-        event = read_webhook(
-            await request.body(), request.headers.get("stripe-signature"), state.settings.billing.signing_secrets
-        )
-    except TrailmindError:
-        WEBHOOKS_RECEIVED.labels(outcome="refused").inc()
-        raise
-    is_new = await state.webhook_inbox.store(event)
-    WEBHOOKS_RECEIVED.labels(outcome="stored" if is_new else "repeated").inc()
-    return MessageReply(message="stored" if is_new else "stored before")
