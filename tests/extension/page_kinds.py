@@ -175,6 +175,8 @@ _PAGES = {
     ),
     "/shadow": _SHADOW,
     "/shadow-login": _SHADOW_LOGIN,
+    "/closed-shadow-login": _SHADOW_LOGIN.replace("open", "closed"),
+    "/frame-login": _document("Frame", "<iframe src='/shadow-login' style='width:100%;height:800px'></iframe>"),
     "/marks": _MARKS,
     "/audio": _AUDIO,
     "/alert": _document("Alert", f"<main>{words(14)}</main>"),

@@ -61,9 +61,10 @@ def test_the_text_of_a_page(preview: Preview, name: str) -> None:
     assert [part for part in page.lines if part not in lines] == [], text
 
 
-def test_a_page_with_a_password_field_in_a_shadow_root_is_not_read(preview: Preview) -> None:
+@pytest.mark.parametrize("path", ["/shadow-login", "/closed-shadow-login", "/frame-login"])
+def test_a_page_with_a_password_field_in_a_shadow_root_or_a_frame_is_not_read(preview: Preview, path: str) -> None:
     with pytest.raises(TypeError):
-        preview.of("/shadow-login")
+        preview.of(path)
 
 
 @pytest.mark.parametrize("name", CJK_PDFS)

@@ -177,4 +177,81 @@ PAGES: dict[str, TextPage] = {
         has=_SENTENCES,
         has_not=("private draft", "More of it"),
     ),
+    "layout": TextPage(
+        f"<article>{_PROSE}<pre><code><span>def</span> dive(depth):\n    for metre in range(depth):\n\treturn metre"
+        "</code></pre><div style='white-space:pre'>a = 1\n    b = 2   # two</div><table><tr><td>7</td><td style="
+        "'white-space:pre-wrap'>        return None</td></tr></table><pre>depth   fish\n   10     90</pre>"
+        "<p>The reef off\n     the northern cape.</p><p style='white-space:pre-line'>Line A\nLine   B</p></article>",
+        has=(
+            "def dive(depth):\n    for metre in range(depth):\n\treturn metre",
+            "a = 1\n    b = 2   # two",
+            "\n        return None",
+            "depth   fish\n   10     90",
+            "The reef off the northern cape.",
+            "Line A\nLine B",
+        ),
+    ),
+    "raised": TextPage(
+        f"<article>{_PROSE}<p>About 10<sup>6</sup> larvae, 10<sup>-3</sup> mol, H<sub>2</sub>O, the reef<sup><a href=#>"
+        "12</a></sup>, the 1<sup>st</sup>, x<sup>n+1</sup>, a note<sup>[3]</sup>.</p></article>",
+        has=("10⁶ larvae", "10⁻³ mol", "H2O", "reef¹²,", "the 1st", "xⁿ⁺¹", "note[3]"),
+    ),
+    "beside-each-other": TextPage(
+        f"<main>{_PROSE}<p><b style='display:inline-block;margin:4px'>coral</b><b style='display:inline-block;padding:"
+        "0 4px'>polyp</b><b style='display:inline-block'>R</b><b style='display:inline-block'>eef</b> <label>Depth"
+        "</label><input value=12><output>Twelve</output><meter>Sixty</meter><i style=\"font-family:'Material Icons'\">"
+        "arrow_back</i> Back</p></main>",
+        has=("coral polyp Reef", "Depth Twelve", "Back"),
+        has_not=("arrow_back", "Sixty"),
+    ),
+    "drawing": TextPage(
+        f"<article>{_PROSE}<svg width=300 height=80><title>Of machines</title><desc>Described</desc><text y=20>Larva"
+        "</text><text x=100 y=20>Polyp</text><foreignObject width=99 height=50><div>Colony</div></foreignObject></svg>"
+        "<canvas>Instead of a picture</canvas><noscript>Enable scripts</noscript><template>Not used</template>"
+        "<div style='display:contents'>First box</div><div style='display:contents'>Second box</div></article>",
+        has_not=("Of machines", "Described", "Instead of", "Enable", "Not used"),
+        lines=("Larva", "Polyp", "Colony", "First box", "Second box"),
+    ),
+    "out-of-sight": TextPage(
+        f"<article>{_PROSE}<div style='content-visibility:hidden'>Gone one.</div><h2 style='text-indent:-9999px'>"
+        "Gone two.</h2><p style='font-size:0'>Gone three.</p><p style='clip-path:inset(100%)'>Gone four.</p><p style="
+        "'transform:scale(0)'>Gone five.</p><p style='margin-left:-9999px'>Gone six.</p><p style='position:relative;"
+        "left:-5000px'>Gone seven.</p><dialog>Gone eight.</dialog><div popover>Gone nine.</div>"
+        "<div style='content-visibility:auto'>Seen one.</div><div style='max-height:0;overflow:hidden'>Seen two.</div>"
+        "<p style='font-size:0'><b style='font-size:16px'>Seen three.</b></p><div aria-hidden=true>Seen four.</div>"
+        "</article>",
+        has=("Seen one.", "Seen two.", "Seen three.", "Seen four."),
+        has_not=("Gone",),
+    ),
+    "closed-shadow": TextPage(
+        f"<a-a><template shadowrootmode=closed><main>{_PROSE}<b-b><template shadowrootmode=closed><p>Closed in closed."
+        "</p></template></b-b></main></template></a-a>",
+        has=(*_SENTENCES, "Closed in closed."),
+    ),
+    "closed-shadow-by-script": TextPage(
+        "<a-a></a-a><script>document.querySelector('a-a').attachShadow({mode: 'closed'}).innerHTML = "
+        f"'<main>{_PROSE}</main>'</script>",
+        has=_SENTENCES,
+    ),
+    "slot-in-slot": TextPage(
+        _shadow(
+            "a-a",
+            "<b-b><template shadowrootmode=open><main><slot name=x></slot></main></template><slot name=x slot=x></slot>"
+            "</b-b>",
+            f"<div slot=x>{_PROSE}</div>",
+        ),
+        has=_SENTENCES,
+    ),
+    "page-in-a-frame": TextPage(
+        "<iframe srcdoc=\"<iframe src='/text/slots' style='width:100%;height:700px'></iframe>\" style='width:100%;"
+        "height:800px'></iframe>",
+        has=_SENTENCES,
+    ),
+    "frames-beside": TextPage(
+        f"<main>{_PROSE}<iframe srcdoc='<p>Buy this now.</p>' width=300 height=250></iframe><iframe srcdoc='<p>Unseen "
+        "words.</p>' style='display:none' width=900 height=700></iframe><iframe src='data:text/html,<p>Words of "
+        "another site.</p>' style='width:100%;height:900px'></iframe></main>",
+        has=_SENTENCES,
+        has_not=("Buy this", "Unseen", "another site"),
+    ),
 }

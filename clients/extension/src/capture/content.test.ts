@@ -68,6 +68,18 @@ test("says whether the document changed since it was read", async () => {
   expect(hasUnreadChange()).toBe(true);
 });
 
+test("a frame that goes on to another page is a change", async () => {
+  const frame = document.createElement("frame");
+  document.body.append(frame);
+  const hasUnreadChange = watch();
+  await pass(3_000);
+  expect(hasUnreadChange()).toBe(false);
+  frame.dispatchEvent(new Event("load"));
+  expect(hasUnreadChange()).toBe(true);
+  await pass(3_000);
+  expect(hasUnreadChange()).toBe(false);
+});
+
 test("the text in an open shadow root is content", () => {
   const before = contentState(document);
   const host = document.createElement("my-article");

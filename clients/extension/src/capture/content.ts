@@ -42,7 +42,7 @@ function hashOf(text: string): number {
 }
 
 export function contentState(document: Document, roots = openRoots(document)): ContentState {
-  const text = roots.map((root) => (root === document ? document.body : root)?.textContent ?? "").join("\n");
+  const text = roots.map((root) => ("body" in root ? root.body : root)?.textContent ?? "").join("\n");
   return {
     title: truncate(document.title.trim(), 1_000),
     length: text.length,
@@ -86,13 +86,20 @@ export function watchContent(
   let isObserving = false;
   let roots: Node[] = [document];
 
-  const observer = new Observer(() => {
+  const onChange = () => {
     observer.disconnect();
     isObserving = false;
     changedAt = Date.now();
     dirtySince ??= changedAt;
     timer ??= setInterval(look, POLL_MS);
-  });
+  };
+  const observer = new Observer(onChange);
+  // A frame that goes on to another address changes nothing in the document around it.
+  const onLoad = ({ target }: Event) => {
+    if (/^i?frame$/.test((target as Partial<Element> | null)?.localName ?? "") && numReadings < MAX_READINGS)
+      onChange();
+  };
+  document.addEventListener("load", onLoad, { capture: true, signal });
   const observe = () => {
     if (isObserving) return;
     isObserving = true;

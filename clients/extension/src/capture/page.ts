@@ -9,7 +9,7 @@ import { watchInput } from "./input";
 import { Messenger } from "./messenger";
 import type { ReadingState } from "./own-words";
 import { hasVisiblePasswordField } from "./password";
-import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
+import { MAX_TEXT_CHARS, normalizeShown, truncate } from "./plain-text";
 import { type RouteWatch, routeKey, watchRoutes } from "./route";
 import { canonicalOf, isSamePage, type PageState } from "./same-page";
 import { ScrollMeter, watchScroll } from "./scroll";
@@ -450,7 +450,7 @@ export class RecordedPage {
     // What the user types is not recorded, and `innerText` contains it.
     if (document.querySelector("[contenteditable]")) return "";
     // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
-    return truncate(normalizeWhitespace(document.body.innerText ?? ""), MAX_TEXT_CHARS);
+    return truncate(normalizeShown(document.body.innerText ?? ""), MAX_TEXT_CHARS);
   }
 
   /** The title of the page, empty if it may be that of the route before. */

@@ -16,6 +16,24 @@ export function normalizeWhitespace(text: string): string {
     .trim();
 }
 
+// White space that is shown as it is written, while text is normalised: control characters, which no page shows.
+const KEPT_SPACE = "\u0001";
+const KEPT_TAB = "\u0002";
+const KEPT_AT_END = new RegExp(`[${KEPT_SPACE}${KEPT_TAB}]+(?=\n|$)`, "g");
+/** Blanks at the start of a line or in a row, and tabs: single ones elsewhere survive without help. */
+const LAYOUT = /(?<=^|\n) | {2,}|\t/g;
+
+/** `text` of a program or a drawing, marked so that its indentation survives `normalizeWhitespace`. */
+export const keepLayout = (text: string): string =>
+  text.replace(LAYOUT, (found) => (found === "\t" ? KEPT_TAB : KEPT_SPACE.repeat(found.length)));
+
+/** Normalised text with the blanks that `keepLayout` marked. */
+export const withLayout = (text: string): string =>
+  text.replace(KEPT_AT_END, "").replaceAll(KEPT_SPACE, " ").replaceAll(KEPT_TAB, "\t");
+
+/** `innerText` for sending: the browser has collapsed the white space that is not shown. */
+export const normalizeShown = (text: string): string => withLayout(normalizeWhitespace(keepLayout(text)));
+
 /** At most the first `max` UTF-16 code units, without splitting a character as a reader sees it. */
 export function truncate(text: string, max: number): string {
   if (text.length <= max) return text;

@@ -3,7 +3,7 @@
 import { Readability } from "@mozilla/readability";
 
 import { removeBeside } from "./beside";
-import { MAX_TEXT_CHARS, normalizeWhitespace, truncate } from "./plain-text";
+import { MAX_TEXT_CHARS, normalizeShown, normalizeWhitespace, truncate, withLayout } from "./plain-text";
 import { blockText, ShownCopy } from "./shown";
 
 /** Readability clones and walks the whole document, which blocks the page noticeably above this size. */
@@ -39,7 +39,7 @@ export function readPage(document: Document): PageText {
   if (!document.body) return empty;
   if (document.getElementsByTagName("*").length > MAX_ELEMENTS) {
     // biome-ignore lint/performance/useDomNodeTextContent: textContent includes what the page hides
-    return withText(page, normalizeWhitespace(document.body.innerText ?? ""), "visible");
+    return withText(page, normalizeShown(document.body.innerText ?? ""), "visible");
   }
   const shown = new ShownCopy(document, window as Window & typeof globalThis).document;
   removeBeside(shown);
@@ -60,7 +60,8 @@ export function readPage(document: Document): PageText {
 
 type Meta = Pick<PageText, "language" | "description" | "canonical">;
 
-function withText(page: Meta, text: string, method: PageText["method"]): PageText {
+function withText(page: Meta, normalized: string, method: PageText["method"]): PageText {
+  const text = withLayout(normalized);
   if (text === "") return { ...page, text, method: "none", isTruncated: false };
   return { ...page, text: truncate(text, MAX_TEXT_CHARS), method, isTruncated: text.length > MAX_TEXT_CHARS };
 }
