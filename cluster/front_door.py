@@ -38,6 +38,9 @@ from typing import NamedTuple
 
 #: The header in which the front door proves itself to a replica.
 KEY_HEADER = "X-Trailmind-Front-Door"
+#: Ray Serve's header that says that a request needs no notice of a client that disconnects.
+NO_DISCONNECT_HEADER = "X-Request-Disconnect-Disabled"
+_EVENTS_PATH = "^/v1/sessions/[^/]+/events$"
 #: In `TRAILMIND_TRUSTED_PROXIES`: clients connect to the front door directly.
 NO_PROXIES = "none"
 #: Open connections of one address, unless `TRAILMIND_CONNECTIONS_PER_ADDRESS` says otherwise.
@@ -279,6 +282,10 @@ def _frontend_rules(door: FrontDoor) -> list[str]:
         *(_limits_behind_proxies(door) if door.trusted_proxies else []),
         "    http-request add-header X-Forwarded-For %[src]",
         f"    http-request set-header {KEY_HEADER} {door.key}",
+        # Without it, Serve runs two tasks more for each request, to cancel it when its client disconnects. Events are
+        # stored all the same, and the setting is not for streams, which end with their client.
+        f"    http-request del-header {NO_DISCONNECT_HEADER}",
+        f"    http-request set-header {NO_DISCONNECT_HEADER} ?1 if METH_POST {{ path_reg {_EVENTS_PATH} }}",
     ]
 
 

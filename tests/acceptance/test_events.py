@@ -175,6 +175,40 @@ async def test_a_repeated_batch_is_stored_once(ann: ApiUser, db: Db) -> None:
     assert await count(db, "events", session) == 11
 
 
+async def test_a_batch_with_a_repeated_event_is_stored_like_one_without(ann: ApiUser, db: Db) -> None:
+    """COPY writes the one and INSERT the other; every column must have the same values."""
+    kinds: list[tuple[str, float, dict[str, Any]]] = [
+        ("page_visit", T0, {"url": "https://e.com/a", "content": "곰과 꿀", "seq": 0}),
+        ("scroll", T0 + 0.75, {"seq": 2**31 - 1}),
+        ("유형", 1, {"note": "é\u0007"}),
+        ("x" * 64, 253_402_214_399_999, {"title": ""}),
+        ("page_visit", T0 + 1, {"url": "https://e.com/b?token=abcdefghijklmnopqrst", "content": " "}),
+    ]
+    events = [
+        {"event_id": f"e{n}", "type": kind, "timestamp": at_ms, **fields}
+        for n, (kind, at_ms, fields) in enumerate(kinds)
+    ]
+    # More rows than are encoded at once.
+    events += [{"event_id": f"more-{n}", "type": "scroll", "timestamp": T0 + n} for n in range(600)]
+    copied, inserted = await ann.start(), await ann.start()
+    assert (await ann.send(copied, events))["stored"] == len(events)
+    await ann.send(inserted, events[:1])
+    assert (await ann.send(inserted, events))["duplicate"] == 1
+    rows = [
+        await (
+            await db.execute(
+                "SELECT event_key, seq, type, occurred_at::text, content_key, payload FROM events"
+                " WHERE session_id = %s ORDER BY event_key",
+                [session],
+            )
+        ).fetchall()
+        for session in (copied, inserted)
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == len(events)
+    assert {row[3] for row in rows[0]} >= {"1970-01-01 00:00:00.001+00", "9999-12-30 23:59:59.999+00"}
+
+
 async def test_a_duplicate_event_within_a_batch_is_stored_once(ann: ApiUser, db: Db) -> None:
     session = await ann.start()
     reply = await ann.send(session, [visit("https://example.com/a"), visit("https://example.com/a")])

@@ -56,6 +56,14 @@ def test_without_proxies_every_forwarded_address_is_removed(tmp_path: Path) -> N
     ]
 
 
+def test_only_requests_with_events_run_on_when_their_client_disconnects(tmp_path: Path) -> None:
+    lines = edited(FrontDoor(KEY), tmp_path)
+    removal = lines.index("http-request del-header X-Request-Disconnect-Disabled")
+    assert lines[removal + 1] == (
+        "http-request set-header X-Request-Disconnect-Disabled ?1 if METH_POST { path_reg ^/v1/sessions/[^/]+/events$ }"
+    )
+
+
 def test_proxies_keep_what_they_forward_and_have_no_connection_limit(tmp_path: Path) -> None:
     lines = edited(FrontDoor(KEY, ("10.0.0.0/8", "fd00::/8"), 20), tmp_path)
     assert "acl is_proxy src 10.0.0.0/8 fd00::/8" in lines
