@@ -420,6 +420,14 @@ class PrivacySettings(_Group):
         ge=1,
         le=3650,
     )
+    candidate_retention_days: int = _setting(
+        "TRAILMIND_CANDIDATE_RETENTION_DAYS",
+        90,
+        "Days after the end of a regeneration run for which its maps are stored that were never shown. While they are, "
+        "later runs do not make the same maps again.",
+        ge=1,
+        le=3650,
+    )
     account_deletion_delay_s: int = _setting(
         "TRAILMIND_ACCOUNT_DELETION_DELAY_S",
         7 * _DAY_S,

@@ -26,12 +26,12 @@ from models.database import Connection
 from models.errors import BadRequest, NotFound
 
 #: Queues. Map generation does not wait behind maintenance, nor a mail behind either.
-MAPS, MAINTENANCE, MAIL, BILLING, REPORTS = "maps", "maintenance", "mail", "billing", "reports"
+MAPS, MAINTENANCE, MAIL, BILLING, REPORTS, RUNS = "maps", "maintenance", "mail", "billing", "reports", "runs"
 #: Queue names of the previous version. Workers still take jobs from them; nothing is enqueued there any more. The queue
 #: was renamed together with its tasks: workers of the previous version do not know the new task names, and during a
 #: rolling update they would fail these jobs. Remove one release later.
 PREVIOUS_QUEUES = ("upkeep",)
-QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, REPORTS, *PREVIOUS_QUEUES)
+QUEUES = (MAPS, MAINTENANCE, MAIL, BILLING, REPORTS, RUNS, *PREVIOUS_QUEUES)
 #: Priorities: interactive jobs run before batch jobs, and first those of plans that include it.
 PREFERRED, INTERACTIVE, BATCH = 20, 10, 0
 
@@ -55,6 +55,11 @@ HANDLE_WEBHOOKS = "billing.handle_webhooks"
 SYNC_CUSTOMER = "billing.sync_customer"
 RECONCILE_BILLING = "billing.reconcile"
 CLOSE_BILLING = "billing.close_account"
+#: Likewise.
+DRIVE_RUN = "runs.drive"
+PROMOTE_RUN = "runs.promote"
+ROLL_BACK_RUN = "runs.roll_back"
+DELETE_CANDIDATES = "runs.delete_candidates"
 
 #: Task name of the previous version → task that runs its queued jobs. `ai.tidy` did the work of two tasks; the second,
 #: PURGE_AI_TEXTS, runs every minute anyway. Remove one release later.
@@ -290,6 +295,23 @@ async def enqueue_session_report(
         user_id=user_id,
         useful_until=useful_until,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
+    )
+
+
+async def enqueue_run_work(connection: Connection, task: str, run_id: str, **arguments: Any) -> int | None:
+    """Enqueue work on a regeneration run. Returns the job's id, None when the same work waits already.
+
+    One run is driven at a time, so that runs never take more than one slot of the workers.
+    """
+    return await enqueue(
+        connection,
+        task,
+        queue=RUNS,
+        lock=DRIVE_RUN if task == DRIVE_RUN else f"run:{run_id}",
+        queueing_lock=f"{task}:{run_id}",
+        priority=BATCH,
+        run_id=run_id,
+        **arguments,
     )
 
 

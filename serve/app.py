@@ -33,6 +33,7 @@ from serve.routes import (
     admin,
     admin_billing,
     admin_holds,
+    admin_runs,
     ai,
     api_keys,
     auth,
@@ -139,6 +140,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         admin,
         admin_billing,
         admin_holds,
+        admin_runs,
     ):
         app.include_router(routes.router)
     app.include_router(mindmaps.picture_router)

@@ -34,18 +34,22 @@ from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
 from cluster.maps.joint_maps import JointMapGenerator
 from cluster.maps.loader import MapRequest
+from cluster.runs.operation import RunOperator
+from cluster.runs.promotion import Choice
 from models.accounts.expired_rows import delete_expired_rows
 from models.ai_calls import purge_call_texts, release_lost_calls
 from models.billing.webhook_inbox import delete_old_events
-from models.errors import JobFailed, MapInterrupted, coded_reason
+from models.errors import Conflict, JobFailed, MapInterrupted, coded_reason
 from models.jobs import (
     BATCH,
     BILLING,
     CLOSE_ABANDONED,
     CLOSE_BILLING,
+    DELETE_CANDIDATES,
     DELETE_EXPIRED_ROWS,
     DELETE_FAILED_MAILS,
     DELETE_OLD_EVENTS,
+    DRIVE_RUN,
     ENFORCE_RETENTION,
     ERASE_ACCOUNTS,
     GENERATE_JOINT_MAP,
@@ -55,6 +59,7 @@ from models.jobs import (
     MAINTENANCE,
     MAPS,
     PREVIOUS_TASK_NAMES,
+    PROMOTE_RUN,
     PURGE_AI_TEXTS,
     PURGE_SESSION,
     RECONCILE_BILLING,
@@ -62,6 +67,8 @@ from models.jobs import (
     REPORT_SESSION,
     REPORTS,
     REQUEUE_STALLED,
+    ROLL_BACK_RUN,
+    RUNS,
     SEND_MAIL,
     SYNC_CUSTOMER,
     enqueue_session_report,
@@ -96,6 +103,7 @@ class JobResources:
     billing: CustomerSync | None = None
     reporter: SessionReporter | None = None
     usage_warnings: UsageWarnings | None = None
+    runs: RunOperator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,9 @@ def create_job_app(dsn: str) -> App:
     app.task(name=CLOSE_BILLING, queue=BILLING, pass_context=True, retry=CLOSE_STRATEGY)(close_billing)
     app.task(name=SEND_MAIL, queue=MAIL, pass_context=True, retry=RetryUntilExpired())(send_mail)
     app.task(name=REPORT_SESSION, queue=REPORTS, pass_context=True, retry=RetryUntilExpired())(report_session)
+    app.task(name=DRIVE_RUN, queue=RUNS, pass_context=True, retry=RETRY_STRATEGY)(drive_run)
+    app.task(name=PROMOTE_RUN, queue=RUNS, pass_context=True, retry=RETRY_STRATEGY)(promote_run)
+    app.task(name=ROLL_BACK_RUN, queue=RUNS, pass_context=True, retry=RETRY_STRATEGY)(roll_back_run)
     for periodic in PERIODIC_TASKS:
         task = app.task(
             name=periodic.name,
@@ -315,6 +326,42 @@ async def reconcile_billing(context: JobContext, timestamp: int) -> None:
         await delete_old_events(connection)
 
 
+def _runs(context: JobContext) -> RunOperator:
+    runs = _resources(context).runs
+    assert runs is not None, "this worker works on no runs"
+    return runs
+
+
+async def drive_run(context: JobContext, run_id: str) -> None:
+    """Work on a regeneration run until it ends."""
+    await _runs(context).drive(run_id)
+
+
+async def promote_run(context: JobContext, run_id: str, choice: Choice) -> None:
+    """Show the maps of a run, unless an operator has rolled it back meanwhile."""
+    await _unless_moved_on(_runs(context).promote(run_id, choice))
+
+
+async def roll_back_run(context: JobContext, run_id: str) -> None:
+    """Show the maps from before a run again, unless an operator has promoted it again meanwhile."""
+    await _unless_moved_on(_runs(context).roll_back(run_id))
+
+
+async def _unless_moved_on(act: Awaitable[None]) -> None:
+    try:
+        await act
+    except Conflict as error:
+        # A retry would find the same: the newer act of the operator counts.
+        log.warning("run_moved_on", error=str(error))
+
+
+async def delete_candidates(context: JobContext, timestamp: int) -> None:
+    """Delete the maps of old runs that were never shown."""
+    runs = _resources(context).runs
+    if runs is not None:
+        log.info("candidates_deleted", num_versions=await runs.delete_old_candidates())
+
+
 async def requeue_stalled(context: JobContext, timestamp: int) -> None:
     """Requeue the jobs of dead workers."""
     await requeue_stalled_jobs(context.app)
@@ -332,5 +379,6 @@ PERIODIC_TASKS: tuple[PeriodicTask, ...] = (
     # In a queue that workers of the previous version do not take jobs from.
     PeriodicTask(DELETE_EXPIRED_ROWS, "47 3 * * *", delete_expired, REPORTS),
     PeriodicTask(DELETE_OLD_EVENTS, "7 4 * * *", delete_raw_events, REPORTS),
+    PeriodicTask(DELETE_CANDIDATES, "27 4 * * *", delete_candidates, RUNS),
     PeriodicTask(DELETE_FAILED_MAILS, "27 * * * *", delete_old_failed_mails),
 )

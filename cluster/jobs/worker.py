@@ -28,6 +28,8 @@ from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
 from cluster.providers.planning.user_limits import user_limits_loader
 from cluster.providers.tasks import RayProviderTasks
+from cluster.runs.operation import RunOperator
+from cluster.runs.ray_workers import RayWorkers
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings
 from models.jobs import MAPS
@@ -106,8 +108,8 @@ class JobWorker:
             self._worker = asyncio.create_task(
                 app.run_worker_async(
                     queues=list(self._queues),  # psycopg adapts a tuple as a record, a list as an array
-                    # One more than the maps in progress, so that long maps do not delay mails and maintenance.
-                    concurrency=self._settings.scaling.worker_concurrency + 1,
+                    # More than the maps in progress: long maps do not delay mails and maintenance, nor does a run.
+                    concurrency=self._settings.scaling.worker_concurrency + 2,
                     install_signal_handlers=False,
                     fetch_job_polling_interval=POLL_INTERVAL_S,
                     update_heartbeat_interval=HEARTBEAT_S,
@@ -152,6 +154,7 @@ def _job_resources(
         billing=_customer_sync(settings, pool, mail_queue),
         reporter=SessionReporter(mail_queue, settings.server.origin),
         usage_warnings=UsageWarnings(mail_queue, load_limits, settings.server.origin) if enricher else None,
+        runs=RunOperator(pool, valkey, lambda: RayWorkers(settings), settings.privacy.candidate_retention_days),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from cluster.logging_setup import configure_logs
-from cluster.runs.worker import work
+from cluster.runs.worker import WORK_S, work
 from cluster.scheduling.placement import placement_options
 from cluster.settings import Settings, load_settings
 
@@ -22,14 +22,22 @@ _NICENESS = 19
 _SPARE_CPUS = 0.001
 
 
+#: How long a worker beside a serving application goes on claiming, in seconds: its process serves one task only.
+_BESIDE_WORK_S = 60.0
+
+
 def _work_task(run_id: str, owner: uuid.UUID, is_beside_application: bool) -> int:
-    # The worker processes of a Ray job run no tasks of other jobs, so the lower priority ends with the driver.
+    # The lower priority ends with the process, because a process of such a worker serves one task (`max_calls`).
     if is_beside_application:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     settings = load_settings()
     configure_logs(settings)
-    return asyncio.run(work(settings, run_id, owner))
+    untyped: Any = ray
+    # Nodes on one machine have one host name and different addresses.
+    node = f"{os.uname().nodename} {untyped.util.get_node_ip_address()}"
+    work_s = _BESIDE_WORK_S if is_beside_application else WORK_S
+    return asyncio.run(work(settings, run_id, owner, node=node, work_s=work_s))
 
 
 def is_beside_application() -> bool:
@@ -47,7 +55,7 @@ class RayWorkers:
     def __init__(self, settings: Settings, concurrency: int | None = None) -> None:
         self._concurrency = concurrency
         self._is_beside_application = is_beside_application()
-        task: Any = ray.remote(_work_task)
+        task: Any = ray.remote(max_calls=1 if self._is_beside_application else 0)(_work_task)
         self._task = task.options(
             num_cpus=_SPARE_CPUS if self._is_beside_application else 1,
             # The driver starts another worker, which claims what this one has not done.

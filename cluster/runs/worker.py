@@ -54,12 +54,16 @@ async def work(
     run_id: str,
     owner: uuid.UUID,
     *,
+    node: str = "",
     work_s: float = WORK_S,
     map_tasks: MapTasks | None = None,
     provider_tasks: ProviderTasks | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Process items of the run for `work_s` seconds, at least one if there is one; return how many."""
+    """Process items of the run for `work_s` seconds, at least one if there is one; return how many.
+
+    `node` is recorded with each item; by default it is the host name.
+    """
     deadline = clock() + work_s
     num_processed = 0
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
@@ -81,7 +85,9 @@ async def work(
             )
             while num_processed == 0 or clock() < deadline:
                 async with pool.connection() as connection:
-                    item = await claim_item(connection, run_id, owner, lease_s=LEASE_S, node=os.uname().nodename)
+                    item = await claim_item(
+                        connection, run_id, owner, lease_s=LEASE_S, node=node or os.uname().nodename
+                    )
                 if item is None:
                     break
                 await processor.process(item)

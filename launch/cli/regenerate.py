@@ -314,6 +314,15 @@ def rollback_command(run: RunName, data_dir: DataDir = None) -> None:
     typer.echo(f"{run}: {_outcomes_line(outcomes)}")
 
 
+@regenerate_app.command("discard")
+def discard_command(run: RunName, data_dir: DataDir = None) -> None:
+    """Delete the maps of a run that were never shown. They cannot be promoted afterwards."""
+    from cluster.runs.operation import discard_run
+
+    num_deleted = _with_pool(settings_with_database(data_dir), lambda tools: discard_run(tools.pool, run))
+    typer.echo(f"{run}: {num_deleted} maps deleted that were never shown")
+
+
 # --- what the commands share -----------------------------------------------------------------------------------------
 
 

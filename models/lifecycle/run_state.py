@@ -53,6 +53,8 @@ class ItemAction(enum.StrEnum):
     #: At its promotion the map is found to be changed by its user.
     LEAVE = "leave"
     ROLL_BACK = "roll back"
+    #: Its version is deleted, which was never shown.
+    DISCARD = "discard"
 
 
 _ENDED: Final = (RunStatus.STOPPED, RunStatus.CANCELLED, RunStatus.FINISHED)
@@ -87,6 +89,9 @@ ITEM_TRANSITIONS: Final[Mapping[ItemAction, Transition[ItemStatus]]] = MappingPr
         ItemAction.PROMOTE: Transition((ItemStatus.DONE, ItemStatus.ROLLED_BACK), ItemStatus.PROMOTED),
         ItemAction.LEAVE: Transition((ItemStatus.DONE, ItemStatus.ROLLED_BACK), ItemStatus.SUPERSEDED),
         ItemAction.ROLL_BACK: Transition((ItemStatus.PROMOTED,), ItemStatus.ROLLED_BACK),
+        # From `superseded`: left alone at the promotion. Not from `rolled_back`: the number of a version that users
+        # have seen is never given to another one.
+        ItemAction.DISCARD: Transition((ItemStatus.DONE, ItemStatus.SUPERSEDED), ItemStatus.SUPERSEDED),
     }
 )
 
@@ -165,6 +170,22 @@ MOVE_SAVED_ITEM: Final = """
         before_promotion = coalesce(%(before_promotion)s::jsonb, before_promotion)
     WHERE run_id = %(run_id)s AND session_id = %(session_id)s AND status = ANY(%(sources)s::text[])
 """
+LOCK_RUN_STATUS: Final = "SELECT status FROM map_runs WHERE id = %(run_id)s FOR UPDATE"
+# A part of them, so that no transaction is long. The order of locks is that of a promotion: item, version.
+DISCARD_CANDIDATES: Final = """
+    WITH chosen AS (
+        SELECT session_id, version FROM map_run_items
+        WHERE run_id = %(run_id)s AND status = ANY(%(sources)s::text[]) AND version IS NOT NULL
+        ORDER BY position LIMIT 200 FOR UPDATE
+    ), discarded AS (
+        UPDATE map_run_items i SET status = %(target)s, version = NULL, error = 'discarded' FROM chosen c
+        WHERE i.run_id = %(run_id)s AND i.session_id = c.session_id RETURNING i.session_id
+    ), deleted AS (
+        DELETE FROM mindmap_versions v USING chosen c, mindmaps m
+        WHERE m.session_id = c.session_id AND v.mindmap_id = m.id AND v.number = c.version AND v.is_candidate
+    )
+    SELECT count(*) FROM discarded
+"""
 
 
 def _texts(statuses: tuple[enum.StrEnum, ...]) -> list[str]:
@@ -234,9 +255,13 @@ async def move_run(connection: Connection, run_id: str, action: RunAction, reaso
         return
     row = await (await connection.execute(READ_RUN_STATUS, {"run_id": run_id})).fetchone()
     if row is None:
-        raise NotFound(f"there is no run “{run_id}”: `trailmind regenerate list` shows the runs")
+        raise _no_such_run(run_id)
     allowed = ", ".join(_texts(RUN_TRANSITIONS[action].sources))
     raise Conflict(f"the run “{run_id}” is {row[0]}: {action} is possible when it is {allowed}")
+
+
+def _no_such_run(run_id: str) -> NotFound:
+    return NotFound(f"there is no run “{run_id}”: `trailmind regenerate list` shows the runs")
 
 
 async def try_move_run(connection: Connection, run_id: str, action: RunAction, reason: str | None = None) -> bool:
@@ -341,3 +366,18 @@ async def move_saved_item(
         },
     )
     return cursor.rowcount > 0
+
+
+async def discard_candidates(connection: Connection, run_id: str) -> int:
+    """Delete some of the versions that a run has saved and never shown; return how many, 0 when none is left.
+
+    Raises NotFound, or Conflict when the run still works.
+    """
+    row = await (await connection.execute(LOCK_RUN_STATUS, {"run_id": run_id})).fetchone()
+    if row is None:
+        raise _no_such_run(run_id)
+    if row[0] in (RunStatus.RUNNING, RunStatus.PAUSED):
+        raise Conflict(f"the run “{run_id}” is {row[0]}: cancel it before its maps are discarded")
+    parameters = {"run_id": run_id, **_parameters(ITEM_TRANSITIONS[ItemAction.DISCARD])}
+    counted = await (await connection.execute(DISCARD_CANDIDATES, parameters)).fetchone()
+    return int(counted[0]) if counted is not None else 0

@@ -97,6 +97,22 @@ READ_PROGRESS: Final = """
     FROM map_run_items WHERE run_id = %(run_id)s
 """
 
+# Of the last minute, so that the rate follows the number of workers.
+READ_RATE: Final = """
+    SELECT count(*), extract(epoch FROM now() - min(finished_at))::float8 FROM map_run_items
+    WHERE run_id = %(run_id)s AND finished_at > now() - interval '1 minute'
+"""
+
+COUNT_RUNS: Final = "SELECT count(*) FROM map_runs"
+
+LIST_RUNS_WITH_OLD_CANDIDATES: Final = """
+    SELECT r.id FROM map_runs r
+    WHERE r.finished_at < now() - make_interval(days => %(days)s) AND r.status NOT IN ('running', 'paused')
+        AND EXISTS (SELECT FROM map_run_items i WHERE i.run_id = r.id AND i.status IN ('done', 'superseded')
+            AND i.version IS NOT NULL)
+    ORDER BY r.finished_at, r.id
+"""
+
 # A call that is on its way counts with what was reserved for it.
 READ_SPENT: Final = """
     SELECT coalesce(sum(CASE WHEN status = 'sent' THEN reserved_tokens ELSE input_tokens + output_tokens END), 0),
@@ -281,6 +297,24 @@ async def load_progress(connection: Connection, run_id: str) -> RunProgress:
     assert counts is not None
     assert spent is not None
     return RunProgress(*(int(number) for number in (*counts, *spent)))
+
+
+async def load_rate(connection: Connection, run_id: str) -> float | None:
+    """Maps per second in the last minute; None with fewer than two."""
+    row = await (await connection.execute(READ_RATE, {"run_id": run_id})).fetchone()
+    return row[0] / row[1] if row is not None and row[0] >= 2 and row[1] else None
+
+
+async def count_runs(connection: Connection) -> int:
+    """The number of all runs."""
+    row = await (await connection.execute(COUNT_RUNS)).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+async def list_runs_with_old_candidates(connection: Connection, days: int) -> list[str]:
+    """The names of the runs that ended more than `days` ago and have versions that were never shown."""
+    cursor = await connection.execute(LIST_RUNS_WITH_OLD_CANDIDATES, {"days": days})
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def end_canary(connection: Connection, run_id: str) -> None:

@@ -93,6 +93,81 @@ class HoldReply(Reply):
     reason: str | None = None
 
 
+class RunProgressReply(Reply):
+    """Numbers of maps by state, and what the calls of the run have taken.
+
+    `maps_per_minute` and `seconds_left` are known while the run works and has finished maps in the last minute.
+    """
+
+    total: int
+    processed: int
+    waiting: int
+    running: int
+    done: int
+    unchanged: int
+    superseded: int
+    failed: int
+    promoted: int
+    rolled_back: int
+    edits_lost: int
+    tokens: int
+    cost_micros: int
+    maps_per_minute: float | None = None
+    seconds_left: float | None = None
+
+
+class RunReply(Reply):
+    """A regeneration run. `reason` says why it was stopped; budgets are hard ceilings."""
+
+    id: str
+    status: Literal["running", "paused", "stopped", "cancelled", "finished", "promoted", "rolled_back"]
+    reason: str | None = None
+    provider: str | None = Field(default=None, description="The provider instead of the configured ones")
+    model: str | None = None
+    token_budget: int | None = None
+    cost_budget_micros: int | None = None
+    num_canary: int
+    is_canary_passed: bool
+    promotion: Literal["none", "gate", "all"]
+    created_at: Time
+    finished_at: Time | None = None
+    progress: RunProgressReply
+
+
+class RunList(Reply):
+    """One page of runs, newest first."""
+
+    runs: list[RunReply]
+    total: int
+
+
+class FailedRunItem(Reply):
+    """A map that a run could not make, and why."""
+
+    session_id: str
+    attempts: int
+    error: str | None = None
+
+
+class RunEnvelope(Reply):
+    """A run with its first failed maps."""
+
+    run: RunReply
+    failed: list[FailedRunItem]
+
+
+class RunActionBody(Body):
+    """What to do with a run. Only `resume` reads the budgets, only `promote` reads `every`.
+
+    `promote` shows the maps that pass the gates of the run, with `every` all of them.
+    """
+
+    action: Literal["pause", "resume", "cancel", "retry", "promote", "roll_back"]
+    every: bool = False
+    token_budget: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    cost_budget_micros: Annotated[int, Field(ge=1, le=2**53)] | None = None
+
+
 class CreditBody(Body):
     """Tokens for an account; `credit_id` is chosen by the caller and makes repeats harmless."""
 

@@ -207,7 +207,7 @@ async def list_all_jobs(
     _: CurrentUserId,
     state: State,
     status: Annotated[Literal["pending", "running", "retrying", "dead"] | None, Query()] = None,
-    queue: Annotated[Literal["maps", "maintenance", "mail", "billing"] | None, Query()] = None,
+    queue: Annotated[Literal["maps", "maintenance", "mail", "billing", "runs"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
     """Jobs that are not finished."""

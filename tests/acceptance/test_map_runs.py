@@ -18,6 +18,7 @@ from cluster.providers.configuration import provider_endpoints
 from cluster.providers.prompting.prompts import PROMPT_VERSION
 from cluster.runs import item as run_item
 from cluster.runs.driver import RunState
+from cluster.runs.operation import RunOperator, discard_run
 from cluster.runs.planning import Budget, RunPlanner, check_budget
 from cluster.runs.promotion import Promoter
 from cluster.runs.worker import work
@@ -243,6 +244,60 @@ async def test_a_map_that_a_gate_holds_back_is_made_once(
     assert (first.run.status, first.progress.done, first.progress.promoted) == ("promoted", 1, 0)
     assert (second.progress.unchanged, second.progress.done) == (1, 0)
     assert await statuses(db, second.run.id) == {session: ("unchanged", "an earlier run has made this map: version 2")}
+
+
+async def test_discarded_maps_are_deleted_and_those_that_were_shown_stay(
+    ann: ApiUser, worker: InProcessWorker, db: Db, planner: RunPlanner, promoter: Promoter, settings: Settings
+) -> None:
+    shown, held_back = [await session_about(ann, worker, "bread", "chess", "tides", part=part) for part in range(2)]
+    state = await start(planner, settings, run_of(shown, held_back, options=BAD))
+    run_id = state.run.id
+    await ann.ok("POST", f"/v1/sessions/{held_back}/mindmap/generate", json={"force": True})
+    await worker.run()
+    assert await promoter.promote(run_id, "all") == {"promoted": 1, "left": 1}
+    again = await start(planner, settings, run_of(held_back, options=BAD, force=True))
+    before = await shown_bytes(db, [shown, held_back])
+
+    async def num_candidates() -> int:
+        cursor = await db.execute(
+            "SELECT count(*) FROM mindmap_versions v JOIN mindmaps m ON m.id = v.mindmap_id"
+            " WHERE m.session_id = ANY(%s) AND v.is_candidate",
+            [[uuid.UUID(shown), uuid.UUID(held_back)]],
+        )
+        row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    assert await num_candidates() == 2
+    assert await discard_run(planner._pool, again.run.id) == 1
+    assert await discard_run(planner._pool, again.run.id) == 0
+    assert (await statuses(db, again.run.id))[held_back] == ("superseded", "discarded")
+    assert await promoter.promote(again.run.id, "all") == {}
+    # The one that its user has replaced is never shown either.
+    assert await discard_run(planner._pool, run_id) == 1
+    assert await num_candidates() == 0
+    assert await shown_bytes(db, [shown, held_back]) == before
+    assert await promoter.roll_back(run_id) == {"rolled_back": 1}
+    assert await discard_run(planner._pool, run_id) == 0, "users have seen this version"
+
+    running = new_id()
+    await planner.create(running, run_of(shown, force=True), Budget())
+    with pytest.raises(Conflict, match="cancel it before its maps are discarded"):
+        await discard_run(planner._pool, running)
+    with pytest.raises(NotFound, match="there is no run “none”"):
+        await discard_run(planner._pool, "none")
+
+
+async def test_maps_of_old_runs_that_were_never_shown_are_deleted(
+    ann: ApiUser, worker: InProcessWorker, db: Db, planner: RunPlanner, settings: Settings
+) -> None:
+    session = await session_about(ann, worker, "bread", "chess")
+    state = await start(planner, settings, run_of(session, force=True))
+    operator = RunOperator(planner._pool, worker.valkey, lambda: InlineWorkers(settings), candidate_retention_days=90)
+    await operator.delete_old_candidates()
+    assert (await statuses(db, state.run.id))[session] == ("done", None)
+    await db.execute("UPDATE map_runs SET finished_at = now() - interval '91 days' WHERE id = %s", [state.run.id])
+    assert await operator.delete_old_candidates() >= 1
+    assert (await statuses(db, state.run.id))[session] == ("superseded", "discarded")
 
 
 async def test_a_failing_map_blocks_neither_this_run_nor_the_next(

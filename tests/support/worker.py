@@ -11,9 +11,11 @@ from redis.asyncio import Redis
 
 from cluster.jobs.app import JobResources, create_job_app
 from cluster.maps.generation import MapGenerator
+from cluster.runs.operation import RunOperator
 from cluster.settings import Settings
-from models.jobs import MAINTENANCE, MAPS, PREVIOUS_QUEUES
+from models.jobs import MAINTENANCE, MAPS, PREVIOUS_QUEUES, RUNS
 from tests.support.inline_map_tasks import InlineMapTasks
+from tests.support.run_workers import InlineWorkers
 
 
 class InProcessWorker:
@@ -23,14 +25,15 @@ class InProcessWorker:
         self.valkey = valkey
         self.generator = MapGenerator(pool, valkey, InlineMapTasks())
         self.pool = pool
-        self._settings, self._resources = settings, JobResources(pool, self.generator)
+        runs = RunOperator(pool, valkey, lambda: InlineWorkers(settings), settings.privacy.candidate_retention_days)
+        self._settings, self._resources = settings, JobResources(pool, self.generator, runs=runs)
 
     async def run(self) -> None:
         """Run every job that is due, and return."""
         app = create_job_app(self._settings.database.postgres_dsn)
         async with app.open_async():
             await app.run_worker_async(
-                queues=[MAPS, MAINTENANCE, *PREVIOUS_QUEUES],
+                queues=[MAPS, MAINTENANCE, RUNS, *PREVIOUS_QUEUES],
                 wait=False,
                 install_signal_handlers=False,
                 listen_notify=False,

@@ -2494,6 +2494,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description Regeneration runs with their progress, newest first.
+         *
+         *     For operators.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Run
+         * @description The progress of one run, and the maps that failed.
+         *
+         *     For operators.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/runs/{run_id}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act On Run
+         * @description Pause, resume, cancel, retry, promote or roll back a run.
+         *
+         *     The reply is the run right afterwards: what takes longer goes on in the background.
+         *
+         *     For operators.
+         */
+        post: operations["act_on_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/pictures/{token}": {
         parameters: {
             query?: never;
@@ -3766,6 +3834,18 @@ export interface components {
             code: string;
             /** Code Verifier */
             code_verifier: string;
+        };
+        /**
+         * FailedRunItem
+         * @description A map that a run could not make, and why.
+         */
+        FailedRunItem: {
+            /** Session Id */
+            session_id: string;
+            /** Attempts */
+            attempts: number;
+            /** Error */
+            error?: string;
         };
         /**
          * ForgetBody
@@ -5387,6 +5467,195 @@ export interface components {
              * @default false
              */
             keep_api_keys?: boolean;
+        };
+        /**
+         * RunActionBody
+         * @description What to do with a run. Only `resume` reads the budgets, only `promote` reads `every`.
+         *
+         *     `promote` shows the maps that pass the gates of the run, with `every` all of them.
+         * @example {
+         *       "action": "promote",
+         *       "every": false
+         *     }
+         */
+        RunActionBody: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "pause" | "resume" | "cancel" | "retry" | "promote" | "roll_back";
+            /**
+             * Every
+             * @default false
+             */
+            every?: boolean;
+            /** Token Budget */
+            token_budget?: number | null;
+            /** Cost Budget Micros */
+            cost_budget_micros?: number | null;
+        };
+        /**
+         * RunEnvelope
+         * @description A run with its first failed maps.
+         * @example {
+         *       "run": {
+         *         "id": "spring",
+         *         "status": "running",
+         *         "cost_budget_micros": 50000000,
+         *         "num_canary": 10,
+         *         "is_canary_passed": true,
+         *         "promotion": "gate",
+         *         "created_at": "2026-11-20T09:00:00.000Z",
+         *         "progress": {
+         *           "total": 1000,
+         *           "processed": 412,
+         *           "waiting": 586,
+         *           "running": 2,
+         *           "done": 400,
+         *           "unchanged": 8,
+         *           "superseded": 3,
+         *           "failed": 1,
+         *           "promoted": 0,
+         *           "rolled_back": 0,
+         *           "edits_lost": 2,
+         *           "tokens": 1204000,
+         *           "cost_micros": 3120000,
+         *           "maps_per_minute": 240,
+         *           "seconds_left": 147
+         *         }
+         *       },
+         *       "failed": [
+         *         {
+         *           "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
+         *           "attempts": 3,
+         *           "error": "the map did not pass its checks (cycle)"
+         *         }
+         *       ]
+         *     }
+         */
+        RunEnvelope: {
+            run: components["schemas"]["RunReply"];
+            /** Failed */
+            failed: components["schemas"]["FailedRunItem"][];
+        };
+        /**
+         * RunList
+         * @description One page of runs, newest first.
+         * @example {
+         *       "runs": [
+         *         {
+         *           "id": "spring",
+         *           "status": "running",
+         *           "cost_budget_micros": 50000000,
+         *           "num_canary": 10,
+         *           "is_canary_passed": true,
+         *           "promotion": "gate",
+         *           "created_at": "2026-11-20T09:00:00.000Z",
+         *           "progress": {
+         *             "total": 1000,
+         *             "processed": 412,
+         *             "waiting": 586,
+         *             "running": 2,
+         *             "done": 400,
+         *             "unchanged": 8,
+         *             "superseded": 3,
+         *             "failed": 1,
+         *             "promoted": 0,
+         *             "rolled_back": 0,
+         *             "edits_lost": 2,
+         *             "tokens": 1204000,
+         *             "cost_micros": 3120000,
+         *             "maps_per_minute": 240,
+         *             "seconds_left": 147
+         *           }
+         *         }
+         *       ],
+         *       "total": 1
+         *     }
+         */
+        RunList: {
+            /** Runs */
+            runs: components["schemas"]["RunReply"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * RunProgressReply
+         * @description Numbers of maps by state, and what the calls of the run have taken.
+         *
+         *     `maps_per_minute` and `seconds_left` are known while the run works and has finished maps in the last minute.
+         */
+        RunProgressReply: {
+            /** Total */
+            total: number;
+            /** Processed */
+            processed: number;
+            /** Waiting */
+            waiting: number;
+            /** Running */
+            running: number;
+            /** Done */
+            done: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Superseded */
+            superseded: number;
+            /** Failed */
+            failed: number;
+            /** Promoted */
+            promoted: number;
+            /** Rolled Back */
+            rolled_back: number;
+            /** Edits Lost */
+            edits_lost: number;
+            /** Tokens */
+            tokens: number;
+            /** Cost Micros */
+            cost_micros: number;
+            /** Maps Per Minute */
+            maps_per_minute?: number;
+            /** Seconds Left */
+            seconds_left?: number;
+        };
+        /**
+         * RunReply
+         * @description A regeneration run. `reason` says why it was stopped; budgets are hard ceilings.
+         */
+        RunReply: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "running" | "paused" | "stopped" | "cancelled" | "finished" | "promoted" | "rolled_back";
+            /** Reason */
+            reason?: string;
+            /**
+             * Provider
+             * @description The provider instead of the configured ones
+             */
+            provider?: string;
+            /** Model */
+            model?: string;
+            /** Token Budget */
+            token_budget?: number;
+            /** Cost Budget Micros */
+            cost_budget_micros?: number;
+            /** Num Canary */
+            num_canary: number;
+            /** Is Canary Passed */
+            is_canary_passed: boolean;
+            /**
+             * Promotion
+             * @enum {string}
+             */
+            promotion: "none" | "gate" | "all";
+            /** Created At */
+            created_at: string;
+            /** Finished At */
+            finished_at?: string;
+            progress: components["schemas"]["RunProgressReply"];
         };
         /**
          * SearchHit
@@ -7057,6 +7326,7 @@ export type ExpectedSeqBody = components['schemas']['ExpectedSeqBody'];
 export type ExtensionChallenge = components['schemas']['ExtensionChallenge'];
 export type ExtensionCode = components['schemas']['ExtensionCode'];
 export type ExtensionExchange = components['schemas']['ExtensionExchange'];
+export type FailedRunItem = components['schemas']['FailedRunItem'];
 export type ForgetBody = components['schemas']['ForgetBody'];
 export type ForgetReply = components['schemas']['ForgetReply'];
 export type ForgotBody = components['schemas']['ForgotBody'];
@@ -7127,6 +7397,11 @@ export type ReceiptList = components['schemas']['ReceiptList'];
 export type ReceiptReply = components['schemas']['ReceiptReply'];
 export type RefundBody = components['schemas']['RefundBody'];
 export type ResetBody = components['schemas']['ResetBody'];
+export type RunActionBody = components['schemas']['RunActionBody'];
+export type RunEnvelope = components['schemas']['RunEnvelope'];
+export type RunList = components['schemas']['RunList'];
+export type RunProgressReply = components['schemas']['RunProgressReply'];
+export type RunReply = components['schemas']['RunReply'];
 export type SearchHit = components['schemas']['SearchHit'];
 export type SearchReply = components['schemas']['SearchReply'];
 export type ServerEnvelope = components['schemas']['ServerEnvelope'];
@@ -11271,7 +11546,7 @@ export interface operations {
                 /** @description Only with this status */
                 status?: ("pending" | "running" | "retrying" | "dead") | null;
                 /** @description Only of this queue */
-                queue?: ("maps" | "maintenance" | "mail" | "billing") | null;
+                queue?: ("maps" | "maintenance" | "mail" | "billing" | "runs") | null;
                 /** @description Maximum number of results */
                 limit?: number;
             };
@@ -11695,6 +11970,107 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of results */
+                limit?: number;
+                /** @description Number of results to skip */
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the run */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    act_on_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the run */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunActionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             429: components["responses"]["TooManyRequests"];
             431: components["responses"]["HeadersTooLarge"];

@@ -9,6 +9,7 @@ import { Accounts } from "./Accounts";
 import { AiModels } from "./AiModels";
 import { AuditLog } from "./AuditLog";
 import { Jobs } from "./Jobs";
+import { Runs } from "./Runs";
 import { AdminSessions } from "./Sessions";
 import { Status } from "./Status";
 import { ADMIN_TABS, type AdminTab } from "./tabs";
@@ -69,6 +70,8 @@ function Tab({ tab }: { tab: AdminTab }) {
       return <AdminSessions />;
     case "jobs":
       return <Jobs key="jobs" />;
+    case "runs":
+      return <Runs />;
     case "mail":
       return <Jobs key="mail" queue="mail" />;
     case "ai":

@@ -9,7 +9,7 @@ import { type JobState, jobsQuery, type Queue } from "./queries";
 import { useAdminWords } from "./words";
 
 const STATES: readonly JobState[] = ["pending", "running", "retrying", "dead"];
-const QUEUES: readonly Queue[] = ["maps", "maintenance", "mail", "billing"];
+const QUEUES: readonly Queue[] = ["maps", "maintenance", "mail", "billing", "runs"];
 
 /** Jobs that are not finished, of one queue or all; a failed one can be retried or discarded. */
 export function Jobs({ queue: fixed }: { queue?: Queue }) {

@@ -6,7 +6,7 @@ import { api } from "~/api/client";
 const PAGE_SIZE = 50;
 
 export type JobState = "pending" | "running" | "retrying" | "dead";
-export type Queue = "maps" | "maintenance" | "mail" | "billing";
+export type Queue = "maps" | "maintenance" | "mail" | "billing" | "runs";
 
 const nextOffset = (numShown: number, total: number) => (numShown < total ? numShown : undefined);
 
@@ -65,6 +65,22 @@ export const jobsQuery = (status: JobState | undefined, queue: Queue | undefined
     queryFn: async ({ signal }): Promise<JobReply[]> =>
       (await unwrap(api.GET("/v1/admin/jobs", { params: { query: defined({ status, queue }) }, signal }))).jobs,
     refetchInterval: 5_000,
+  });
+
+export const runsQuery = () =>
+  infiniteQueryOptions({
+    queryKey: ["admin", "runs"],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(api.GET("/v1/admin/runs", { params: { query: { limit: PAGE_SIZE, offset: pageParam } }, signal })),
+    getNextPageParam: (last, pages) => nextOffset(pages.flatMap((page) => page.runs).length, last.total),
+    refetchInterval: 3_000,
+  });
+
+export const runQuery = (run_id: string) =>
+  queryOptions({
+    queryKey: ["admin", "run", run_id],
+    queryFn: ({ signal }) => unwrap(api.GET("/v1/admin/runs/{run_id}", { params: { path: { run_id } }, signal })),
   });
 
 export const statusQuery = () =>
