@@ -31,9 +31,14 @@ _ROUTE_NAMES = frozenset(_CAMPAIGN["route_names"])
 _TIME_NAMES = frozenset(_POSITION["time_names"])
 _TIME_FORM = re.compile(_POSITION["time_form"])
 _ALWAYS = frozenset(_SECRET["always"])
+_ALWAYS_PREFIXES = tuple(_SECRET["always_prefixes"])
 _ENDINGS = frozenset(_SECRET["endings"])
 _PAGING_WORDS = frozenset(_SECRET["paging_words"])
 _BY_VALUE = frozenset(_SECRET["by_value"])
+_COIN_NAMES = frozenset(_SECRET["coin_names"])
+#: What `token=` says on a page about a currency: its short name, or its public address. No service gives out tokens
+#: of these forms.
+_COIN_FORMS = re.compile("|".join(_SECRET["coin_forms"]))
 _VALUE_FORMS = re.compile("|".join(_SECRET["value_forms"]))
 _OAUTH_COMPANIONS = frozenset(_SECRET["oauth_companions"])
 _PERSON_COMPANIONS = frozenset(_SECRET["person_companions"])
@@ -43,8 +48,6 @@ _SIGNED_WITH = frozenset(_SECRET["signed_with"])
 _SIGNED_DROPPED = frozenset(_SECRET["signed_dropped"])
 _SIGNATURES = frozenset({"signature", "sig", "sign"})
 
-#: What `token=` says on a page about a currency; no service gives out such short tokens.
-_TICKER = re.compile(r"^[A-Z0-9]{2,5}$")
 _MIN_RANDOM_CHARS = 16
 #: No credential that is recognized by its form alone is shorter.
 _MIN_FORM_CHARS = 9
@@ -62,15 +65,17 @@ def _name_words(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _secrecy(name: str) -> Literal["always", "token", "by_value", "no"]:
+def _secrecy(name: str) -> Literal["always", "coin", "by_value", "no"]:
     words = _name_words(name)
     if not words:
         return "no"
     compact = "".join(words)
-    if compact in _ALWAYS:
+    if compact in _COIN_NAMES:
+        return "coin"
+    if compact in _ALWAYS or compact.startswith(_ALWAYS_PREFIXES):
         return "always"
     if words[-1] in _ENDINGS or compact.endswith("token"):
-        return "no" if any(compact.startswith(word) for word in _PAGING_WORDS) else "token"
+        return "no" if any(compact.startswith(word) for word in _PAGING_WORDS) else "always"
     if compact in _BY_VALUE or words[-1] == "signature":
         return "by_value"
     return "no"
@@ -135,8 +140,8 @@ def is_secret(name: str, value: str, names: Collection[str] = (), path: str = ""
         return len(value) >= _MIN_FORM_CHARS and bool(_VALUE_FORMS.match(value[:_MAX_VALUE_CHARS]))
     if secrecy == "always":
         return True
-    if secrecy == "token":
-        return not _TICKER.match(value) or _grants_access(name, value, names, path)
+    if secrecy == "coin":
+        return not _COIN_FORMS.match(value) or _grants_access(name, value, names, path)
     if looks_random(value) or _VALUE_FORMS.match(value[:_MAX_VALUE_CHARS]):
         return True
     # `sessionid` in one word is a cookie's name; a conference numbers its sessions.

@@ -9,6 +9,9 @@ import rules from "./url-rules.json";
 
 const { secret } = rules;
 const ALWAYS = new Set(secret.always);
+const COIN_NAMES = new Set(secret.coin_names);
+/** What `token=` says on a page about a currency; no service gives out tokens of these forms. */
+const COIN_FORMS = new RegExp(secret.coin_forms.join("|"));
 const ENDINGS = new Set(secret.endings);
 const BY_VALUE = new Set(secret.by_value);
 const OAUTH_COMPANIONS = new Set(secret.oauth_companions);
@@ -19,8 +22,6 @@ const SIGNATURES = new Set(["signature", "sig", "sign"]);
 const VALUE_FORMS = new RegExp(secret.value_forms.join("|"));
 
 const REDACTED = "REDACTED";
-/** What `token=` says on a page about a currency; no service gives out such short tokens. */
-const TICKER = /^[A-Z0-9]{2,5}$/;
 const MIN_RANDOM_CHARS = 16;
 const MAX_VALUE_CHARS = 512;
 const WORD_RUN = /[A-Z]?[a-z]{3,}|[A-Z]{4,}|\d{3,}|[\u0080-\uffff]+/g;
@@ -38,15 +39,16 @@ function nameWords(name: string): string[] {
     .filter(Boolean);
 }
 
-type Secrecy = "always" | "token" | "by_value" | "no";
+type Secrecy = "always" | "coin" | "by_value" | "no";
 
 function secrecyOf(words: readonly string[]): Secrecy {
   const last = words.at(-1);
   if (last === undefined) return "no";
   const compact = words.join("");
-  if (ALWAYS.has(compact)) return "always";
+  if (COIN_NAMES.has(compact)) return "coin";
+  if (ALWAYS.has(compact) || secret.always_prefixes.some((prefix) => compact.startsWith(prefix))) return "always";
   if (ENDINGS.has(last) || compact.endsWith("token")) {
-    return secret.paging_words.some((word) => compact.startsWith(word)) ? "no" : "token";
+    return secret.paging_words.some((word) => compact.startsWith(word)) ? "no" : "always";
   }
   return BY_VALUE.has(compact) || last === "signature" ? "by_value" : "no";
 }
@@ -97,8 +99,8 @@ function isSecret(name: string, value: string, names: ReadonlySet<string>, path:
       return false;
     case "always":
       return true;
-    case "token":
-      return !TICKER.test(value) || grantsAccess(name, last, value, names, path);
+    case "coin":
+      return !COIN_FORMS.test(value) || grantsAccess(name, last, value, names, path);
     case "by_value":
       if (looksRandom(value)) return true;
       // `sessionid` in one word is a cookie's name; a conference numbers its sessions.
