@@ -22,7 +22,7 @@ _COMMON_WORD = re.compile(
 )
 _OTHER_LETTER = r"[[\p{L}\p{M}\p{Nl}\u200c\u200d]--\p{Latin}--[가-힣]]"
 _WORD = regex.compile(
-    r"(?V1)\p{Latin}[\p{Latin}\p{M}0-9]*+(?:[._'’#-][\p{Latin}\p{M}0-9]++)*+(?:\+\+|#)?"
+    r"(?V1)\p{Latin}[\p{Latin}\p{M}0-9]*+(?:[._'’ʻʼ#-][\p{Latin}\p{M}0-9]++)*+(?:\+\+|#)?"
     r"|[가-힣]+"
     rf"|([{UNSPACED}][{UNSPACED}\p{{M}}]*+)"
     rf"|[[\p{{L}}\p{{Nl}}]--\p{{Latin}}--[가-힣]]{_OTHER_LETTER}*+(?:['’ʼ״׳]{_OTHER_LETTER}++)*+"

@@ -191,7 +191,10 @@ def default_exclusion_rule(url: str, *, allow_private_networks: bool = False) ->
         is_documentation = is_documentation or bool(_DOCUMENTATION_PATHS.match(path))
         if not (is_documentation and rule in _DOCUMENTATION_KINDS):
             return _RULE_NAMES.get(rule, rule)
-    paths = _ENTRY_PATHS if is_documentation else _PATHS
+    if not (_PATHS.search(path) or (route and _PATHS.search(route))):
+        return None
+    # Of documentation and articles ("/wiki/Password") only the sign-in pages are excluded.
+    paths = _ENTRY_PATHS if is_documentation or _DOCUMENTATION_PATHS.match(path) else _PATHS
     return _RULE_NAMES["login"] if paths.search(path) or (route and paths.search(route)) else None
 
 

@@ -92,6 +92,7 @@ NOT_FOUND_FORMS = (
 )
 _ERROR_FORMS = (
     r"access (?:to this page has been )?denied|web server is down|(?:site |website )?(?:under|down for) maintenance",
+    r"(?:oops[,!]? )?something went wrong(?=\s*[.!]*\s*$)",
     r"error(?=\s*$)|error: the request could not be satisfied|(?:an )?error (?:has )?occurred",
     r"(?:error\s*)?[45]\d\d(?:\s*[-:|–—]?\s*(?:error|not found|forbidden|unauthori[sz]ed|too many requests))?",
     r"(?:[45]\d\d\s*[-:|–—]?\s*)?(?:(?:page |file )?not found|bad gateway|gateway time-?out|forbidden)",

@@ -92,6 +92,7 @@ def test_cleaning_is_stable(title: str) -> None:
         "请稍候…", "しばらくお待ちください...", "404 Not Found", "502 Bad Gateway", "Error 503", "reef.example/a/b",
         "https://reef.example/a", "Untitled", "Access denied", "Making sure you're not a bot!", "···",
         "One moment, please...", "Validating your browser", "Atlas | Loading…", "Atlas - Page not found",
+        "Something went wrong.",
         "Error 404 (Not Found)!!1", "Problem loading page", "새 탭", "新しいタブ", "正在跳转...", "Connecting…",
         "React App", "301 Moved Permanently", "Please enable JavaScript", "We’ll be right back", "localhost:3000",
     ],
@@ -105,6 +106,7 @@ def test_titles_of_pages_that_are_not_there_yet(title: str) -> None:
     [
         "Just a moment in the history of the lagoon", "Loading docks of the old harbour", "The museum that sank",
         "404 ways to cook rice", "500 Days of Summer", "Document - Web APIs", "Connecting two harbours by ferry",
+        "Something went wrong in the lagoon",
         "Oops, a reef", "Peugeot | 404", "Ships | Loading of bulk carriers", "React App Router explained",
     ],
 )  # fmt: skip

@@ -107,9 +107,9 @@ function decideByKind(url: URL, host: string): Decision {
     host
       .split(".")
       .slice(0, -2)
-      .some((label) => DOCUMENTATION.labels.test(label)) ||
-    (kind !== null && DOCUMENTATION.paths.test(url.pathname));
+      .some((label) => DOCUMENTATION.labels.test(label)) || DOCUMENTATION.paths.test(url.pathname);
   if (kind && !(isDocumentation && DOCUMENTATION.kinds.has(kind))) return deny(kind);
+  // Of documentation and articles ("/wiki/Password") only the sign-in pages are excluded.
   const paths = isDocumentation ? DOCUMENTATION.entryPaths : SENSITIVE_PATH;
   // Single-page apps have their route in the hash.
   const route = /^#[/!]/.test(url.hash) ? (url.hash.slice(1).split("?")[0] as string) : "";
