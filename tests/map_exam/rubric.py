@@ -40,6 +40,10 @@ _FILLERS = frozenset(
 )
 
 
+#: Below, a label may come from one page.
+MIN_PAGES_OF_WIDE_LABEL = 4
+
+
 def label_faults(node: Node, document: MindmapDocument, session: ExamSession) -> list[str]:
     """The names of the checks that the label of a topic or sub-topic fails; empty for a good label."""
     captured = {page.page_id: page for page in session.pages}
@@ -65,6 +69,7 @@ def wording_faults(
     checks = {
         "length": not words or len(label) > 40,
         "not_in_titles": not _is_said(label, pages, is_subtopic=bool(parent_label)),
+        "narrow": not parent_label and any(_is_narrow(half, pages) for half in halves),
         "not_the_subject": not parent_label and not _names_subjects(halves, pages, subjects, session),
         "platform": any(word.lower() in PLATFORM_NAMES for word in words) or _is_host(label, pages),
         "site": any(_is_site_name(half, pages, subjects, session) for half in halves),
@@ -143,12 +148,27 @@ def _title_share(label: str, pages: Sequence[CapturedPage]) -> float:
 def _is_said(label: str, pages: Sequence[CapturedPage], *, is_subtopic: bool) -> bool:
     """Whether titles say the label: of half the pages for a sub-topic, of a quarter for a topic.
 
-    A topic may also be called by what the texts of two thirds of its pages say.
+    A topic may also be called by what the texts of two fifths of its pages say: readers accept "Knife" above pages
+    whose titles speak of edges and whetstones. That it is the subject is another check.
     """
     if _title_share(label, pages) >= (0.5 if is_subtopic else 0.25):
         return True
-    whole = [replace(page, title=f"{page.title}\n{page.text}") for page in pages]
-    return not is_subtopic and _title_share(label, whole) >= 2 / 3
+    return not is_subtopic and _title_share(label, _whole(pages)) >= 0.4
+
+
+def _is_narrow(half: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the phrase as a whole is what one page of several is about ("Moving box" of a removal)."""
+    words = _folded(half)
+    num_pages = 0
+    for page in _whole(pages):
+        text, text_words = page.title.lower(), _folded(page.title)
+        num_pages += all(_word_in(word, text, text_words) for word in words)
+    return len(pages) >= MIN_PAGES_OF_WIDE_LABEL and num_pages * 3 < len(pages)
+
+
+def _whole(pages: Sequence[CapturedPage]) -> list[CapturedPage]:
+    """The pages with their texts as part of their titles."""
+    return [replace(page, title=f"{page.title}\n{page.text}") for page in pages]
 
 
 def _names_subjects(

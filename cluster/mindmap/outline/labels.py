@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,14 +48,17 @@ UNRELATED_LABEL, SUBJECT_LABEL = 0.12, 0.42
 MEANING_FLOOR = 0.05
 #: From this cosine on a label is related to its pages.
 RELATED_LABEL, NEAR_LABEL = 0.2, 0.3
-#: The score of a phrase that one title has, before its meaning counts.
-ONE_TITLE_SCORE = 0.35
 #: Options that are compared with what the pages are about, which takes milliseconds for each.
 _MAX_COMPARED, _MIN_COMPARED_SCORE = 8, 0.1
 #: What no title says is rarely what a reader would call the pages.
 NO_TITLE_FACTOR, LEAST_TITLE_FACTOR = 0.7, 0.7
 #: Where the meaning of a label is known, how often its pages use it counts less.
 FREQUENCY_POWER = 0.5
+#: The same for fewer pages than `MIN_NAMED_PAGES`, on which a phrase is frequent by chance: meaning, and on how many of
+#: the pages the phrase is, count more.
+FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.25, 0.45
+FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_TITLE_FACTOR = 0.05, 0.85
+_MAX_FEW_PAGES = 16
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
@@ -100,18 +103,17 @@ class TopicLabeler:
             pages, rivals=rivals, korean=self._is_korean(pages), avoid=self._words_to_avoid(parent)
         )
         keywords = self._keywords(candidates, sequences)
-        options = [self._option(candidate, sequences) for candidate in self._with_longer_phrases(candidates)]
-        if not parent:
-            options += self._site_name_options(pages, rivals)
-            options += self._host_name_options(pages, rivals, sequences)
-        options = self._by_titles(options, pages, parent)
         mean = None if parent else self._mean_meaning(pages)
-        if mean is not None:
-            options = self._by_meaning(options, mean, len(pages))
-            if not any((option.meaning or 0.0) >= NEAR_LABEL for option in options[:1]):
-                options = self._by_meaning(
-                    [*options, *self._phrases_of_titles(options, pages, rivals)], mean, len(pages)
-                )
+        if mean is not None and len(pages) < MIN_NAMED_PAGES:
+            options = self._by_meaning_and_coverage(self._few_pages_options(pages, rivals, sequences), mean, pages)
+        else:
+            options = [self._option(candidate, sequences) for candidate in self._with_longer_phrases(candidates)]
+            if not parent:
+                options += self._site_name_options(pages, rivals)
+                options += self._host_name_options(pages, rivals, sequences)
+            options = self._by_titles(options, pages, parent)
+            if mean is not None:
+                options = self._by_meaning(options, mean)
         label = self._choose_label(options, pages, is_subtopic=bool(parent))
         if parent and not label:
             return "", keywords
@@ -143,50 +145,68 @@ class TopicLabeler:
             kept.append(replace(option, score=round(option.score * factor, 9)))
         return sorted(kept, key=lambda option: (-option.score, option.text))
 
-    def _by_meaning(self, options: Sequence[_LabelOption], mean: IntArray, num_pages: int) -> list[_LabelOption]:
-        """The options, best first; those that are far from `mean`, what the pages are about, count less.
+    def _by_meaning(self, options: Sequence[_LabelOption], mean: IntArray) -> list[_LabelOption]:
+        """The options of a topic of many pages, best first; those that are far from `mean` count less.
 
-        What a subject is called ("sourdough", "캠핑") is nearer to the mean of its pages than what they have in common
-        by chance ("week", the name of a shop, a word of an interface).
+        `mean` is what the pages are about. What a subject is called ("sourdough", "캠핑") is nearer to it than what the
+        pages have in common by chance ("week", the name of a shop, a word of an interface).
         """
-        assert self._encoder is not None
         best = max((option.score for option in options), default=0.0)
-        is_manual = num_pages >= MIN_NAMED_PAGES
         compared = []
         for number, option in enumerate(options):
-            if option.meaning is not None:
-                compared.append(option)
-                continue
-            nearness = None
-            if _names_platform(option.text):
-                nearness = 0.0  # The name of an encyclopedia is near to everything in it.
-            elif number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best:
-                nearness = mean_cosine(self._encoder.encode(option.text), mean)
+            is_compared = number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best
+            nearness = self._nearness(option, mean) if is_compared or _names_platform(option.text) else None
             # The model has not learnt every name of a product: one that most pages use is near to them.
-            known = max(nearness or 0.0, NEAR_LABEL) if is_manual and _is_main_name(option) else nearness or 0.0
+            known = max(nearness or 0.0, NEAR_LABEL) if _is_main_name(option) else nearness or 0.0
             score = round(max(0.0, option.score) ** FREQUENCY_POWER * _meaning_factor(known), 9)
             compared.append(replace(option, score=score, meaning=nearness))
         return sorted(compared, key=lambda option: (-option.score, option.text))
 
-    def _phrases_of_titles(
-        self, options: Sequence[_LabelOption], pages: IntArray, rivals: IntArray
+    def _by_meaning_and_coverage(
+        self, options: Sequence[_LabelOption], mean: IntArray, pages: IntArray
     ) -> list[_LabelOption]:
-        """Phrases of single titles: where the pages have no word in common, one of them may name the subject."""
-        known = {_normalize(option.text) for option in options}
-        sequences = self._index.word_sequences(pages)
+        """The options of a topic of few pages, best first.
+
+        A phrase of one title is as near to the pages as the name of their subject when it is long. The name is on more
+        of them, if only in their texts.
+        """
+        compared = []
+        for option in options:
+            nearness = self._nearness(option, mean)
+            share = min(1.0, self._title_share(option.text, pages) / MIN_TITLE_SHARE)
+            score = max(0.0, option.score) ** FEW_PAGES_FREQUENCY_POWER * option.coverage**COVERAGE_POWER
+            score *= _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL)
+            score *= FEW_PAGES_TITLE_FACTOR + (1 - FEW_PAGES_TITLE_FACTOR) * share
+            compared.append(replace(option, score=round(score, 9), meaning=nearness))
+        return sorted(compared, key=lambda option: (-option.score, option.text))
+
+    def _nearness(self, option: _LabelOption, mean: IntArray) -> float:
+        """The cosine of a label and what the pages are about; 0 for a platform, which is near to everything in it."""
+        assert self._encoder is not None
+        return 0.0 if _names_platform(option.text) else mean_cosine(self._encoder.encode(option.text), mean)
+
+    def _few_pages_options(
+        self, pages: IntArray, rivals: IntArray, sequences: Sequence[WordSequence]
+    ) -> list[_LabelOption]:
+        """Phrases of the pages, also of single ones: few pages often have no word in common that names the subject."""
         candidates = self._index.candidates(
-            pages, rivals=rivals, korean=self._is_korean(pages), avoid=frozenset(), limit=3 * _MAX_COMPARED, min_pages=1
+            pages, rivals=rivals, korean=self._is_korean(pages), avoid=frozenset(), limit=_MAX_FEW_PAGES, min_pages=1
         )
-        found = []
-        for candidate in candidates:
-            option = self._option(candidate, sequences)
-            if _KOREAN_ENDING.search(option.text):
-                continue  # One title does not tell whether the last syllable is a particle or an ending.
-            if _normalize(option.text) not in known and self._title_share(option.text, pages) > 0:
-                # What counts is what the phrase means, not how often it occurs.
-                score = ONE_TITLE_SCORE * min(1.0, self._index.quality_factor(candidate.key))
-                found.append(replace(option, score=round(score, 9)))
-        return found[:_MAX_COMPARED]
+        options: dict[str, _LabelOption] = {}
+        for option in (
+            *(
+                self._option(candidate, sequences)
+                for candidate in candidates
+                if candidate.coverage * len(pages) < 2 or not self._is_part_of_phrase(candidate, candidates)
+            ),
+            *self._site_name_options(pages, rivals),
+            *self._host_name_options(pages, rivals, sequences),
+        ):
+            # One page does not tell whether the last syllable is a particle or an ending.
+            is_of_one_page = option.coverage * len(pages) < 2
+            if not (is_of_one_page and _KOREAN_ENDING.search(option.text)):
+                options.setdefault(_normalize(option.text), option)
+        return list(options.values())
 
     def _mean_meaning(self, pages: IntArray) -> IntArray | None:
         """The mean vector of the pages; None when most of them have none by the model of the encoder."""
@@ -242,16 +262,26 @@ class TopicLabeler:
         """
         chosen: dict[int, PhraseCandidate] = {}
         for candidate in candidates[:_MAX_OPTIONS]:
-            terms = self._index.terms(candidate.key)
-            best = candidate
-            for other in candidates:
-                other_terms = self._index.terms(other.key)
-                is_longer = len(other_terms) > len(terms) and _contains_sequence(other_terms, terms)
-                if is_longer and other.score >= 0.62 * candidate.score:
-                    best = PhraseCandidate(other.key, candidate.score, other.coverage)
-                    break
+            longer = next(
+                (o for o in self._longer_phrases(candidate, candidates) if o.score >= 0.62 * candidate.score), None
+            )
+            best = PhraseCandidate(longer.key, candidate.score, longer.coverage) if longer is not None else candidate
             chosen.setdefault(best.key, best)
         return list(chosen.values())
+
+    def _longer_phrases(
+        self, candidate: PhraseCandidate, candidates: Sequence[PhraseCandidate]
+    ) -> Iterator[PhraseCandidate]:
+        """The candidates that contain the words of `candidate`, in order."""
+        terms = self._index.terms(candidate.key)
+        for other in candidates:
+            other_terms = self._index.terms(other.key)
+            if len(other_terms) > len(terms) and _contains_sequence(other_terms, terms):
+                yield other
+
+    def _is_part_of_phrase(self, candidate: PhraseCandidate, candidates: Sequence[PhraseCandidate]) -> bool:
+        """Whether all pages with a phrase have it inside the same longer one."""
+        return any(longer.coverage == candidate.coverage for longer in self._longer_phrases(candidate, candidates))
 
     def _choose_label(self, options: Sequence[_LabelOption], pages: IntArray, *, is_subtopic: bool) -> str:
         """The best option, or for a topic a combination of it with a second one; empty when no option is usable."""
@@ -279,7 +309,9 @@ class TopicLabeler:
                 and (also := self._titles_with(other.text, pages)) - covered
                 and covered - also
             ]
-            combined = self._combined_with_phrase(best, dividing)
+            # Two halves of few pages are rarely a better name than what is nearest to all of them.
+            is_chosen_by_meaning = best.meaning is not None and len(pages) < MIN_NAMED_PAGES
+            combined = "" if is_chosen_by_meaning else self._combined_with_phrase(best, dividing)
         return combined or best.text
 
     def _names_the_subject(self, option: _LabelOption, pages: IntArray) -> bool:
@@ -367,7 +399,8 @@ class TopicLabeler:
         options = []
         for name, count in sorted(num_inside.items()):
             share, share_outside = count / len(pages), num_outside[name] / max(1, len(others))
-            is_common = share >= 0.3 and share_outside <= MAX_SITE_SHARE_OUTSIDE
+            # The site of one page says nothing about the others.
+            is_common = count >= 2 and share >= 0.3 and share_outside <= MAX_SITE_SHARE_OUTSIDE
             # English and Korean names that are no subject are known: `PLATFORM_NAMES`.
             is_known = name.isascii() or hangul_share(name) > 0
             if is_common and (is_known or self._share_that_uses(name, pages) >= MIN_SITE_NAME_USE):
@@ -440,8 +473,8 @@ def _names_platform(text: str) -> bool:
     return any(word.lower() in PLATFORM_NAMES for word in find_words(text))
 
 
-def _meaning_factor(nearness: float) -> float:
-    share = min(1.0, max(0.0, nearness - UNRELATED_LABEL) / (SUBJECT_LABEL - UNRELATED_LABEL))
+def _meaning_factor(nearness: float, unrelated: float = UNRELATED_LABEL) -> float:
+    share = min(1.0, max(0.0, nearness - unrelated) / (SUBJECT_LABEL - unrelated))
     return MEANING_FLOOR + (1 - MEANING_FLOOR) * share
 
 
