@@ -127,6 +127,9 @@ bench-identity: setup ## What page identity, exclusion rules and timelines cost 
 bench-map: setup ## Stop to map, 15 to 500 pages
 	@$(BIN)/python -m benchmarks.bench_map $(ARGS)
 
+bench-report: setup ## Size, time and memory of the report of a run (ARGS="--maps 10000")
+	@$(BIN)/python -m benchmarks.bench_run_report $(ARGS)
+
 bench-start: setup ## From the command to the first answer
 	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
 
@@ -182,4 +185,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules

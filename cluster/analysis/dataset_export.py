@@ -17,7 +17,7 @@ from typing import Any, Final
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.analysis.new_directory import new_directory
-from cluster.analysis.redaction import COLUMNS, DatasetSession, redact_session, with_group_size
+from cluster.analysis.redaction import COLUMNS, DatasetSession, has_private_page, redact_session, with_group_size
 from models.accounts.audit import insert_audit_entry
 from models.analysis.anonymity import ALL, AnonymityFigure, anonymity_figures, group_sizes
 from models.analysis.consented_sessions import (
@@ -68,6 +68,8 @@ class Manifest:
     #: Sessions in groups that are too small, and those whose users have withdrawn or deleted something meanwhile.
     num_suppressed: int
     num_withdrawn: int
+    #: Sessions with pages of sites that the default rules exclude.
+    num_private: int
     num_secrets: int
     has_texts: bool
     hour_width: int
@@ -113,10 +115,13 @@ class DatasetExporter:
         _check_named(options.session_ids, mindmap_ids)
         pseudonym = _pseudonyms()
         sessions: dict[uuid.UUID, DatasetSession] = {}
+        num_private = 0
         with ParquetWriter(directory, COLUMNS) as writer:
             for done, session_id in enumerate(mindmap_ids, start=1):
                 loaded = await self._load(session_id)
-                if loaded is not None:
+                if loaded is not None and has_private_page(loaded[1]):
+                    num_private += 1
+                elif loaded is not None:
                     redacted = await asyncio.to_thread(
                         redact_session,
                         *loaded,
@@ -138,7 +143,7 @@ class DatasetExporter:
                 with_group_size(session, k) for session, k in zip(kept, sizes, strict=True) if k >= options.min_group
             ]
             await asyncio.to_thread(_write, writer, large)
-        manifest = _manifest(options, large, num_kept=len(kept), num_loaded=len(sessions))
+        manifest = _manifest(options, large, num_kept=len(kept), num_loaded=len(sessions), num_private=num_private)
         (directory / MANIFEST).write_text(json.dumps(manifest.to_json(), indent=2) + "\n", "utf-8")
         # Recorded before it can be read: after a failure there is a record too many, never a dataset without one.
         async with self._pool.connection() as connection:
@@ -193,6 +198,7 @@ def _manifest(
     *,
     num_kept: int,
     num_loaded: int,
+    num_private: int,
 ) -> Manifest:
     today = datetime.now(UTC).date()
     people = [each.person for each in sessions]
@@ -205,6 +211,7 @@ def _manifest(
         num_pages=sum(each.session_row["num_pages"] for each in sessions),
         num_suppressed=num_kept - len(sessions),
         num_withdrawn=num_loaded - num_kept,
+        num_private=num_private,
         num_secrets=sum(each.num_secrets for each in sessions),
         has_texts=options.has_texts,
         hour_width=options.hour_width,

@@ -1,8 +1,6 @@
 """A session as a dataset contains it: without its person's ids, without secrets, without the day.
 
-Only pages that the user sees on the map are taken, and of them none that the default rules would not record: a user may
-allow such a site for the map, which says nothing about datasets. Searches are left out: what people type says the most
-about them.
+Only pages that the user sees on the map are taken. Searches are left out: what people type says the most about them.
 """
 
 from __future__ import annotations
@@ -74,6 +72,46 @@ class TextRedactor:
         return self.text(page_url(url))
 
 
+def has_private_page(pages: Sequence[CapturedPage]) -> bool:
+    """Whether the session has a page that the default rules exclude.
+
+    A user may allow such a site, which is no consent to let it leave; the labels and the summary may speak of it too.
+    """
+    return any(default_exclusion_rule(page.url) is not None for page in pages)
+
+
+def redacted_document(document: MindmapDocument, redactor: TextRedactor) -> MindmapDocument:
+    """The map with its labels redacted, for a picture of it."""
+
+    def redacted(node: Node) -> Node:
+        data = node.data.model_copy(
+            update={
+                "title": redactor.label(node.data.title) if node.data.title else None,
+                "description": redactor.label(node.data.description) if node.data.description else None,
+                "keywords": tuple(map(redactor.label, node.data.keywords)),
+                "evidence": (),
+                "highlights": (),
+                "searches": (),
+                "urls": (),
+            }
+        )
+        return node.model_copy(update={"label": redactor.label(node.label), "data": data})
+
+    edges = tuple(
+        edge.model_copy(update={"label": redactor.label(edge.label) if edge.label else None, "terms": ()})
+        for edge in document.edges
+    )
+    return document.model_copy(
+        update={
+            "title": redactor.label(document.title),
+            "summary": redactor.label(document.summary),
+            "nodes": tuple(map(redacted, document.nodes)),
+            "edges": edges,
+            "excluded_pages": (),
+        }
+    )
+
+
 def redact_session(
     source: ConsentedSession,
     pages: Sequence[CapturedPage],
@@ -86,7 +124,7 @@ def redact_session(
     document = MindmapDocument.from_json(source.document)
     nodes = _shown_tree(document)
     on_map = {node.data.page_id for node in nodes if node.data.page_id}
-    kept = [page for page in pages if page.page_id in on_map and default_exclusion_rule(page.url) is None]
+    kept = [page for page in pages if page.page_id in on_map]
     numbers = {page.page_id: number for number, page in enumerate(kept)}
     nodes = [node for node in nodes if node.data.page_id is None or node.data.page_id in numbers]
     redactor = TextRedactor(

@@ -112,6 +112,8 @@ def _print_manifest(manifest: Manifest, *, as_json: bool) -> None:
         typer.echo(f"{manifest.num_suppressed} sessions left out: fewer than {manifest.min_group} people in a group")
     if manifest.num_withdrawn:
         typer.echo(f"{manifest.num_withdrawn} sessions left out: withdrawn or changed by their users meanwhile")
+    if manifest.num_private:
+        typer.echo(f"{manifest.num_private} sessions left out: pages of sites that are not recorded by default")
     for name, figure in manifest.anonymity.items():
         if figure.k is not None:
             mark = "k-anonymity" if name == ALL else "  by"

@@ -323,6 +323,44 @@ def discard_command(run: RunName, data_dir: DataDir = None) -> None:
     typer.echo(f"{run}: {num_deleted} maps deleted that were never shown")
 
 
+@regenerate_app.command("report")
+def report_command(
+    run: RunName,
+    out: Annotated[Path, typer.Option(help="The new directory of the report.")],
+    language: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    pictures: Annotated[
+        str, typer.Option(help="Whose maps are drawn: agreed (users who allow datasets), all, or none.")
+    ] = "agreed",
+    num_pictures: Annotated[int, typer.Option(min=0, max=50, help="So many maps are drawn before and after.")] = 6,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Show the scores of this dataset too (`trailmind datasets export`).")
+    ] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write what a run has changed: one HTML file that loads nothing, and Parquet."""
+    if language not in ("en", "ko"):
+        raise BadRequest(f"--language: there is no report in “{language}”: write en or ko")
+    if pictures not in ("agreed", "all", "none"):
+        raise BadRequest(f"--pictures: there is no “{pictures}”: write agreed, all or none")
+    settings = settings_with_database(data_dir)
+    from cluster.analysis.run_report import ReportOptions, ReportSummary, RunReporter
+
+    options = ReportOptions(language, pictures, num_pictures, dataset)  # type: ignore[arg-type]  # Checked above.
+
+    async def report(tools: _Tools) -> ReportSummary:
+        return await RunReporter(tools.pool, settings.server.origin).write(run, options, out)
+
+    summary: ReportSummary = _with_pool(settings, report)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary), default=str))
+        return
+    typer.echo(
+        f"{summary.directory / 'report.html'}: {summary.num_maps} maps, {summary.num_pictures} drawn,"
+        f" {summary.html_bytes / 1e6:.1f} MB"
+    )
+
+
 # --- what the commands share -----------------------------------------------------------------------------------------
 
 

@@ -105,31 +105,32 @@ async def test_names_differ_in_each_export_and_agree_within_one(
 async def test_secrets_searches_and_private_sites_stay(
     ann: ApiUser, worker: InProcessWorker, exporter: DatasetExporter, tmp_path: Path
 ) -> None:
-    await ann.ok("PATCH", "/v1/users/me/settings", json={"allowed_domains": ["wiki", "mybank.example", "chase.com"]})
+    await ann.ok("PATCH", "/v1/users/me/settings", json={"allowed_domains": ["chase.com"], "allows_datasets": True})
     about = "Sourdough rises with wild yeast, and a baker feeds the starter with flour and water every day. " * 6
     texts = {
         "https://bread.example/a?session_id=9f8e7d6c5b4a39281706&page=2": f"{about} Write to {ann.email} now.",
         "https://bread.example/b": f"{about} The password: hunter2hunter2 opens it; card 4111 1111 1111 1111.",
         "https://bread.example/c": f"{about} hunter2hunter2 is here again, and rye.",
         "https://www.google.com/search?q=how+to+hide+zqsearch": f"{about} zqsearch results",
-        "http://wiki/plan": f"{about} The zqwiki of the company.",
-        "https://www.chase.com/account": f"{about} The zqbank balance.",
     }
-    session = await ann.start()
-    events = [
-        visit(url, T0 + i * 60_000, title=f"Sourdough {i}", content=text) for i, (url, text) in enumerate(texts.items())
-    ]
-    await ann.send(session, events)
-    await ann.ok("POST", f"/v1/sessions/{session}/stop")
-    await worker.run()
-    await agree(ann)
-    manifest = await exporter.export(of(session), tmp_path / "set")
+
+    async def recorded(*pages: tuple[str, str]) -> str:
+        session = await ann.start()
+        events = [visit(url, T0 + i, title=f"Sourdough {i}", content=text) for i, (url, text) in enumerate(pages)]
+        await ann.send(session, events)
+        await ann.ok("POST", f"/v1/sessions/{session}/stop")
+        await worker.run()
+        return session
+
+    session = await recorded(*texts.items())
+    with_bank = await recorded(*texts.items(), ("https://www.chase.com/account", f"{about} The zqbank balance."))
+    manifest = await exporter.export(of(session, with_bank), tmp_path / "set")
     text = all_text(tmp_path / "set")
     local_part = ann.email.partition("@")[0]
-    leaks = ["9f8e7d6c5b", "hunter2", "4111", ann.email, local_part, "zqsearch", "zqwiki", "zqbank", "wiki", "chase"]
+    leaks = ["9f8e7d6c5b", "hunter2", "4111", ann.email, local_part, "zqsearch", "zqbank", "chase"]
     assert [leak for leak in leaks if leak in text] == []
     assert manifest.num_secrets >= 3
-    assert manifest.num_pages == 3
+    assert (manifest.num_sessions, manifest.num_pages, manifest.num_private) == (1, 3, 1)
     assert "and rye" in text
 
 
