@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cluster.providers.prompting.prompts import DESCRIBE_INSTRUCTIONS, OUTLINE_INSTRUCTIONS, PromptAliases
 from cluster.providers.types import PageDescription, PagePayload
@@ -29,6 +29,18 @@ _INSTRUCTION_WORDS = f" {' '.join(_PROMPT_WORD.findall((DESCRIBE_INSTRUCTIONS + 
 class _ResponseModel(BaseModel):
     # Strict about types; unknown fields are ignored.
     model_config = ConfigDict(extra="ignore", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """A field that is null is a field that is missing."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+    @field_validator("keywords", mode="before", check_fields=False)
+    @classmethod
+    def _split_keywords(cls, value: Any) -> Any:
+        """Small models write a list of words as one text."""
+        return re.split(r"\s*[,;、，]\s*", value.strip()) if isinstance(value, str) else value
 
 
 class DescribedPage(_ResponseModel):
@@ -104,16 +116,19 @@ ResponseT = TypeVar("ResponseT", bound=_ResponseModel)
 # Reasoning models on servers that do not strip the reasoning; some strip the opening tag only.
 _THINK_BLOCK = re.compile(r"\A(?:<think(?:ing)?>)?(?:(?!<think).){0,200000}?</think(?:ing)?>", re.DOTALL)
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)```", re.DOTALL)
-_DECODER = json.JSONDecoder()
+#: Small models break lines inside strings.
+_DECODER = json.JSONDecoder(strict=False)
+_TRAILING_COMMA = re.compile(r",(?=\s*[\]}])")
 #: Places where a JSON value may begin in an answer with prose around it.
 _MAX_STARTS = 40
+_MAX_FIELDS = 8
 
 
 def parse_response(text: str, shape: type[ResponseT], *, is_truncated: bool) -> tuple[ResponseT | None, Validation]:
     """The response as `shape`, or None with the reason.
 
     Right JSON is accepted in odd wrapping: after a `<think>` block, in a code fence between prose, between prose alone,
-    as a JSON string, as the only value of an object, or as the bare list.
+    as a JSON string, in a field of another object, as the bare list, as its entries alone, or with commas at the ends.
     """
     if is_truncated:
         return None, Validation(("The answer was cut off: be shorter.",))
@@ -138,7 +153,17 @@ def _wrapped_values(body: str) -> Iterator[Any]:
     """The JSON values in `body`, the most likely answer first: later ones correct earlier ones."""
     for block in reversed(_FENCE.findall(body)):
         with contextlib.suppress(ValueError, RecursionError):
-            yield json.loads(block)
+            yield _DECODER.decode(block.strip())
+    values = _values_in(body)
+    yield from reversed(values)
+    # One entry a line, without the list around them.
+    yield [value for value in values if isinstance(value, dict)]
+    if _TRAILING_COMMA.search(body):
+        yield from reversed(_values_in(_TRAILING_COMMA.sub("", body)))
+
+
+def _values_in(body: str) -> list[Any]:
+    """The JSON values in `body`, in order."""
     values: list[Any] = []
     position, num_starts = 0, 0
     while num_starts < _MAX_STARTS and (match := re.compile(r'[{\["]').search(body, position)):
@@ -149,7 +174,7 @@ def _wrapped_values(body: str) -> Iterator[Any]:
             position = match.start() + 1
             continue
         values.append(value)
-    yield from reversed(values)
+    return values
 
 
 def _as_shape(value: Any, shape: type[ResponseT], depth: int = 0) -> ResponseT | None:
@@ -165,8 +190,10 @@ def _as_shape(value: Any, shape: type[ResponseT], depth: int = 0) -> ResponseT |
         required = [name for name, field_ in shape.model_fields.items() if field_.is_required()]
         if value and len(required) == 1 and all(isinstance(item, dict) for item in value):
             return _as_shape({required[0]: value}, shape, 3)
-    elif isinstance(value, dict) and len(value) == 1:
-        return _as_shape(next(iter(value.values())), shape, depth + 1)
+    elif isinstance(value, dict):
+        for inner in list(value.values())[:_MAX_FIELDS]:
+            if (found := _as_shape(inner, shape, depth + 1)) is not None:
+                return found
     return None
 
 

@@ -25,6 +25,7 @@ _REFUSAL_CODES: dict[str, frozenset[str]] = {
             "insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "insufficient_credits",
             "insufficient_balance", "insufficient_user_quota", "exceeded_current_quota_error", "payment_required",
             "credit_balance_too_low", "arrearage", "billing_error", "budget_exceeded", "access_terminated_error",
+            "account_inactive",
         }
     ),
     "bad_key": frozenset(
@@ -50,7 +51,8 @@ _REFUSAL_CODES: dict[str, frozenset[str]] = {
 #: Our reason → phrases of vendors that have no code for it. Texts of pages are not in these messages' beginnings.
 _REFUSAL_MESSAGES = {
     "no_credit": re.compile(
-        r"credit balance is too low|insufficient (?:balance|credits|funds|quota)|billing hard limit",
+        r"credit balance is too low|insufficient (?:balance|credits|funds|quota)|billing hard limit|check your billing"
+        r"|余额不足|欠费|额度(?:不足|已用完)",
         re.IGNORECASE,
     ),
     "bad_key": re.compile(
@@ -64,8 +66,13 @@ _REFUSAL_MESSAGES = {
         re.IGNORECASE,
     ),
 }
+#: OpenAI's words for an empty account. Gemini has the same for a quota per minute, with the status RESOURCE_EXHAUSTED.
+_QUOTA_USED_UP = re.compile(r"exceeded your current quota", re.IGNORECASE)
+#: A request that is larger than a minute's quota: no wait helps.
+_LARGER_THAN_QUOTA = re.compile(r"request too large", re.IGNORECASE)
 _UNSUPPORTED = re.compile(
-    r"unsupported parameter|is not supported with this model|unrecognized (?:request )?argument|unknown parameter",
+    r"unsupported parameter|is not supported with this model|unrecognized (?:request )?argument|unknown parameter"
+    r"|propert(?:y|ies) [^.]{0,60} (?:is|are) unsupported|extra inputs are not permitted",
     re.IGNORECASE,
 )
 _KNOWN_PARAMETERS = ("max_tokens", "max_completion_tokens", "temperature", "reasoning_effort")
@@ -106,6 +113,10 @@ def refusal_in_body(body: Any) -> str | None:
     if _is_daily_quota(_error_details(body)):
         return "no_credit"
     message = _error_message(body)
+    if _QUOTA_USED_UP.search(message) and "resource_exhausted" not in codes and not _error_details(body):
+        return "no_credit"
+    if _LARGER_THAN_QUOTA.search(message):
+        return "bad_request"
     for reason, pattern in _REFUSAL_MESSAGES.items():
         if pattern.search(message):
             return reason
@@ -142,6 +153,11 @@ def _codes_in_text(raw: Any) -> frozenset[str]:
 def _error_message(body: Any) -> str:
     error = _error_object(body)
     message = error.get("message") if isinstance(error, Mapping) else error
+    detail = error.get("detail") if isinstance(error, Mapping) else None
+    if isinstance(detail, list):
+        # FastAPI's form of invalid requests: where and why.
+        found = (item for item in detail[:5] if isinstance(item, Mapping))
+        message = "; ".join(f"{item.get('msg')}: {item.get('loc')}" for item in found)
     return message[:2000] if isinstance(message, str) else ""
 
 
@@ -157,6 +173,9 @@ def _is_daily_quota(details: Sequence[Mapping[str, Any]]) -> bool:
 def _unsupported_parameter(body: Any, codes: frozenset[str], message: str) -> str | None:
     error = _error_object(body)
     name = error.get("param") if isinstance(error, Mapping) else None
+    if "unsupported_value" in codes and name in ("temperature", "reasoning_effort"):
+        # The model has one value only, which it takes without being told.
+        return f"no_{name}"
     is_unsupported = bool(codes & {"unsupported_parameter", "unknown_parameter"}) or (
         _UNSUPPORTED.search(message) is not None
     )

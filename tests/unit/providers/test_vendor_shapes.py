@@ -76,6 +76,13 @@ PERMANENT: list[tuple[int, Any, str]] = [
     (404, {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404}, "no_such_model"),
     (500, {"error": "model 'llama9' not found, try pulling it first"}, "no_such_model"),
     (400, [google(400, "INVALID_ARGUMENT", "API key expired. Please renew the API key.")], "bad_key"),
+    (429, {"error": {"message": QUOTA_TEXT}}, "no_credit"),
+    (429, {"error": {"message": "Your account is not active, please check your billing details.", "code": "x"}}, "no_credit"),
+    (429, {"error": {"code": "1113", "message": "余额不足或无可用资源包,请充值。"}}, "no_credit"),
+    (429, {"error": {"message": "Request too large for gpt-5 on tokens per min: Limit 30000, Requested 40000", "type": "tokens"}}, "bad_request"),
+    (400, {"error": {"message": "Unsupported value: 'temperature' does not support 0.2", "param": "temperature", "code": "unsupported_value"}}, "no_temperature"),
+    (422, {"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]}, "no_reasoning_effort"),
+    (400, {"error": {"message": "property 'reasoning_effort' is unsupported"}}, "no_reasoning_effort"),
     (400, {"error": {"message": "Budget has been exceeded! Current cost: 1", "type": "budget_exceeded"}}, "no_credit"),
 ]  # fmt: skip
 
@@ -257,6 +264,11 @@ WRAPPED = {
     "the bare list": json.dumps([PAGE]),
     "a list in a fence": f"```json\n{json.dumps([PAGE])}\n```",
     "first a draft": f'```json\n{{"pages": "todo"}}\n```\nFinal:\n```json\n{RIGHT}\n```',
+    "one entry without a list": json.dumps(PAGE),
+    "a field among others": json.dumps({"status": "ok", "data": {"pages": [PAGE]}, "notes": None}),
+    "a call of a function": json.dumps({"name": "describe", "arguments": RIGHT}),
+    "a comma at the end": RIGHT.replace("]}", ",],}"),
+    "words as one text": json.dumps({"pages": [PAGE | {"keywords": "a"}]}),
     "the schema first": json.dumps({"type": "object", "properties": {"pages": {}}}) + "\n" + RIGHT,
 }
 
@@ -266,6 +278,17 @@ def test_right_json_in_odd_wrapping_is_accepted(wrapping: str) -> None:
     parsed, validation = parse_response(WRAPPED[wrapping], DescribeResponse, is_truncated=False)
     assert parsed is not None
     assert parsed.model_dump()["pages"] == [PAGE]
+    assert not validation.problems
+
+
+def test_entries_one_a_line_and_fields_that_are_null_are_accepted() -> None:
+    text = '{"id": "p1", "label": "Rook\nendgames", "summary": null}\n{"id": "p2", "label": "Kelp"}'
+    parsed, validation = parse_response(text, DescribeResponse, is_truncated=False)
+    assert parsed is not None
+    assert [(page.id, page.label, page.summary) for page in parsed.pages] == [
+        ("p1", "Rook\nendgames", ""),
+        ("p2", "Kelp", ""),
+    ]
     assert not validation.problems
 
 
