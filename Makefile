@@ -118,6 +118,9 @@ chaos: setup ## Break a local three-node cluster in every way and print what it 
 alert-drill: setup ## Kill a server and measure when its alert reaches each receiver (needs prometheus, prometheus-alertmanager)
 	@$(BIN)/python -m tests.chaos.alert_drill
 
+dashboard-queries: setup ## Run every query of the Grafana dashboards over a running server (needs prometheus)
+	@$(BIN)/python -m tests.chaos.dashboard_queries
+
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
 
@@ -185,4 +188,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules
+.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries

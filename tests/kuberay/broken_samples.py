@@ -134,14 +134,14 @@ def alert(name: str, change: Callable[[Any], None]) -> Break:
     return broken
 
 
-def panel(change: Callable[[Any], None], title: str = "Pending jobs") -> Break:
-    """Break one panel of the dashboard."""
+def panel(change: Callable[[Any], None], title: str = "Pending jobs", file: str = "ai-and-jobs.json") -> Break:
+    """Break one panel of a dashboard."""
 
     def broken(documents: Documents) -> None:
         data = get(documents, "ConfigMap", "trailmind-dashboards")["data"]
-        dashboard = json.loads(data["trailmind.json"])
+        dashboard = json.loads(data[file])
         change(next(p for p in dashboard["panels"] if p["title"] == title))
-        data["trailmind.json"] = json.dumps(dashboard)
+        data[file] = json.dumps(dashboard)
 
     return broken
 
@@ -471,7 +471,7 @@ RULE_SAMPLES: list[Sample] = [
     ),
     (
         "metric-shown",
-        panel(put("trailmind:http_errors:ratio5m", "targets", 0, "expr"), "Accounts"),
+        panel(put("trailmind:http_errors:ratio5m", "targets", 0, "expr"), "Accounts", "business.json"),
         "trailmind_users is",
     ),
     ("alert-page", alert("TrailmindBacklog", drop("labels", "severity")), "severity is None"),
@@ -488,7 +488,7 @@ RULE_SAMPLES: list[Sample] = [
     ),
     (
         "dashboard",
-        in_kind("ConfigMap", "trailmind-dashboards", put("{", "data", "trailmind.json")),
+        in_kind("ConfigMap", "trailmind-dashboards", put("{", "data", "overview.json")),
         "is no JSON",
     ),
     ("dashboard", panel(put("prometheus", "targets", 0, "datasource", "uid")), "the data source of the reader"),

@@ -226,6 +226,28 @@ def test_a_scenario_that_fails_is_reported(tmp_path: Path) -> None:
         promtool("test", "rules", file)
 
 
+@needs_promtool
+def test_the_share_of_failed_requests_is_zero_before_the_first_one(tmp_path: Path) -> None:
+    """A server that never failed exports no series of 5xx; its panel shows 0 %, not "no data"."""
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(SPEC))
+    expected = [
+        {
+            "expr": record,
+            "eval_time": "60m",
+            "exp_samples": [{"labels": f'{{__name__="{record}"}}', "value": 0}],
+        }
+        for record in (f"trailmind:http_errors:ratio{window}" for window in ("5m", "30m", "1h", "6h"))
+    ]
+    healthy = {
+        "interval": "1m",
+        "input_series": [{"series": REQUESTS % 200, "values": "0+95x60"}],
+        "promql_expr_test": expected,
+    }
+    file = tmp_path / "healthy.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": [healthy]}))
+    promtool("test", "rules", file)
+
+
 def promtool_test(scenario: Scenario) -> dict[str, Any]:
     """The scenario as promtool reads it."""
     firing = f'count by (alertname) (ALERTS{{alertname="{scenario.alert}", alertstate="firing"}})'
