@@ -156,6 +156,23 @@ async def test_from_sign_up_to_deletion(
     await page.get_by_role("menuitem", name="What was sent where").click()
     await expect(page.get_by_text("Nothing left this server")).to_be_visible()
 
+    # A page is forgotten in the session, a site from search.
+    await page.goto(f"/sessions/{session_id}")
+    visits = page.locator("article.visit")
+    num_visits = await visits.count()
+    await page.locator("button.visit-title").first.click()
+    await evidence.get_by_role("button", name="Forget…").click()
+    dialog = page.locator(".dialog")
+    await expect(dialog.get_by_role("radio", name="This page")).to_be_checked()
+    await dialog.get_by_role("button", name="Forget permanently").click()
+    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ rows were deleted or rewritten\."))).to_be_visible()
+    await expect(visits).not_to_have_count(num_visits)
+    await page.goto("/search?q=python")
+    await page.locator(".hits").get_by_role("button", name="Forget…").first.click()
+    await dialog.get_by_role("radio", name=re.compile("Every page on ")).check()
+    await dialog.get_by_role("button", name="Forget permanently").click()
+    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ rows"))).to_be_visible()
+
     # Deletion, undo, and permanent deletion.
     await page.goto("/sessions")
     card = page.locator(f'[data-session="{session_id}"]')
@@ -172,6 +189,17 @@ async def test_from_sign_up_to_deletion(
     await expect(page.get_by_role("heading", name="Your first trail starts here")).to_be_visible()
     await page.goto(f"/sessions/{session_id}")
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
+    # Everything that was deleted has its receipt.
+    await page.goto("/account")
+    receipts = page.get_by_role("region", name="What you deleted").locator("li")
+    forgotten = r".*Events \d+ .*Search entries \d+"
+    await expect(receipts).to_have_text(
+        [
+            re.compile("^A session.*Can still be restored"),
+            re.compile(f"^A site{forgotten}"),
+            re.compile(f"^A page{forgotten}"),
+        ]
+    )
     assert [message for message in page_errors.messages if "404" not in message] == []
 
 

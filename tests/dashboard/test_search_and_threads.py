@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+import httpx2
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.dashboard.browser_user import BrowserUser, answers_patch
+from tests.dashboard.test_access import choose_language
 
 pytestmark = pytest.mark.browser
 
 
-async def test_two_sessions_on_one_subject(user: BrowserUser) -> None:
+async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.AsyncClient) -> None:
     page = user.page
     await user.sign_up()
     first = await user.play_sample()
@@ -107,6 +109,17 @@ async def test_two_sessions_on_one_subject(user: BrowserUser) -> None:
     await page.unroute(f"**/sessions/{first}/mindmap")
     await banner.get_by_role("button", name="Keep this version").click()
     await expect(banner).to_have_count(0)
+
+    # In Korean: the hour of a page is forgotten from search, and the receipt says what went.
+    await choose_language(server, user.email, "ko")
+    await page.goto("/search?q=git")
+    await hits.first.get_by_role("button", name="기록 지우기…").click()
+    await page.get_by_role("dialog").get_by_role("radio", name=re.compile("의 모든 기록$")).check()
+    await page.get_by_role("dialog").get_by_role("button", name="영구히 지우기").click()
+    await expect(page.get_by_text(re.compile(r"지웠어요\. \d+개 항목"))).to_be_visible()
+    await page.goto("/account")
+    receipt = page.get_by_role("region", name="지운 기록").locator("li")
+    await expect(receipt).to_have_text(re.compile(r"^한 시간.*이벤트 \d+ .*검색 항목 \d+"))
 
 
 async def fail_remake(route: Route) -> None:

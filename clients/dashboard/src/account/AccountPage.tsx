@@ -17,6 +17,7 @@ import { toast } from "~/ui/toast";
 import { ApiKeys } from "./ApiKeys";
 import { ChangePassword } from "./ChangePassword";
 import { DeleteAccount } from "./DeleteAccount";
+import { DeletionReceipts } from "./DeletionReceipts";
 import { Logins } from "./Logins";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
@@ -94,6 +95,7 @@ export function AccountPage() {
             : ""}
         </p>
       </Section>
+      <DeletionReceipts />
       <Section title={t.account.data}>
         <div className="stack">
           <div className="row wrap">

@@ -131,6 +131,8 @@ export const thumbnailQuery = ({ kind, id }: MapOwner, updatedAt: string, theme:
       }
     },
     staleTime: Number.POSITIVE_INFINITY,
+    // A map that is drawn again, as after forgetting a page, has no picture for some seconds.
+    refetchInterval: ({ state }) => (state.data === null && state.dataUpdateCount < 10 ? 5_000 : false),
     retry: false,
   });
 
