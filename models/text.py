@@ -178,3 +178,13 @@ def _character_boundary(text: str, end: int) -> int:
         if character.end() > end:
             return int(character.start())
     return end
+
+
+_INNER_QUOTES = str.maketrans({"“": "‘", "„": "‘", "‟": "‘", "”": "’"})
+_OPENING_QUOTE = re.compile(r"(^|[\s(\[{‘])\"")
+
+
+def quoted(text: str) -> str:
+    """`text` in quotation marks; those inside become single ones, as in print: “About ‘this’”."""
+    inside = _OPENING_QUOTE.sub(r"\1‘", text.translate(_INNER_QUOTES)).replace('"', "’")
+    return f"“{inside}”"

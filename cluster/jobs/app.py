@@ -197,7 +197,7 @@ async def _warn_about_usage(context: JobContext, session_id: uuid.UUID) -> None:
 async def generate_joint_map(context: JobContext, map_id: str) -> None:
     """Generate a map over several sessions; mark it as failed after the last attempt or a permanent error."""
     resources = _resources(context)
-    generator = JointMapGenerator(resources.pool, resources.generator.tasks)
+    generator = JointMapGenerator(resources.pool, resources.generator.valkey, resources.generator.tasks)
     try:
         await generator.generate(uuid.UUID(map_id))
     except JobFailed as error:

@@ -37,10 +37,10 @@ class MapGenerator:
     def __init__(
         self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks, enricher: Enricher | None = None
     ) -> None:
-        self._pool, self._valkey, self._enricher = pool, valkey, enricher
+        self._pool, self._enricher = pool, enricher
         self._pipeline = MapPipeline(tasks, valkey, enricher)
-        #: Runs the steps; joint maps use the same.
-        self.tasks = tasks
+        #: What joint maps use too: it runs the steps, and publishes the progress.
+        self.tasks, self.valkey = tasks, valkey
 
     async def generate(self, request: MapRequest) -> None:
         """Generate the session's map and show it.
@@ -57,7 +57,7 @@ class MapGenerator:
         if source.previous_digest == source.digest and not request.force:
             await self._save(request, source, None, timings_ms)
             return
-        progress = ProgressReporter(self._pool, self._valkey, request.session_id, len(source.pages))
+        progress = ProgressReporter(self._pool, self.valkey, request.session_id, len(source.pages))
         try:
             generated = await self._pipeline.run(request, source, progress)
         except (SessionGone, NotFound):  # NotFound: the session was erased before the first step.
@@ -101,7 +101,7 @@ class MapGenerator:
         if saved.offered is not None:
             code, message = split_reason(saved.reason)
             event |= {"offered_version": saved.offered, "error_code": code, "error_message": message}
-        await notify(self._valkey, session_id, "mindmap", event)
+        await notify(self.valkey, session_id, "mindmap", event)
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
         """End the generation; the user reads `reason` and may request the map again. A version shown stays.
@@ -117,4 +117,4 @@ class MapGenerator:
         MAPS_FINISHED.labels(outcome="failed").inc()
         code, message = split_reason(reason)
         event = {"status": status, "error_code": code, "error_message": message}
-        await notify(self._valkey, session_id, "mindmap", event)
+        await notify(self.valkey, session_id, "mindmap", event)

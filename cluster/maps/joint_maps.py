@@ -12,9 +12,11 @@ from typing import Any
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
 
 from cluster.maps.joint_edits import save_joint_version
 from cluster.maps.loader import input_digest
+from cluster.maps.notifications import notify_joint_map
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.mindmap.text.meaning import encoder_model
@@ -24,6 +26,7 @@ from models.lifecycle.state import advance_joint_map, begin_joint_map, complete_
 from models.mindmap.document import MindmapDocument
 from models.mindmap.joint_map_store import JointMapSource, load_joint_map_source
 from models.mindmap.validation import validate_document
+from models.mindmap.versions import MapStatus
 from models.recording.page_vectors import load_vectors
 from models.recording.pages import CapturedPage
 from models.recording.timeline_store import load_pages
@@ -37,8 +40,8 @@ MAX_PAGES = 2_000
 class JointMapGenerator:
     """Generates and saves joint maps."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], tasks: MapTasks) -> None:
-        self._pool, self._tasks = pool, tasks
+    def __init__(self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks) -> None:
+        self._pool, self._valkey, self._tasks = pool, valkey, tasks
 
     async def generate(self, map_id: uuid.UUID) -> None:
         """Generate the map and save it. Returns without effect when the map is deleted.
@@ -54,6 +57,7 @@ class JointMapGenerator:
         if previous is not None and digest == source.input_digest:
             await self._complete(map_id, previous, digest)
             return
+        await self._notify(map_id, "generating", "reading", 5)
         features = await self._tasks.extract_features(pages, lambda _: None, await self._vectors(source))
         await self._advance(map_id, "grouping", 55)
         outline = await self._tasks.build_outline(features, source.title, None)
@@ -101,6 +105,11 @@ class JointMapGenerator:
             # The map was invalidated or deleted meanwhile: `_complete` finds this too and drops the document.
             with contextlib.suppress(IllegalTransition, NotFound):
                 await advance_joint_map(connection, map_id, stage, percent)
+        await self._notify(map_id, "generating", stage, percent)
+
+    async def _notify(self, map_id: uuid.UUID, status: str, stage: str | None, percent: int) -> None:
+        event = {"status": status, "stage": stage, "percent": percent}
+        await notify_joint_map(self._valkey, map_id, "mindmap", event)
 
     async def _complete(self, map_id: uuid.UUID, document: MindmapDocument, digest: str) -> None:
         async with self._pool.connection() as connection, connection.transaction():
@@ -111,6 +120,7 @@ class JointMapGenerator:
                 log.info("joint_map_discarded", map_id=str(map_id))
                 return
             await save_joint_version(connection, map_id, document, digest)
+        await self._notify(map_id, MapStatus.COMPLETED, None, 100)
 
     async def fail(self, map_id: uuid.UUID, reason: str) -> None:
         """Mark the map as failed; the user reads `reason` and may request the map again."""
@@ -119,3 +129,6 @@ class JointMapGenerator:
                 await fail_joint_map(connection, map_id, reason)
             except (IllegalTransition, NotFound) as error:
                 log.info("map_failure_not_applied", map_id=str(map_id), reason=str(error))
+                return
+        # An earlier version stays completed: a watcher reads the map again to see which of the two it is.
+        await self._notify(map_id, MapStatus.FAILED, None, 0)

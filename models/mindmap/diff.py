@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
+from models.text import quoted
 
 ChangeKind = Literal[
     "topic_added", "topic_removed", "topic_renamed", "topic_split", "topics_merged", "page_added", "page_removed",
@@ -55,7 +56,7 @@ class _DocumentIndex:
                 self.pages_of.setdefault(topic, set()).add(node.id)
 
     def label(self, node_id: str) -> str:
-        return f"“{self.nodes[node_id].label}”" if node_id in self.nodes else "the map"
+        return quoted(self.nodes[node_id].label) if node_id in self.nodes else "the map"
 
 
 def _matching_topics(before: _DocumentIndex, after: _DocumentIndex) -> dict[str, str]:
@@ -185,7 +186,7 @@ def _words(node: Node) -> set[str]:
 
 def _document_changes(old: MindmapDocument, new: MindmapDocument) -> Iterator[Change]:
     if old.title != new.title:
-        yield Change("title_changed", f"The map is now called “{new.title}”.", "", (CORE_ID,))
+        yield Change("title_changed", f"The map is now called {quoted(new.title)}.", "", (CORE_ID,))
     if old.provider != new.provider:
         yield Change("provider_changed", f"It was drawn by {new.provider}, before by {old.provider}.")
     for name in ("grounding", "attention", "separation", "stability"):

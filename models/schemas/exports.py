@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
+#: CSV is the timeline, which is no part of the map itself.
 ExportFormat = Literal["json", "markdown", "opml", "freemind", "svg", "png", "csv"]
-#: CSV is the timeline of one session.
 MapExportFormat = Literal["json", "markdown", "opml", "freemind", "svg", "png"]

@@ -177,6 +177,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("DELETE", "/v1/maps/{map_id}"): _WRITE,
     ("GET", "/v1/maps/{map_id}/image"): _READ,
     ("GET", "/v1/maps/{map_id}/export"): _READ,
+    ("GET", "/v1/maps/{map_id}/stream"): _READ,
     ("GET", "/v1/maps/{map_id}/pages/{page_id}"): _READ,
     ("POST", "/v1/maps/{map_id}/shares"): _WRITE,
     ("GET", "/v1/maps/{map_id}/shares"): _READ,

@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -69,8 +69,8 @@ _COLUMNS = (
 )
 
 
-def timeline_csv(timeline: Timeline) -> str:
-    """The timeline as CSV: visits and highlights in chronological order.
+def timeline_csv(timelines: Sequence[Timeline]) -> str:
+    """The timelines of one or several sessions as CSV: visits and highlights in chronological order.
 
     A cell that a spreadsheet would run as a formula is prefixed with an apostrophe (CSV injection): page titles are
     untrusted text.
@@ -79,7 +79,7 @@ def timeline_csv(timeline: Timeline) -> str:
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     rows: list[tuple[int, list[Any]]] = []
-    for v in timeline.visits:
+    for v in (visit for timeline in timelines for visit in timeline.visits):
         times = [
             from_epoch_ms(v.started_ms).isoformat(),
             from_epoch_ms(v.ended_ms).isoformat(),
@@ -88,7 +88,7 @@ def timeline_csv(timeline: Timeline) -> str:
         rows.append(
             (v.started_ms, ["visit", *times, v.title or "", v.url, v.is_revisit, f"{v.max_scroll_depth:.2f}", "", ""])
         )
-    for h in timeline.highlights:
+    for h in (highlight for timeline in timelines for highlight in timeline.highlights):
         at = from_epoch_ms(h.occurred_ms).isoformat()
         rows.append((h.occurred_ms, ["highlight", at, "", "", "", h.url or "", "", "", h.text, h.note or ""]))
     for _, row in sorted(rows, key=lambda r: r[0]):
@@ -221,7 +221,7 @@ async def export_session(
     policy.require_export(format)
     body: bytes | str
     if format == "csv":
-        body = await asyncio.to_thread(timeline_csv, await load_timeline(connection, session.id))
+        body = await asyncio.to_thread(timeline_csv, [await load_timeline(connection, session.id)])
     elif format == "json":
         timeline = await load_timeline(connection, session.id)
         body = await asyncio.to_thread(_as_json, session, timeline, await _document(db, session))

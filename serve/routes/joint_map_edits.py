@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import EditOutcome
 from cluster.maps.joint_edits import append_joint_edits, restore_joint_version
+from cluster.maps.notifications import notify_joint_map
 from models.database import Connection
 from models.errors import Conflict, NotFound
 from models.mindmap.joint_maps import JointMapVersion
@@ -18,11 +19,12 @@ from models.mindmap.operations import LogEntry, Redo, Undo
 from models.schemas.joint_maps import JointEditsReply, JointVersionEnvelope, JointVersionList, JointVersionReply
 from models.schemas.map_edits import EditsBody, ExpectedSeqBody
 from models.schemas.versions import DiffReply
-from serve.dependencies import CurrentUserId, DbConnection, DbSession
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.routes.joint_maps import joint_map_reply
-from serve.routes.map_edits import log_entries
+from serve.routes.map_edits import edit_event, log_entries
 from serve.routes.mindmaps import report_reply
 from serve.routes.version_parts import Number, diff_reply, list_columns, version_document, version_fields
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/maps/{map_id}", tags=["mindmaps"])
 _SEQ = ExpectedSeqBody()
@@ -38,19 +40,21 @@ async def _whole_map(db: AsyncSession, connection: Connection, map_id: str, user
 
 
 async def _edits_reply(
-    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID, outcome: EditOutcome
+    state: AppState, db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID, outcome: EditOutcome
 ) -> JointEditsReply:
+    """Commits, and notifies other clients of the map."""
     reply = JointEditsReply(
         map=await joint_map_reply(db, connection, map_id, user_id),
         reports=[report_reply(report) for report in outcome.reports],
     )
     await db.commit()
+    await notify_joint_map(state.valkey, reply.map.id, "mindmap_edited", edit_event(outcome))
     return reply
 
 
 @router.patch("", response_model_exclude_none=True)
 async def edit_map(
-    map_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+    map_id: str, body: EditsBody, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> JointEditsReply:
     """Edit the map. See `PATCH /v1/sessions/{session_id}/mindmap`."""
     owned = await _whole_map(db, connection, map_id, user_id)
@@ -61,17 +65,23 @@ async def edit_map(
         expected_seq=body.expected_seq,
         expected_version=body.version,
     )
-    return await _edits_reply(db, connection, map_id, user_id, outcome)
+    return await _edits_reply(state, db, connection, map_id, user_id, outcome)
 
 
 async def _step(
-    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID, entry: LogEntry, expected_seq: int | None
+    state: AppState,
+    db: AsyncSession,
+    connection: Connection,
+    map_id: str,
+    user_id: uuid.UUID,
+    entry: LogEntry,
+    expected_seq: int | None,
 ) -> JointEditsReply:
     owned = await _whole_map(db, connection, map_id, user_id)
     outcome = await append_joint_edits(connection, owned, [entry], expected_seq=expected_seq)
     if outcome.reports[0].status == "not_applied":
         raise Conflict(outcome.reports[0].sentence)
-    return await _edits_reply(db, connection, map_id, user_id, outcome)
+    return await _edits_reply(state, db, connection, map_id, user_id, outcome)
 
 
 @router.post("/undo", response_model_exclude_none=True)
@@ -80,10 +90,11 @@ async def undo_map_edit(
     user_id: CurrentUserId,
     db: DbSession,
     connection: DbConnection,
+    state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> JointEditsReply:
     """Undo the last edit in effect. 409 if there is none."""
-    return await _step(db, connection, map_id, user_id, Undo(), (body or _SEQ).expected_seq)
+    return await _step(state, db, connection, map_id, user_id, Undo(), (body or _SEQ).expected_seq)
 
 
 @router.post("/redo", response_model_exclude_none=True)
@@ -92,10 +103,11 @@ async def redo_map_edit(
     user_id: CurrentUserId,
     db: DbSession,
     connection: DbConnection,
+    state: State,
     body: Annotated[ExpectedSeqBody | None, Body()] = None,
 ) -> JointEditsReply:
     """Redo the last undone edit. 409 if there is none, or if the map was edited since."""
-    return await _step(db, connection, map_id, user_id, Redo(), (body or _SEQ).expected_seq)
+    return await _step(state, db, connection, map_id, user_id, Redo(), (body or _SEQ).expected_seq)
 
 
 @router.get("/versions", response_model_exclude_none=True)
@@ -155,9 +167,9 @@ async def diff_map_versions(
 
 @router.post("/versions/{number}/restore", response_model_exclude_none=True)
 async def restore_version_of_map(
-    map_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+    map_id: str, number: Number, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> JointEditsReply:
     """Restore a version as a new version. Edits made since stay in effect; `reports` has their outcomes."""
     owned = await _whole_map(db, connection, map_id, user_id)
     outcome = await restore_joint_version(connection, owned, number)
-    return await _edits_reply(db, connection, map_id, user_id, outcome)
+    return await _edits_reply(state, db, connection, map_id, user_id, outcome)

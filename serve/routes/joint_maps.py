@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 
 from cluster.maps.edits import log_state
+from cluster.maps.notifications import DELETED, notify_joint_map
 from models.accounts.legal_holds import require_no_hold
 from models.billing.policy import map_priority
 from models.database import Connection
@@ -25,7 +26,7 @@ from models.mindmap.versions import MapStatus
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession
 from models.schemas.joint_maps import JointMapBody, JointMapEnvelope, JointMapList, JointMapReply
 from models.schemas.mindmaps import EditsState
-from serve.dependencies import CurrentUserId, DbConnection, DbSession
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.routes.mindmaps import edits_state
 
 router = APIRouter(prefix="/v1/maps", tags=["mindmaps"])
@@ -229,7 +230,7 @@ async def _edits_state(db: AsyncSession, connection: Connection, joint_map: Join
 
 @router.post("/{map_id}/generate", status_code=202, response_model_exclude_none=True)
 async def regenerate_map(
-    map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection
+    map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
 ) -> JointMapEnvelope:
     """Generate the map again from the current content of its sessions, without deleted ones."""
     joint_map = await owned_joint_map(db, map_id, user_id)
@@ -249,16 +250,20 @@ async def regenerate_map(
     await enqueue_joint_map(connection, str(joint_map.id), priority=await map_priority(connection, user_id))
     await db.refresh(joint_map)
     await db.commit()
+    await notify_joint_map(state.valkey, joint_map.id, "mindmap", {"status": joint_map.status, "stage": "queued"})
     session_ids = [session_id for session_id, exists in members if exists]
     return JointMapEnvelope(map=_reply(joint_map, session_ids, data=True))
 
 
 @router.delete("/{map_id}", status_code=204)
-async def delete_map(map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection) -> Response:
+async def delete_map(
+    map_id: str, user_id: CurrentUserId, db: DbSession, connection: DbConnection, state: State
+) -> Response:
     """Delete a map over several sessions; the sessions are kept."""
     found = await owned_joint_map(db, map_id, user_id)
     await require_no_hold(connection, user_id)
     # Without an error when another request has deleted it meanwhile.
     await db.execute(delete(JointMap).where(JointMap.id == found.id))
     await db.commit()
+    await notify_joint_map(state.valkey, map_id, "mindmap", {"status": DELETED})
     return Response(status_code=204)

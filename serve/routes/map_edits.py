@@ -89,12 +89,16 @@ async def edits_reply(
 
 async def publish_edit(state: AppState, session_id: uuid.UUID, outcome: EditOutcome) -> None:
     """Notify other clients of the session that the map has changed."""
-    event = {
+    await notify(state.valkey, session_id, "mindmap_edited", edit_event(outcome))
+
+
+def edit_event(outcome: EditOutcome) -> dict[str, Any]:
+    """What the other clients of an edited map are told."""
+    return {
         "version": outcome.version,
         "seq": outcome.edited.seq,
         "edits_not_applied": sum(report.status == "not_applied" for report in outcome.edited.reports),
     }
-    await notify(state.valkey, session_id, "mindmap_edited", event)
 
 
 @router.patch("", response_model_exclude_none=True)

@@ -6,8 +6,8 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Annotated, Any, Protocol
 
 import msgspec
 import structlog
@@ -18,10 +18,12 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import DELETED, session_channel
 from models.errors import Forbidden, Unauthorized
+from models.mindmap.joint_maps import JointMap
 from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.auth.authorization import authenticate
@@ -60,40 +62,83 @@ async def stream(
     """
     async with state.session_factory() as db:
         session = await owned_session(db, parse_session_id(session_id), user_id)
-    permit = _Permit(state, request, session)
+    return await event_stream(state, request, _WatchedSession(session), live=live, follow=follow)
+
+
+async def event_stream(
+    state: AppState, request: Request, watched: Watched, *, live: bool = False, follow: bool
+) -> StreamingResponse:
+    """The events of what is watched, as a response. Raises RateLimited when the user has too many streams."""
+    permit = _Permit(state, request, watched)
     await permit.open()
     return StreamingResponse(
-        _events(state, session, permit, live=live, follow=follow),
+        _events(state, watched, permit, live=live, follow=follow),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+class Watched(Protocol):
+    """What a stream is about: a session, or a map over several."""
+
+    user_id: uuid.UUID
+    channel: str
+
+    async def snapshot(self, db: AsyncSession) -> dict[str, Any]:
+        """Its present state, as the first event."""
+        ...
+
+    async def exists(self, db: AsyncSession) -> bool:
+        """Whether it is not deleted."""
+        ...
+
+    def live_updates(self, state: AppState) -> AbstractAsyncContextManager[AsyncIterator[LiveMapUpdate] | None]:
+        """The updates of the map that grows while a session records; None where there is none."""
+        ...
 
 
 def _encode(event: str, data: Any) -> bytes:
     return format_sse_event(event=event, data_str=msgspec.json.encode(data).decode())
 
 
-async def _snapshot(state: AppState, session_id: uuid.UUID) -> dict[str, Any]:
-    async with state.session_factory() as db:
-        session = await db.get(BrowsingSession, session_id)
+def map_snapshot(row: Mindmap | JointMap, edits_seq: int | None) -> dict[str, Any]:
+    """The state of a map in a snapshot."""
+    snapshot: dict[str, Any] = {"status": row.status, "stage": row.stage, "percent": row.percent}
+    if edits_seq is not None:
+        # With these a client that reconnects knows whether it missed an edit.
+        snapshot |= {"version": row.current_version, "seq": edits_seq}
+    return snapshot
+
+
+class _WatchedSession:
+    def __init__(self, session: BrowsingSession) -> None:
+        self._session, self.user_id, self.channel = session, session.user_id, session_channel(session.id)
+
+    async def snapshot(self, db: AsyncSession) -> dict[str, Any]:
+        """See `Watched`."""
+        session = await db.get(BrowsingSession, self._session.id)
         row = (
             await db.execute(
                 select(Mindmap, MindmapVersion.edits_seq)
                 .outerjoin(MindmapVersion, IS_CURRENT)
-                .where(Mindmap.session_id == session_id)
+                .where(Mindmap.session_id == self._session.id)
             )
         ).one_or_none()
-    snapshot: dict[str, Any] = {
-        "session_status": session.status if session else "deleted",
-        "keep_alive_s": KEEP_ALIVE_S,
-    }
-    if row is not None:
-        mindmap, edits_seq = row
-        snapshot["mindmap"] = {"status": mindmap.status, "stage": mindmap.stage, "percent": mindmap.percent}
-        if edits_seq is not None:
-            # With these a client that reconnects knows whether it missed an edit.
-            snapshot["mindmap"] |= {"version": mindmap.current_version, "seq": edits_seq}
-    return snapshot
+        snapshot: dict[str, Any] = {"session_status": session.status if session else DELETED}
+        if row is not None:
+            snapshot["mindmap"] = map_snapshot(*row)
+        return snapshot
+
+    async def exists(self, db: AsyncSession) -> bool:
+        """See `Watched`."""
+        session = await db.get(BrowsingSession, self._session.id)
+        return session is not None and session.deleted_at is None
+
+    def live_updates(self, state: AppState) -> AbstractAsyncContextManager[AsyncIterator[LiveMapUpdate] | None]:
+        """See `Watched`."""
+        session = self._session
+        title = session.title if session.title_source == "user" else None
+        return state.live_maps.watch(session.id, session.user_id, title)
 
 
 def _is_final(data: dict[str, Any]) -> bool:
@@ -103,11 +148,11 @@ def _is_final(data: dict[str, Any]) -> bool:
 
 
 class _Permit:
-    """The permission of one open stream: one of the user's streams, a valid login, and a session that exists."""
+    """The permission of one open stream: one of the user's streams, a valid login, and something to watch."""
 
-    def __init__(self, state: AppState, request: Request, session: BrowsingSession) -> None:
+    def __init__(self, state: AppState, request: Request, watched: Watched) -> None:
         self._state, self._request = state, request
-        self._session_id, self._user_id = session.id, session.user_id
+        self._watched, self._user_id = watched, watched.user_id
         self._stream_id = str(uuid.uuid4())
         self._renewed_at = time.monotonic()
 
@@ -127,8 +172,7 @@ class _Permit:
             if self._state.rate_limiter.is_enabled:
                 await self._state.open_streams.renew(self._user_id, self._stream_id)
             async with self._state.session_factory() as db:
-                session = await db.get(BrowsingSession, self._session_id)
-            return session is not None and session.deleted_at is None
+                return await self._watched.exists(db)
         except (Unauthorized, Forbidden):
             return False
         except (RedisError, SQLAlchemyError, OSError) as error:
@@ -144,21 +188,21 @@ class _Permit:
 
 
 async def _events(
-    state: AppState, session: BrowsingSession, permit: _Permit, *, live: bool, follow: bool
+    state: AppState, watched: Watched, permit: _Permit, *, live: bool, follow: bool
 ) -> AsyncIterator[bytes]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(permit.close)
         notifications = await stack.enter_async_context(state.valkey.pubsub())
         # Subscribe before reading the snapshot: a change in between is sent twice rather than lost.
-        await notifications.subscribe(session_channel(session.id))
-        snapshot = await _snapshot(state, session.id)
+        await notifications.subscribe(watched.channel)
+        async with state.session_factory() as db:
+            snapshot = {**await watched.snapshot(db), "keep_alive_s": KEEP_ALIVE_S}
         yield _encode("snapshot", snapshot)
         if _is_final(snapshot) and not follow:
             return
         updates = None
-        if live and snapshot["session_status"] in OPEN_STATUSES:
-            title = session.title if session.title_source == "user" else None
-            updates = await stack.enter_async_context(state.live_maps.watch(session.id, session.user_id, title))
+        if live and snapshot.get("session_status") in OPEN_STATUSES:
+            updates = await stack.enter_async_context(watched.live_updates(state))
         merger = _EventMerger(notifications, updates)
         stack.push_async_callback(merger.cancel)
         sent_at = time.monotonic()
@@ -171,7 +215,7 @@ async def _events(
                     yield KEEPALIVE_COMMENT
                 continue
             event, data = item
-            if event == "session" and data.get("session_status") == DELETED:
+            if DELETED in (data.get("session_status"), data.get("status")):
                 return
             sent_at = time.monotonic()
             yield _encode(event, data)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
+import json
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -11,6 +16,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.jobs.maintenance import purge_session
+from cluster.maps.notifications import joint_map_channel
 from cluster.mindmap.clustering.session_merging import merge_sessions
 from cluster.settings import Settings
 from models.mindmap.document import MindmapDocument
@@ -341,7 +347,12 @@ async def test_a_joint_map_is_exported_drawn_and_read_like_the_map_of_one_sessio
         assert "Bread and tides" in saved.headers["content-disposition"]
         assert all(label in saved.text for label in topics), kind
     assert (await ann.call("GET", f"/v1/maps/{made}/export?format=png&width=300")).content.startswith(b"\x89PNG")
-    assert (await ann.call("GET", f"/v1/maps/{made}/export?format=csv")).status_code == 400
+    # Spreadsheets get the timeline of all its sessions.
+    saved = await ann.call("GET", f"/v1/maps/{made}/export?format=csv")
+    rows = list(csv.DictReader(io.StringIO(saved.text)))
+    assert [row["started_at"] for row in rows] == sorted(row["started_at"] for row in rows)
+    assert len(rows) == 8
+    assert {urlsplit(row["url"]).path.split("/")[1] for row in rows} == {"bread", "tides"}
     for node in data["nodes"]:
         if node["type"] == "page":
             page = await ann.ok("GET", f"/v1/maps/{made}/pages/{node['data']['page_id']}")
@@ -350,6 +361,52 @@ async def test_a_joint_map_is_exported_drawn_and_read_like_the_map_of_one_sessio
     assert (await ann.call("GET", f"/v1/maps/{made}/pages/unknown")).status_code == 404
     for tail in ("image", "export", f"pages/{data['nodes'][-1]['id']}", "shares"):
         assert (await bob.call("GET", f"/v1/maps/{made}/{tail}")).status_code == 404
+
+
+async def test_a_joint_map_tells_its_watchers_about_progress_edits_and_its_end(
+    ann: ApiUser, bob: ApiUser, worker: InProcessWorker
+) -> None:
+    one = await session_about(ann, worker, "bread", "chess")
+    made = (await ann.ok("POST", "/v1/maps", json={"session_ids": [one]}))["map"]["id"]
+    path = f"/v1/maps/{made}"
+    assert (await bob.call("GET", f"{path}/stream")).status_code == 404
+    progress = asyncio.create_task(ann.call("GET", f"{path}/stream"))
+    await watched(worker, made)
+    await worker.run()
+    # Without `follow` a stream ends when the map is done.
+    events = stream_events((await progress).text)
+    assert [name for name, _ in events] == ["snapshot", *["mindmap"] * 4]
+    assert events[0][1]["mindmap"]["status"] == "generating"
+    assert [data["percent"] for _, data in events[1:]] == [5, 55, 80, 100]
+    assert events[-1][1]["status"] == "completed"
+
+    following = asyncio.create_task(ann.call("GET", f"{path}/stream?follow=true"))
+    await watched(worker, made)
+    shown = (await ann.ok("GET", path))["map"]
+    topic = next(node for node in shown["data"]["nodes"] if node["type"] == "topic")["id"]
+    await ann.ok("PATCH", path, json={"operations": [{"op": "rename", "node_id": topic, "label": "Mine"}]})
+    await ann.ok("POST", f"{path}/undo")
+    await ann.ok("POST", f"{path}/generate")
+    await ann.call("DELETE", path)
+    events = stream_events((await following).text)
+    assert events[0][1]["mindmap"] == {"status": "completed", "percent": 100, "version": 1, "seq": 0, "stage": None}
+    assert [(name, data.get("seq")) for name, data in events[1:]] == [
+        ("mindmap_edited", 1), ("mindmap_edited", 2), ("mindmap", None),
+    ]  # fmt: skip
+
+
+async def watched(worker: InProcessWorker, map_id: str) -> None:
+    """Wait until a stream about the map has subscribed."""
+    async with asyncio.timeout(30):
+        while (await worker.valkey.pubsub_numsub(joint_map_channel(map_id)))[0][1] == 0:
+            await asyncio.sleep(0.02)
+
+
+def stream_events(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """The events of a stream, without comments."""
+    blocks = [dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+              for block in text.split("\n\n")]  # fmt: skip
+    return [(block["event"], json.loads(block["data"])) for block in blocks if "event" in block]
 
 
 async def test_a_link_to_a_joint_map(

@@ -220,7 +220,7 @@ def test_csv_holds_every_visit_and_highlight() -> None:
         num_unique_urls=6,
         dwell_ms=3000,
     )
-    result = read("csv", timeline_csv(timeline))
+    result = read("csv", timeline_csv([timeline]))
     assert result["errors"] == []
     assert [row["kind"] for row in result["rows"]] == ["visit", "highlight"] * len(HOSTILE)
 

@@ -225,7 +225,7 @@ TEXT_READERS: dict[str, Callable[[str], Any]] = {
     "model answers: estimate_tokens": estimate_tokens,
     "model answers: truncate": lambda t: truncate(t, 200),
     "logs: sanitize": sanitize,
-    "exports: timeline_csv": lambda t: timeline_csv(_timeline([("page_visit", t, {"title": t})])),
+    "exports: timeline_csv": lambda t: timeline_csv([_timeline([("page_visit", t, {"title": t})])]),
 }
 
 

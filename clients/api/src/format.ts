@@ -83,3 +83,16 @@ export function readableBytes(bytes: number, language: Language): string {
     maximumFractionDigits: 1,
   }).format(bytes / 1024 ** power);
 }
+
+/**
+ * A text in quotation marks. Quotation marks inside become single ones, as in print: “About ‘this’”. A straight mark
+ * opens a quotation at the beginning and after a space or a bracket, and else closes it.
+ */
+export function quoted(text: string): string {
+  const inside = text
+    .replace(/[“„‟〝]/gu, "‘")
+    .replace(/[”〞]/gu, "’")
+    .replace(/(^|[\s([{‘])"/gu, "$1‘")
+    .replaceAll('"', "’");
+  return `“${inside}”`;
+}

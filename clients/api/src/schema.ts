@@ -1175,9 +1175,32 @@ export interface paths {
         };
         /**
          * Export Joint Map
-         * @description The map as a file. The formats depend on the plan; 402 names the plan that includes the format.
+         * @description The map as a file; CSV is the timeline of its sessions. 402 names the plan that includes the format.
          */
         get: operations["export_joint_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maps/{map_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Of Map
+         * @description The progress and the edits of the map as server-sent events: first a snapshot, then every change.
+         *
+         *     The stream ends when the map is completed or failed, unless `follow` is set, and when the login ends or the map is
+         *     deleted. It may be cut at any time: reconnect, and the first event contains everything.
+         */
+        get: operations["stream_of_map"];
         put?: never;
         post?: never;
         delete?: never;
@@ -9637,7 +9660,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The file format */
-                format?: "json" | "markdown" | "opml" | "freemind" | "svg" | "png";
+                format?: "json" | "markdown" | "opml" | "freemind" | "svg" | "png" | "csv";
                 /** @description Of images */
                 layout?: "galaxy" | "tree" | "radial";
                 /** @description Of images */
@@ -9673,6 +9696,42 @@ export interface operations {
                     "image/svg+xml": unknown;
                     "image/png": unknown;
                     "text/csv": unknown;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            402: components["responses"]["PaymentRequired"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stream_of_map: {
+        parameters: {
+            query?: {
+                /** @description Keep the stream open when the map is done, for edit events */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The map over several sessions */
+                map_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { compactNumber, duration, relativeTime, shortDate, stopwatch, timeOfDay, timeRange } from "../src/index.ts";
+import {
+  compactNumber,
+  duration,
+  quoted,
+  relativeTime,
+  shortDate,
+  stopwatch,
+  timeOfDay,
+  timeRange,
+} from "../src/index.ts";
 
 describe("duration", () => {
   it.each([
@@ -51,4 +60,12 @@ it("shows a running clock", () => {
 
 it("shortens large numbers", () => {
   expect(compactNumber(1_234, "en")).toBe("1.2K");
+});
+
+it("quotes a text that has quotation marks with single ones inside", () => {
+  expect(quoted("Git")).toBe("“Git”");
+  expect(quoted("About “merge” and “rebase”")).toBe("“About ‘merge’ and ‘rebase’”");
+  expect(quoted('"Attention" is (not "all") you need')).toBe("“‘Attention’ is (not ‘all’) you need”");
+  expect(quoted("“셀 범위” 고르기")).toBe("“‘셀 범위’ 고르기”");
+  expect(quoted("It's 12'")).toBe("“It's 12'”");
 });

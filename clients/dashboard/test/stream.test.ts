@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { lostSince, markReached } from "~/api/connection";
 import { acceptLogin } from "~/api/login";
-import { followSessionEvents } from "~/api/stream";
+import { followEvents } from "~/api/stream";
 
 const encoder = new TextEncoder();
 let stop: AbortController;
@@ -39,8 +39,8 @@ const SNAPSHOT = 'event: snapshot\ndata: {"session_status":"recording","keep_ali
 
 it("counts the server as lost after two missed beats, and opens the stream again", async () => {
   const opened = serve([SNAPSHOT]);
-  void followSessionEvents(
-    "s",
+  void followEvents(
+    { kind: "session", id: "s" },
     stop.signal,
     () => undefined,
     () => false,
@@ -60,8 +60,8 @@ it("does not count a stream as lost that is cut and opened again", async () => {
     numOpened += 1;
     return new Response(SNAPSHOT);
   });
-  void followSessionEvents(
-    "s",
+  void followEvents(
+    { kind: "session", id: "s" },
     stop.signal,
     () => undefined,
     () => false,
@@ -75,8 +75,8 @@ it("counts the server as lost when the stream cannot be opened", async () => {
   vi.stubGlobal("fetch", async () => {
     throw new TypeError("Failed to fetch");
   });
-  void followSessionEvents(
-    "s",
+  void followEvents(
+    { kind: "session", id: "s" },
     stop.signal,
     () => undefined,
     () => false,

@@ -10,7 +10,15 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text import collapse_whitespace, normalize_unicode, shorten, strip_emphasis, strip_invisible, strip_markup
+from models.text import (
+    collapse_whitespace,
+    normalize_unicode,
+    quoted,
+    shorten,
+    strip_emphasis,
+    strip_invisible,
+    strip_markup,
+)
 
 
 @pytest.mark.parametrize(
@@ -134,3 +142,9 @@ def test_five_megabytes_are_cleaned_in_bounded_time(text: str) -> None:
     strip_markup(text)
     normalize_unicode(text, "NFKC")
     assert time.process_time() - began < 20
+
+
+def test_a_quoted_text_has_single_quotation_marks_inside() -> None:
+    assert quoted("Git") == "“Git”"
+    assert quoted('About “merge” and "rebase"') == "“About ‘merge’ and ‘rebase’”"
+    assert quoted("“셀 범위” 고르기") == "“‘셀 범위’ 고르기”"

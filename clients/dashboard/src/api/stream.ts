@@ -1,13 +1,14 @@
 /**
- * The events of one session (server-sent events). `EventSource` cannot send a token, so this module reads the stream
+ * The events of a session, or of a map over several (server-sent events). `EventSource` cannot send a token, so this module reads the stream
  * itself.
  */
 import { isRecord, readError } from "@trailmind/api";
 import { createParser } from "eventsource-parser";
 import { authorizedFetch } from "./client";
 import { markLost, markReached } from "./connection";
+import { type MapOwner, ownerPath } from "./queries";
 
-export interface SessionEvent {
+export interface MapEvent {
   event: string;
   data: Record<string, unknown>;
 }
@@ -22,12 +23,8 @@ const SLACK_MS = 1_000;
  * Calls `onEvent` until the stream ends or `signal` is aborted. Throws ApiError when it cannot be opened, and when
  * nothing arrives for two keep-alive intervals.
  */
-async function readEvents(
-  sessionId: string,
-  signal: AbortSignal,
-  onEvent: (event: SessionEvent) => void,
-): Promise<void> {
-  const url = new URL(`/v1/sessions/${encodeURIComponent(sessionId)}/stream?follow=true`, location.origin);
+async function readEvents(owner: MapOwner, signal: AbortSignal, onEvent: (event: MapEvent) => void): Promise<void> {
+  const url = new URL(`${ownerPath(owner)}/stream?follow=true`, location.origin);
   const silence = new AbortController();
   let beatMs = DEFAULT_BEAT_MS;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -77,17 +74,17 @@ async function readEvents(
  * Reads and reconnects with growing pauses until `isDone` returns true or `signal` is aborted. A stream may be cut at
  * any time; the server counts as lost when it cannot be opened again or stays silent.
  */
-export async function followSessionEvents(
-  sessionId: string,
+export async function followEvents(
+  owner: MapOwner,
   signal: AbortSignal,
-  onEvent: (event: SessionEvent) => void,
+  onEvent: (event: MapEvent) => void,
   isDone: () => boolean,
 ): Promise<void> {
   let pauseMs = 500;
   while (!signal.aborted && !isDone()) {
     let hasEvents = false;
     try {
-      await readEvents(sessionId, signal, (event) => {
+      await readEvents(owner, signal, (event) => {
         pauseMs = 500;
         hasEvents = true;
         onEvent(event);

@@ -1,23 +1,23 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { shortDate, timeOfDay, unwrap, wordErrorCode } from "@trailmind/api";
-import { ArrowLeft, Ellipsis, Plus, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
+import { unwrap, wordErrorCode } from "@trailmind/api";
+import { ArrowLeft, Ellipsis, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
-import type { MapEditing } from "~/map/map-props";
 import { type MapModel, parseMap } from "~/map/model";
-import { Evidence } from "~/session/Evidence";
 import { ExportMenu } from "~/session/ExportMenu";
-import { canMerge, canMove, type Edits, useEdits } from "~/session/edits";
+import { type Edits, useEdits } from "~/session/edits";
 import { FORMATS } from "~/session/features";
+import { LazyEvidence } from "~/session/LazyEvidence";
+import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
 import { UndoTools } from "~/session/UndoTools";
+import { useMapEditing } from "~/session/useMapEditing";
 import { useUndoKeys } from "~/session/useUndoKeys";
 import { sessionName } from "~/sessions/session-name";
-import { SharePanel } from "~/share/SharePanel";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
@@ -29,10 +29,8 @@ import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
 
-const RenameDialog = lazy(() => import("~/session/EditDialogs").then((m) => ({ default: m.RenameDialog })));
-
-/** CSV is the timeline of one session. */
-const EXPORTS = FORMATS.filter((format) => format !== "csv");
+const SharePanel = lazy(() => import("~/share/SharePanel").then((m) => ({ default: m.SharePanel })));
+const Versions = lazy(() => import("~/session/Versions").then((m) => ({ default: m.Versions })));
 
 /** A map over several sessions: the map with its edits and versions, and the sessions it shows. */
 export function JointMapPage() {
@@ -41,7 +39,14 @@ export function JointMapPage() {
   const query = useQuery(jointMapQuery(id));
   const edits = useEdits(id, "joint");
   useUndoKeys(edits);
-  const { preview } = edits;
+  const { preview, noteSaved } = edits;
+  const { progress } = useLiveUpdates(
+    { kind: "joint", id },
+    query.isSuccess,
+    isDrawing(query.data),
+    useQueryClient(),
+    noteSaved,
+  );
   const document: unknown = query.data?.data ?? null;
   const model = useMemo(() => (document ? parseMap(preview(document)) : null), [document, preview]);
   if (query.isPending)
@@ -52,11 +57,17 @@ export function JointMapPage() {
     );
   if (query.isError && !query.data)
     return <ErrorState level={1} error={query.error} onRetry={() => void query.refetch()} />;
-  return <LoadedMap map={query.data} model={model} edits={edits} search={search} />;
+  return <LoadedMap map={query.data} model={model} progress={progress} edits={edits} search={search} />;
 }
 
-function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits; search: SessionSearch }) {
-  const { map, model, edits, search } = props;
+function LoadedMap(props: {
+  map: JointMap;
+  model: MapModel | null;
+  progress: Progress | null;
+  edits: Edits;
+  search: SessionSearch;
+}) {
+  const { map, model, progress, edits, search } = props;
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate({ from: "/maps/$id" });
@@ -69,18 +80,7 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
   const title = model?.root.label || map.title || t.maps.untitled;
   const reason = map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : "";
-  const editing: MapEditing | null = model && {
-    renamingId,
-    startRename: setRenamingId,
-    endRename: (label) => {
-      if (label && renamingId) edits.rename(renamingId, label);
-      setRenamingId(null);
-    },
-    dropOn: (from, target, kind) =>
-      (kind === "merge" ? canMerge : canMove)(model, from, target) ? { kind, id: target } : null,
-    drop: edits.drop,
-    addTopic: () => setDialog("topic"),
-  };
+  const { editing, newTopicButton, newTopicDialog } = useMapEditing(model, edits, renamingId, setRenamingId);
   return (
     <div className="session">
       <title>{`${title} · ${t.brand}`}</title>
@@ -102,7 +102,7 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
               <IconButton label={t.share.title} onClick={() => setDialog("share")}>
                 <Share2 size={17} />
               </IconButton>
-              <ExportMenu owner={owner} formats={EXPORTS} />
+              <ExportMenu owner={owner} formats={FORMATS} />
             </>
           )}
           <Menu
@@ -144,7 +144,7 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
       )}
       {isDrawing(map) && (
         <p className="notice making-line" role="status">
-          {t.map.regenerating} {map.percent}%
+          {t.map.regenerating} {progress?.percent ?? map.percent}%
         </p>
       )}
       {model && map.error_code && !isDrawing(map) && (
@@ -167,19 +167,15 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
                 onTopic={(topic) => set({ topic: topic ?? undefined })}
                 editing={editing}
                 tools={
-                  editing && (
-                    <>
-                      <IconButton label={t.edit.newTopic} onClick={() => setDialog("topic")}>
-                        <Plus size={17} />
-                      </IconButton>
-                      <UndoTools edits={edits} />
-                    </>
-                  )
+                  <>
+                    {newTopicButton}
+                    <UndoTools edits={edits} />
+                  </>
                 }
               />
             </section>
             {node && (
-              <Evidence
+              <LazyEvidence
                 key={node.id}
                 node={node}
                 model={model}
@@ -200,33 +196,41 @@ function LoadedMap(props: { map: JointMap; model: MapModel | null; edits: Edits;
           </EmptyState>
         )}
       </div>
-      <Dialogs name={dialog} map={map} model={model} edits={edits} owner={owner} onClose={() => setDialog(null)} />
+      {newTopicDialog}
+      <Dialogs name={dialog} map={map} model={model} owner={owner} onClose={() => setDialog(null)} />
     </div>
   );
 }
 
-type DialogName = "versions" | "share" | "delete" | "topic" | null;
+type DialogName = "versions" | "share" | "delete" | null;
 
 function Dialogs(props: {
   name: DialogName;
   map: JointMap;
   model: MapModel | null;
-  edits: Edits;
   owner: MapOwner;
   onClose: () => void;
 }) {
-  const { name, map, model, edits, owner, onClose } = props;
+  const { name, map, model, owner, onClose } = props;
   const t = useMessages();
   const language = useLanguage();
   const remove = useRemove(map);
   return (
     <>
-      {name === "share" && (
-        <Dialog title={t.share.title} isOpen onClose={onClose}>
-          <SharePanel owner={owner} language={language} />
+      {name === "versions" && (
+        <Dialog title={t.versions.title} isOpen onClose={onClose}>
+          <Suspense fallback={<Skeletons rows={2} height={40} />}>
+            <Versions owner={owner} version={map.version ?? null} model={model} language={language} />
+          </Suspense>
         </Dialog>
       )}
-      {name === "versions" && <Versions map={map} onClose={onClose} />}
+      {name === "share" && (
+        <Dialog title={t.share.title} isOpen onClose={onClose}>
+          <Suspense fallback={<Skeletons rows={2} height={44} />}>
+            <SharePanel owner={owner} language={language} />
+          </Suspense>
+        </Dialog>
+      )}
       {name === "delete" && (
         <Dialog title={t.common.delete} isOpen onClose={onClose}>
           <p>{t.maps.deleteHint}</p>
@@ -240,15 +244,6 @@ function Dialogs(props: {
           </div>
         </Dialog>
       )}
-      <Suspense fallback={null}>
-        {name === "topic" && model && (
-          <RenameDialog
-            title={t.edit.newTopic}
-            onClose={onClose}
-            onSave={(label) => edits.run({ op: "add_node", parent_id: model.root.id, type: "topic", label })}
-          />
-        )}
-      </Suspense>
     </>
   );
 }
@@ -297,63 +292,5 @@ function Member({ id }: { id: string }) {
         {session.data ? sessionName(session.data, t) : t.common.untitled}
       </Link>
     </li>
-  );
-}
-
-function Versions({ map, onClose }: { map: JointMap; onClose: () => void }) {
-  const t = useMessages();
-  const language = useLanguage();
-  const client = useQueryClient();
-  const key = ["joint-versions", map.id, map.version];
-  const versions = useQuery({
-    queryKey: key,
-    queryFn: ({ signal }) =>
-      unwrap(api.GET("/v1/maps/{map_id}/versions", { params: { path: { map_id: map.id } }, signal })),
-  });
-  const restore = useMutation({
-    mutationFn: (number: number) =>
-      unwrap(api.POST("/v1/maps/{map_id}/versions/{number}/restore", { params: { path: { map_id: map.id, number } } })),
-    onSuccess: (reply, number) => {
-      client.setQueryData(jointMapQuery(map.id).queryKey, reply.map);
-      toast(t.versions.restored(number));
-      onClose();
-    },
-    onError: (error) => toast(errorMessage(error, t)),
-  });
-  return (
-    <Dialog title={t.versions.title} isOpen onClose={onClose}>
-      {versions.isPending ? (
-        <Skeletons rows={2} height={40} />
-      ) : versions.isError ? (
-        <ErrorState error={versions.error} />
-      ) : (
-        <ul className="panel-list">
-          {versions.data.versions.map((version) => (
-            <li key={version.number}>
-              <span className="grow">
-                <b>{t.versions.version(version.number)}</b>{" "}
-                <span className="small muted tnum">
-                  {shortDate(new Date(version.created_at), new Date(), language)}{" "}
-                  {timeOfDay(new Date(version.created_at), language)} ·{" "}
-                  {t.map.nodes(version.num_topics, version.num_pages)}
-                </span>
-              </span>
-              {version.is_current ? (
-                <span className="badge">{t.versions.current}</span>
-              ) : (
-                <button
-                  type="button"
-                  className="button"
-                  disabled={restore.isPending}
-                  onClick={() => restore.mutate(version.number)}
-                >
-                  {t.versions.restore}
-                </button>
-              )}
-            </li>
-          ))}
-        </ul>
-      )}
-    </Dialog>
   );
 }

@@ -17,13 +17,11 @@ export const jointMapsQuery = () => ({
     query.state.data?.maps.some(isDrawing) ? POLL_MS : (false as const),
 });
 
-/** One map with its document. There is no event stream: it is read again while it is drawn. */
+/** One map with its document. The event stream of its page says when it has changed. */
 export const jointMapQuery = (id: string) => ({
   queryKey: ["joint-map", id],
   queryFn: async ({ signal }: { signal: AbortSignal }): Promise<JointMap> =>
     (await unwrap(api.GET("/v1/maps/{map_id}", { params: { path: { map_id: id } }, signal }))).map,
-  refetchInterval: (query: { state: { data?: JointMap | undefined } }) =>
-    isDrawing(query.state.data) ? POLL_MS : (false as const),
 });
 
 /** The range of whole days, in the user's time zone, as the API takes it; `to` is the last day. */

@@ -1,19 +1,18 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { duration, wordErrorCode } from "@trailmind/api";
-import { Ellipsis, Network, Plus, RefreshCw, TriangleAlert } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Ellipsis, Network, RefreshCw, TriangleAlert } from "lucide-react";
+import { useEffect, useState } from "react";
 import { useLostSince } from "~/api/connection";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
-import type { MapEditing } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import type { SessionSearch } from "~/session/search-params";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { canMerge, canMove, type Edits } from "./edits";
+import type { Edits } from "./edits";
 import { hasFeature } from "./features";
 import { KeptMap } from "./KeptMap";
 import type { Progress } from "./live-updates";
@@ -22,9 +21,8 @@ import { ModelConsent } from "./ModelConsent";
 import type { PanelName } from "./panel-name";
 import { UndoTools } from "./UndoTools";
 import { useGenerate } from "./useGenerate";
+import { useMapEditing } from "./useMapEditing";
 import "./MapPane.css";
-
-const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.RenameDialog })));
 
 interface Props {
   session: Session;
@@ -47,27 +45,19 @@ export function MapPane(props: Props) {
   const t = useMessages();
   const isPhone = useMedia("(max-width: 767px)");
   const isLost = useLostSince() !== null;
-  const [isAdding, setAdding] = useState(false);
   const map = query.data;
+  const isEditable = edits.isAvailable && Boolean(map);
+  const shown = model && model.nodes.length > 1 ? model : null;
+  const { editing, newTopicButton, newTopicDialog } = useMapEditing(
+    shown,
+    isEditable ? edits : null,
+    props.renamingId,
+    props.onRename,
+  );
   if (query.isError && !map) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (!model) return <MissingMap {...props} />;
   if (model.nodes.length <= 1) return <EmptyMap numLeftOut={model.document.left_out.length} onPanel={onPanel} />;
 
-  const isEditable = edits.isAvailable && Boolean(map);
-  const editing: MapEditing | null = isEditable
-    ? {
-        renamingId: props.renamingId,
-        startRename: props.onRename,
-        endRename: (label) => {
-          if (label && props.renamingId) edits.rename(props.renamingId, label);
-          props.onRename(null);
-        },
-        dropOn: (id, target, kind) =>
-          (kind === "merge" ? canMerge : canMove)(model, id, target) ? { kind, id: target } : null,
-        drop: edits.drop,
-        addTopic: () => setAdding(true),
-      }
-    : null;
   return (
     <>
       {!map && !isLost && (
@@ -101,24 +91,12 @@ export function MapPane(props: Props) {
         editing={editing}
         tools={
           <>
-            {editing && (
-              <IconButton label={t.edit.newTopic} onClick={editing.addTopic}>
-                <Plus size={17} />
-              </IconButton>
-            )}
+            {newTopicButton}
             {!isPhone && <MapPaneTools model={model} edits={isEditable ? edits : null} onPanel={onPanel} />}
           </>
         }
       />
-      <Suspense fallback={null}>
-        {isAdding && (
-          <RenameDialog
-            title={t.edit.newTopic}
-            onClose={() => setAdding(false)}
-            onSave={(label) => edits.run({ op: "add_node", parent_id: model.root.id, type: "topic", label })}
-          />
-        )}
-      </Suspense>
+      {newTopicDialog}
     </>
   );
 }

@@ -2,24 +2,22 @@
  * The dialogs of a session's page: left-out pages, scorecard, receipt, versions, sharing, regeneration, disclosures.
  */
 
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { duration, type Language, shortDate, timeOfDay, unwrap, type VersionReply } from "@trailmind/api";
+import { useQuery } from "@tanstack/react-query";
+import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
-import { isOpen, type Mindmap, optionalQuery, receiptQuery, type Session, timelineQuery } from "~/api/queries";
+import { isOpen, type Mindmap, receiptQuery, type Session, timelineQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
-import { type MapModel, parseMap } from "~/map/model";
+import type { MapModel } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
 import { hostOf, SiteMark, safeHref } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
-import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { toast } from "~/ui/toast";
-import { describeChange } from "./changes";
 import type { Edits } from "./edits";
 import { MapNotes } from "./MapNotes";
 import type { PanelName } from "./panel-name";
 import { quoteQuery, useCostSentence } from "./quote";
 import { useGenerate } from "./useGenerate";
+import { Versions } from "./Versions";
 import "./Panels.css";
 
 interface Props {
@@ -49,7 +47,7 @@ export function Panels(props: Props) {
     "left-out": LeftOutList,
     score: Score,
     receipt: ReceiptFacts,
-    versions: Versions,
+    versions: SessionVersions,
     share: Share,
     regenerate: Regenerate,
     disclosures: Disclosures,
@@ -59,6 +57,11 @@ export function Panels(props: Props) {
       <Body {...props} />
     </Dialog>
   );
+}
+
+function SessionVersions({ session, mindmap, model, language }: Props) {
+  const owner = { kind: "session", id: session.id } as const;
+  return <Versions owner={owner} version={mindmap?.version ?? null} model={model} language={language} />;
 }
 
 function Share({ session, language }: Props) {
@@ -223,112 +226,6 @@ function StrayHighlights({ session }: { session: Session }) {
           </li>
         ))}
       </ul>
-    </>
-  );
-}
-
-/** Why a version was made; `before` is the one before it. */
-function versionCause(version: VersionReply, before: VersionReply | undefined, t: Messages): string {
-  if (version.restored_from) return t.versions.causes.restored(version.restored_from);
-  if (!before) return t.versions.causes.first;
-  if (version.edits_seq !== before.edits_seq && version.input_digest === before.input_digest)
-    return t.versions.causes.edited;
-  if (version.provider !== before.provider) return t.versions.causes.provider(before.provider);
-  return version.input_digest === before.input_digest ? t.versions.causes.again : t.versions.causes.changed;
-}
-
-function Versions({ session, mindmap, model, language }: Props) {
-  const t = useMessages();
-  const client = useQueryClient();
-  const path = { session_id: session.id };
-  const versions = useQuery(
-    optionalQuery(["versions", session.id], () =>
-      unwrap(api.GET("/v1/sessions/{session_id}/mindmap/versions", { params: { path } })),
-    ),
-  );
-  const compare = useMutation({
-    mutationFn: async (number: number) => {
-      const [{ changes }, old] = await Promise.all([
-        unwrap(
-          api.GET("/v1/sessions/{session_id}/mindmap/versions/{number}/diff", {
-            params: { path: { ...path, number }, query: { to: mindmap?.version ?? number } },
-          }),
-        ),
-        unwrap(
-          api.GET("/v1/sessions/{session_id}/mindmap/versions/{number}", { params: { path: { ...path, number } } }),
-        ),
-      ]);
-      const labelsOf = (map: MapModel | null) => new Map(map?.document.nodes.map((node) => [node.id, node.label]));
-      return { number, changes, labels: { before: labelsOf(parseMap(old.version.data)), after: labelsOf(model) } };
-    },
-    onError: (error) => toast(errorMessage(error, t)),
-  });
-  const restore = useMutation({
-    mutationFn: (number: number) =>
-      unwrap(
-        api.POST("/v1/sessions/{session_id}/mindmap/versions/{number}/restore", {
-          params: { path: { ...path, number } },
-        }),
-      ),
-    onSuccess: (_, number) => {
-      void client.invalidateQueries({ queryKey: ["mindmap", session.id] });
-      void client.invalidateQueries({ queryKey: ["versions", session.id] });
-      toast(t.versions.restored(number));
-    },
-    onError: (error) => toast(errorMessage(error, t)),
-  });
-  if (versions.isPending) return <Skeletons rows={3} height={40} />;
-  if (versions.isError) return <ErrorState error={versions.error} />;
-  if (!versions.data) return <p>{t.account.absent}</p>;
-  const list = versions.data.versions;
-  return (
-    <>
-      {list.length <= 1 && <p className="muted">{t.versions.none}</p>}
-      <ul className="panel-list">
-        {list.map((each, i) => (
-          <li key={each.number}>
-            <span className="grow">
-              <b>{t.versions.version(each.number)}</b>{" "}
-              <span className="small muted tnum">
-                {shortDate(new Date(each.created_at), new Date(), language)}{" "}
-                {timeOfDay(new Date(each.created_at), language)} · {t.versions.by(each.provider)}
-                <br />
-                {versionCause(each, list[i + 1], t)}
-              </span>
-            </span>
-            {each.number === mindmap?.version ? (
-              <span className="badge">{t.versions.current}</span>
-            ) : (
-              <>
-                <button type="button" className="button quiet" onClick={() => compare.mutate(each.number)}>
-                  {t.versions.compare}
-                </button>
-                <button
-                  type="button"
-                  className="button"
-                  disabled={restore.isPending}
-                  onClick={() => restore.mutate(each.number)}
-                >
-                  {t.versions.restore}
-                </button>
-              </>
-            )}
-          </li>
-        ))}
-      </ul>
-      {compare.data && (
-        <ul className="stack tight" aria-live="polite">
-          {compare.data.changes.length === 0 && <li className="muted">{t.versions.same}</li>}
-          {compare.data.changes.map((change) => {
-            const { sentence, why } = describeChange(change, language, compare.data.labels);
-            return (
-              <li key={change.sentence}>
-                {sentence} {why && <span className="muted">{why}</span>}
-              </li>
-            );
-          })}
-        </ul>
-      )}
     </>
   );
 }

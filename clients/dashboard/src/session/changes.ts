@@ -1,7 +1,7 @@
 /**
  * Describes the changes between two map versions. The server describes them in English, with the ids of their nodes.
  */
-import type { ChangeReply, Language } from "@trailmind/api";
+import { type ChangeReply, type Language, quoted } from "@trailmind/api";
 
 /** A change of the server's diff; an older server omits the reason and the nodes. */
 type Change = Pick<ChangeReply, "kind" | "sentence"> & Partial<ChangeReply>;
@@ -21,9 +21,9 @@ export function describeChange(
   { before, after }: Labels,
 ): { sentence: string; why: string } {
   const [first = "", ...others] = change.node_ids ?? [];
-  const oldLabel = `“${before.get(first) ?? after.get(first) ?? "?"}”`;
-  const newLabel = `“${after.get(first) ?? before.get(first) ?? "?"}”`;
-  const otherLabels = others.map((id) => `“${before.get(id) ?? after.get(id) ?? "?"}”`).join(", ");
+  const oldLabel = quoted(before.get(first) ?? after.get(first) ?? "?");
+  const newLabel = quoted(after.get(first) ?? before.get(first) ?? "?");
+  const otherLabels = others.map((id) => quoted(before.get(id) ?? after.get(id) ?? "?")).join(", ");
   const korean: Record<string, string> = {
     topic_added: `${newLabel} 주제가 새로 생겼어요.`,
     topic_removed: `${oldLabel} 주제가 없어졌어요.`,

@@ -5,7 +5,7 @@ import { isRecord, type OperationBody, toApiError, unwrap, uuid } from "@trailmi
 import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api } from "~/api/client";
 import { currentLogin, onLogin } from "~/api/login";
-import { type Mindmap, mindmapQuery } from "~/api/queries";
+import { type MapOwner, type Mindmap, mindmapQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import type { FreePlace } from "~/map/free-places";
 import type { DropTarget } from "~/map/map-props";
@@ -61,10 +61,8 @@ export function canSplit(model: MapModel, id: string): boolean {
   return (model.children.get(id)?.length ?? 0) > 1;
 }
 
-/** A map of one session, or one over several: `id` is that of the session or of the map. */
-export type MapKind = "session" | "joint";
-
-const keyOf = (id: string, kind: MapKind) => (kind === "joint" ? jointMapQuery(id) : mindmapQuery(id)).queryKey;
+/** The key of the query that holds a map. */
+export const mapKey = ({ id, kind }: MapOwner) => (kind === "joint" ? jointMapQuery(id) : mindmapQuery(id)).queryKey;
 
 /** The subject of toasts about edits: only the last edit has one. */
 const EDIT = "edit";
@@ -96,9 +94,9 @@ function editServer(
   client: QueryClient,
   t: Messages,
   getQueue: () => EditQueue,
-  kind: MapKind = "session",
+  kind: MapOwner["kind"] = "session",
 ): EditServer {
-  const key = keyOf(sessionId, kind);
+  const key = mapKey({ kind, id: sessionId });
   const server: EditServer = {
     current: () => client.getQueryData<Mindmap | null>(key) ?? null,
     isTemporary: (error) => TEMPORARY.has(toApiError(error).kind),
@@ -124,7 +122,7 @@ function editServer(
       void client.cancelQueries({ queryKey: key });
       client.setQueryData(key, reply.mindmap);
       if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
-      void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-versions" : "versions", sessionId] });
+      void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence, undefined, EDIT);
       else if (operation.op === "undo") toast(t.edit.undone, undefined, EDIT);
@@ -190,7 +188,7 @@ function placeOperation(id: string, place: FreePlace): OperationBody {
     : { op: "place", node_id: id, layout: place.layout, offset: place.offset };
 }
 
-export function useEdits(sessionId: string, kind: MapKind = "session"): Edits {
+export function useEdits(sessionId: string, kind: MapOwner["kind"] = "session"): Edits {
   const t = useMessages();
   const client = useQueryClient();
   const isAvailable = hasFeature("/v1/sessions/{session_id}/mindmap", "patch");

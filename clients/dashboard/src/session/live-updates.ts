@@ -1,9 +1,10 @@
-/** Live updates of a session that is recorded or whose map is generated. */
+/** Live updates of a session that is recorded, and of a map that is generated or edited elsewhere. */
 
 import type { QueryClient } from "@tanstack/react-query";
 import { isRecord } from "@trailmind/api";
 import { useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
-import { followSessionEvents, type SessionEvent } from "~/api/stream";
+import type { MapOwner } from "~/api/queries";
+import { followEvents, type MapEvent } from "~/api/stream";
 import { applyDelta, type LiveMap } from "~/map/live-map";
 
 export interface Progress {
@@ -40,6 +41,8 @@ export function nextProgress(before: Progress | null, data: Record<string, unkno
   };
 }
 
+/** What is read again of a map over several sessions. */
+const JOINT_KEYS = ["joint-map", "versions"];
 /** Before the stream of a completed session is opened, so that the page itself loads first. */
 const QUIET_START_MS = 2_500;
 
@@ -49,12 +52,12 @@ const onVisibility = (listener: () => void) => {
 };
 
 /**
- * Follows the session's event stream, and invalidates the queries that the events concern. `onEdited` gets the version
+ * Follows the event stream of a session or of a map over several, and invalidates the queries that the events concern. `onEdited` gets the version
  * of the map and the length of its edit log as the server knows them. The stream of a session that neither records nor
  * generates is open only while the page is visible: a browser has few connections for one origin.
  */
 export function useLiveUpdates(
-  id: string,
+  { kind, id }: MapOwner,
   isLoaded: boolean,
   isMoving: boolean,
   client: QueryClient,
@@ -75,8 +78,8 @@ export function useLiveUpdates(
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = (...keys: string[]) => {
-      for (const key of keys) void client.invalidateQueries({ queryKey: [key, id] });
-      void client.invalidateQueries({ queryKey: ["sessions"] });
+      for (const key of kind === "joint" ? JOINT_KEYS : keys) void client.invalidateQueries({ queryKey: [key, id] });
+      void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-maps" : "sessions"] });
     };
     // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
     const refreshSoon = () => {
@@ -89,7 +92,7 @@ export function useLiveUpdates(
       // Another tab or client has ordered a new version.
       else if (event === "mindmap" && !isMoving) refresh("mindmap", "session");
     };
-    const onEvent = ({ event, data }: SessionEvent) => {
+    const onEvent = ({ event, data }: MapEvent) => {
       const map = isRecord(data.mindmap) ? data.mindmap : data;
       if (event === "map_delta") {
         setLiveMap((before) => applyDelta(before, data));
@@ -103,7 +106,7 @@ export function useLiveUpdates(
       else refreshSoon();
     };
     const start = setTimeout(
-      () => void followSessionEvents(id, stop.signal, onEvent, () => stop.signal.aborted),
+      () => void followEvents({ kind, id }, stop.signal, onEvent, () => stop.signal.aborted),
       isMoving ? 0 : QUIET_START_MS,
     );
     return () => {
@@ -111,6 +114,6 @@ export function useLiveUpdates(
       clearTimeout(timer);
       stop.abort();
     };
-  }, [id, isOn, isMoving, client]);
+  }, [kind, id, isOn, isMoving, client]);
   return { progress, liveMap: growing };
 }

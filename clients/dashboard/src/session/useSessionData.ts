@@ -20,7 +20,13 @@ export function useSessionData(id: string, view: View | undefined, isWide: boole
   });
   const isGenerating = mindmap.data?.status === "generating" || mindmap.data?.status === "pending";
   const hasUpdates = session.data !== undefined && (isMoving(session.data.session_status) || isGenerating);
-  const { progress, liveMap } = useLiveUpdates(id, session.isSuccess, hasUpdates, client, noteSaved);
+  const { progress, liveMap } = useLiveUpdates(
+    { kind: "session", id },
+    session.isSuccess,
+    hasUpdates,
+    client,
+    noteSaved,
+  );
   const mapData = useMapData(mindmap.data, isLive ? liveMap : null);
   // The map with the edits that the server has not answered yet.
   const model = useMemo(() => (mapData ? parseMap(preview(mapData)) : null), [mapData, preview]);

@@ -1,4 +1,4 @@
-import { dateTime, type Language, plural, timeOfDay } from "@trailmind/api";
+import { dateTime, type Language, plural, quoted, timeOfDay } from "@trailmind/api";
 import type { View } from "../recording/view";
 
 export const en = {
@@ -125,7 +125,7 @@ export const en = {
   },
   interrupted: {
     title: "A recording was interrupted",
-    lead: (title: string) => `“${title}” ended when the browser closed. Nothing that was recorded is lost.`,
+    lead: (title: string) => `${quoted(title)} ended when the browser closed. Nothing that was recorded is lost.`,
     finish: "Save and finish",
     continue: "Continue recording",
     delete: "Delete it",
@@ -147,7 +147,7 @@ export const en = {
     empty: "No sessions yet.",
     error: "The list could not be loaded.",
     all: "All sessions",
-    rename: (title: string) => `Rename “${title}”`,
+    rename: (title: string) => `Rename ${quoted(title)}`,
     status: {
       recording: "Recording",
       paused: "Paused",

@@ -1,4 +1,4 @@
-import { dateTime, timeOfDay } from "@trailmind/api";
+import { dateTime, quoted, timeOfDay } from "@trailmind/api";
 import type { Messages } from "./en";
 
 export const ko: Messages = {
@@ -123,7 +123,7 @@ export const ko: Messages = {
   },
   interrupted: {
     title: "기록이 중단됐어요",
-    lead: (title) => `브라우저가 닫히면서 “${title}” 기록이 끝났어요. 기록한 내용은 그대로 있어요.`,
+    lead: (title) => `브라우저가 닫히면서 ${quoted(title)} 기록이 끝났어요. 기록한 내용은 그대로 있어요.`,
     finish: "저장하고 마치기",
     continue: "이어서 기록하기",
     delete: "삭제하기",
@@ -144,7 +144,7 @@ export const ko: Messages = {
     empty: "아직 세션이 없어요.",
     error: "목록을 불러오지 못했어요.",
     all: "모든 세션",
-    rename: (title) => `“${title}” 이름 바꾸기`,
+    rename: (title) => `${quoted(title)} 이름 바꾸기`,
     status: { recording: "기록 중", paused: "일시정지", processing: "처리 중", completed: "완료", failed: "실패" },
   },
   settings: {
