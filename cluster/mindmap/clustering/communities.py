@@ -33,6 +33,8 @@ LARGE_GROUP, LARGE_MERGE_SHARE = 6, 0.8
 SPLIT_AFFINITY, SPLIT_RESOLUTION = 0.12, 1.2
 #: The same for two or three pages, of which each is a group at first.
 FEW_PAGES_AFFINITY = 0.14
+#: Of three pages, the nearest two are one subject below that, too, when they are so much nearer than any other two.
+MIN_PAIR_AFFINITY, PAIR_RATIO = 0.08, 1.5
 #: A page that is nearer to no group than this is a topic of its own.
 MIN_JOIN_SIMILARITY = 0.15
 #: Similarities up to this are chance, and no edges of the graph.
@@ -76,11 +78,26 @@ def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, options: T
     """Communities, without those that hold unrelated parts, merged while they are near each other."""
     num_pages = len(similarity)
     if num_pages < 4:
-        alone = np.arange(num_pages)
-        return renumber(_merge_while(affinity, alone, lambda between, _inside, _size: between / FEW_PAGES_AFFINITY))
+        return renumber(
+            _merge_while(
+                affinity, _nearest_pair(affinity), lambda between, _inside, _size: between / FEW_PAGES_AFFINITY
+            )
+        )
     groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), options.topic_resolution))
     groups = renumber(reassign_singletons(similarity, groups, MIN_JOIN_SIMILARITY))
     return renumber(_merge_near_groups(affinity, groups, options))
+
+
+def _nearest_pair(affinity: FloatArray) -> IntArray:
+    """Groups of single pages; of three, two pages are one group when they are much nearer than any other two."""
+    alone = np.arange(len(affinity))
+    if len(affinity) != 3:
+        return alone
+    pairs = sorted(((float(affinity[a, b]), -a, -b) for a, b in ((0, 1), (0, 2), (1, 2))), reverse=True)
+    (nearest, first, second), (next_nearest, _, _) = pairs[:2]
+    if nearest >= MIN_PAIR_AFFINITY and nearest >= PAIR_RATIO * next_nearest:
+        alone[-second] = -first
+    return renumber(alone)
 
 
 def _graph_above_chance(similarity: FloatArray) -> FloatArray:

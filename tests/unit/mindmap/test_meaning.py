@@ -55,8 +55,9 @@ def test_fourteen_subjects_are_shown(number: int) -> None:
     assert abs(score_session(session).num_topics - 14) <= 2
 
 
-def test_three_pages_about_two_subjects_are_two_topics() -> None:
-    sessions = exam_sessions(DEVELOPMENT, [_FLAVOURS["three_pages"]])
+@pytest.mark.parametrize("part", [DEVELOPMENT, DEVELOPMENT_2])
+def test_three_pages_about_two_subjects_are_two_topics(part: str) -> None:
+    sessions = exam_sessions(part, [_FLAVOURS["three_pages"]])
     assert sum(score_session(session).ari > 0.999 for session in sessions) >= 8
 
 
