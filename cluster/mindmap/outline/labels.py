@@ -100,7 +100,7 @@ class TopicLabeler:
         """
         sequences = self._index.word_sequences(pages)
         candidates = self._index.candidates(
-            pages, rivals=rivals, korean=self._is_korean(pages), avoid=self._words_to_avoid(parent)
+            pages, rivals=rivals, korean=self._is_korean(pages), avoid=self.words_to_avoid(parent)
         )
         keywords = self._keywords(candidates, sequences)
         mean = None if parent else self._mean_meaning(pages)
@@ -237,7 +237,7 @@ class TopicLabeler:
         titles = " ".join(self._corpus.core_titles[i] for i in pages)
         return num_korean * 2 > len(pages) or hangul_share(titles) > 0.5
 
-    def _words_to_avoid(self, parent: str) -> frozenset[str]:
+    def words_to_avoid(self, parent: str) -> frozenset[str]:
         """The words of the parent's label, as written and as label terms."""
         lexicon = self._corpus.lexicon
         words = parent.split()

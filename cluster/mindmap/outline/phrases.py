@@ -153,6 +153,14 @@ class PhraseIndex:
             factors.append(0.25 if all(word in avoid for word in words) else 0.55)
         return factors
 
+    def pages_of_title_phrases(self, pages: Sequence[int]) -> dict[int, list[int]]:
+        """The phrases in the titles of `pages`, by key, with the pages that have them in ascending order."""
+        found: dict[int, list[int]] = {}
+        here = np.isin(self._title_page, np.array(sorted(pages), dtype=np.int64))
+        for page, key in zip(self._title_page[here].tolist(), self.keys[self._title_key[here]].tolist(), strict=True):
+            found.setdefault(key, []).append(page)
+        return found
+
     def label_terms_on_page(self, page: int) -> set[int]:
         """The numbers of the label terms that occur on a page (-1 is among them if it has other words)."""
         if page not in self._label_terms_on_page:

@@ -24,6 +24,7 @@ from cluster.mindmap.outline.cross_links import find_cross_links
 from cluster.mindmap.outline.labels import MIN_SUBTOPIC_PAGES, TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.summary import session_summary, session_title
+from cluster.mindmap.outline.title_groups import find_title_groups
 from cluster.mindmap.outline.types import NUM_NEIGHBOURS, Outline, OutlineTopic, PageAnnotation, PageExclusion
 from cluster.mindmap.pages.evidence import content_words, describe_topic, label_evidence, page_evidence
 from cluster.mindmap.pages.features import PageFeatures, count_sentences, default_page_label, without_notices
@@ -96,7 +97,9 @@ def build_outline(
     grouping = _find_grouping(corpus, similarity, affinity, site, visit_order, options)
     annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
-    topics = _label_topics(corpus, index, grouping, encoder, [annotation.importance for annotation in annotations])
+    topics = _label_topics(
+        corpus, index, text, grouping, encoder, [annotation.importance for annotation in annotations]
+    )
     topics = _with_search_queries(topics, corpus, ordered)
     page_of = {page.page_id: page for page in pages}
     return Outline(
@@ -233,6 +236,7 @@ def _page_keywords(corpus: Corpus) -> list[tuple[str, ...]]:
 def _label_topics(
     corpus: Corpus,
     index: PhraseIndex,
+    text: FloatArray,
     grouping: _Grouping,
     encoder: SentenceEncoder | None,
     importances: Sequence[Importance],
@@ -245,21 +249,43 @@ def _label_topics(
     builder = _TopicBuilder(corpus, importances)
     topics = []
     for pages, subtopic_numbers, (label, keywords) in zip(members, grouping.subtopics, labels, strict=True):
-        subtopics: list[OutlineTopic] = []
-        if subtopic_numbers is not None:
-            for number in range(int(subtopic_numbers.max()) + 1):
-                inside = pages[subtopic_numbers == number]
-                if len(inside) < MIN_SUBTOPIC_PAGES:
-                    continue
-                sub_label, sub_keywords = labeler.label(inside, rivals=pages, parent=label)
-                if sub_label:
-                    subtopics.append(builder.build("s_", inside, sub_label, sub_keywords))
+        groups = [] if subtopic_numbers is None else _parts(pages, subtopic_numbers)
+        subtopics, free = _label_groups(labeler, builder, groups, pages, label)
+        # Pages of parts that no label describes are divided again by what their titles name.
+        groups = find_title_groups(index, text, pages, free, labeler.words_to_avoid(label))
+        more, free = _label_groups(labeler, builder, groups, pages, label, free)
         topic = builder.build("t_", pages, label, keywords)
-        below = {page_id for subtopic in subtopics for page_id in subtopic.page_ids}
-        # Pages of parts that no label describes stay directly below the topic.
-        directly = tuple(page_id for page_id in topic.page_ids if page_id not in below)
-        topics.append(replace(topic, page_ids=directly, subtopics=tuple(subtopics)) if subtopics else topic)
+        directly = tuple(corpus.pages[row].page_id for row in free)
+        topics.append(replace(topic, page_ids=directly, subtopics=(*subtopics, *more)))
     return topics
+
+
+def _parts(pages: IntArray, numbers: IntArray) -> list[IntArray]:
+    """The parts of a topic that are large enough for a sub-topic."""
+    parts = [pages[numbers == number] for number in range(int(numbers.max()) + 1)]
+    return [part for part in parts if len(part) >= MIN_SUBTOPIC_PAGES]
+
+
+def _label_groups(
+    labeler: TopicLabeler,
+    builder: _TopicBuilder,
+    groups: Sequence[IntArray],
+    topic: IntArray,
+    parent: str,
+    free: Sequence[int] | None = None,
+) -> tuple[list[OutlineTopic], list[int]]:
+    """The sub-topics of those of `groups` that a label describes, and the rows of `free` that are in none of them.
+
+    `free` is the whole topic when not given. `parent` is its label.
+    """
+    subtopics: list[OutlineTopic] = []
+    described: set[int] = set()
+    for inside in groups:
+        label, keywords = labeler.label(inside, rivals=topic, parent=parent)
+        if label:
+            subtopics.append(builder.build("s_", inside, label, keywords))
+            described.update(inside.tolist())
+    return subtopics, [row for row in (topic.tolist() if free is None else free) if row not in described]
 
 
 class _TopicBuilder:
