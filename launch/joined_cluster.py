@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cluster.settings import Settings, to_environment
+from launch.local_nodes import ClusterInfo, node_ip, ray_client_environment, running_cluster
 from launch.ray_environment import local_ray_environment
 from launch.secret_store import local_secret
+from models.errors import ConfigurationError
 
 _CONNECT_TIMEOUT_S = 2.0
 #: Where the application finds its actors by name.
@@ -34,12 +36,20 @@ def running_ray_address(data_dir: Path) -> str | None:
         return None
 
 
+def _running_nodes(data_dir: Path) -> ClusterInfo | None:
+    """The nodes of a running `trailmind cluster up`; None when none run."""
+    try:
+        return running_cluster(data_dir)
+    except ConfigurationError:
+        return None
+
+
 @contextmanager
 def joined_cluster(settings: Settings) -> Iterator[None]:
     """Within the block, this process is a driver in a Ray cluster.
 
-    That is the cluster at RAY_ADDRESS (which Ray sets for submitted jobs), else the one of a running `trailmind up`,
-    else a new one on this machine. `settings` must have the URLs of the stores.
+    That is the cluster at RAY_ADDRESS (which Ray sets for submitted jobs), else the one of a running `trailmind up` or
+    `trailmind cluster up`, else a new one on this machine. `settings` must have the URLs of the stores.
     """
     address = settings.scaling.ray_address
     options: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "configure_logging": False}
@@ -50,6 +60,10 @@ def joined_cluster(settings: Settings) -> Iterator[None]:
             RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
         )
         options["_node_ip_address"] = "127.0.0.1"
+    if address is None and (nodes := _running_nodes(settings.data_dir)) is not None:
+        address = nodes.ray_address
+        os.environ.update(ray_client_environment(nodes, settings))
+        options["_node_ip_address"] = node_ip(0)
     if address is None:
         # Ray reads these variables when it is imported, and every process that it starts inherits them.
         os.environ.update(local_ray_environment(settings))

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -458,7 +458,8 @@ def _drive(settings: Settings, name: str, concurrency: int | None, *, as_json: b
     from launch.joined_cluster import joined_cluster
     from models.runs.run_tables import RunStatus
 
-    with _progress_display() as show, joined_cluster(settings):
+    # Ray prints messages of its nodes, such as about a worker that died, to standard output.
+    with redirect_stdout(sys.stderr), _progress_display() as show, joined_cluster(settings):
         from cluster.runs.driver import RunDriver
         from cluster.runs.ray_workers import RayWorkers
 

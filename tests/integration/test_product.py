@@ -16,14 +16,16 @@ from typing import Any
 import grpc
 import httpx2
 import psutil
+import psycopg
 import pytest
 
 from cluster.settings import Settings
 from kuberay.checks.monitoring_rules import exported_series
 from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
-from tests.support.conditions import PATIENCE_S
+from tests.support.conditions import LONG_PATIENCE_S, PATIENCE_S
 from tests.support.listening_sockets import listeners
+from tests.support.process_faults import kill
 from tests.support.product import Product
 from tests.support.server import no_actor
 
@@ -208,6 +210,49 @@ def test_one_request_id_is_in_the_logs_of_every_process(product: Product, client
         assert by_event[event]["job_id"] == by_event["job_ended"]["job_id"]
     for secret in planted:
         assert secret not in written, secret
+
+
+def test_a_run_works_in_tasks_of_the_running_cluster_and_survives_killed_ones(
+    product: Product, client: httpx2.Client
+) -> None:
+    """`trailmind regenerate` submits it; a map whose task dies is made once, by the next task."""
+    sessions = [start(client) for _ in range(4)]
+    for number, session in enumerate(sessions):
+        pages = [f"https://example.com/{number}/{page}" for page in range(4)]
+        events = [visit(url, 1_760_000_000_000 + i * 60_000, content="Bees. " * 50) for i, url in enumerate(pages)]
+        client.post(f"/v1/sessions/{session}/events", json={"events": events})
+        client.post(f"/v1/sessions/{session}/stop")
+        wait_for_map(client, session)
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    command = [sys.executable, "-m", "launch.cli.main", "regenerate", "start", "--data-dir", str(product.data_dir)]
+    options = ["--run-id", run_id, "--provider", "local", "--force", "--concurrency", "2", "--json"]
+    chosen = [part for session in sessions for part in ("--session", session)]
+    dsn = product.settings.database.postgres_dsn
+    with psycopg.connect(dsn, autocommit=True) as db, psycopg.connect(dsn) as holder:
+        # The map of this session cannot be saved before the lock is released; the run can refer to the session.
+        holder.execute("SELECT id FROM browsing_sessions WHERE id = %s FOR NO KEY UPDATE", [sessions[0]])
+        read_items = "SELECT session_id::text, status, attempts, node, version FROM map_run_items WHERE run_id = %s"
+        with subprocess.Popen([*command, *options, *chosen], stdout=subprocess.PIPE, text=True) as process:
+            deadline, most_running = time.monotonic() + LONG_PATIENCE_S, 0
+            items: dict[str, tuple[Any, ...]] = {}
+            while [item[0] for item in items.values()].count("done") < 3:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    process.kill()
+                    pytest.fail(f"the run does not proceed: {items}, {process.communicate()[0]}")
+                items = {row[0]: row[1:] for row in db.execute(read_items, [run_id])}
+                most_running = max(most_running, [item[0] for item in items.values()].count("running"))
+                time.sleep(0.02)
+            assert items[sessions[0]][:2] == ("running", 1)
+            killed = kill(product, "ray::_work_task")
+            holder.rollback()
+            output, _ = process.communicate(timeout=LONG_PATIENCE_S)
+        items = {row[0]: row[1:] for row in db.execute(read_items, [run_id])}
+    state = json.loads(output)
+    assert (process.returncode, state["status"], state["progress"]["done"]) == (0, "finished", 4)
+    assert killed >= 1
+    assert items[sessions[0]][:2] == ("done", 2)
+    assert {item[3] for item in items.values()} == {2}, "each map was saved once"
+    assert most_running <= 2
 
 
 def test_an_invalid_request_id_is_replaced_and_sent_once(client: httpx2.Client) -> None:
