@@ -90,16 +90,21 @@ def map_command(
 
 
 def _read_pages(file: Path) -> list[CapturedPage]:
-    """The pages of a session file. Raises `typer.BadParameter` if it cannot be read or is no event batch."""
+    """The pages of a session file. Raises `typer.BadParameter` if it has none, cannot be read, or is no event batch."""
     from cluster.mindmap.evaluation.session_file import InvalidSessionFile, pages_from_events, parse_events
 
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        return pages_from_events(parse_events(raw))
+        events = parse_events(raw)
+        pages = pages_from_events(events)
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror or error}", param_hint="FILE") from error
     except InvalidSessionFile as error:
         raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
+    if not pages:
+        message = f'none of its {len(events)} events visits a page: an event of type "page_visit" with a "url"'
+        raise typer.BadParameter(f"{file}: {message}", param_hint="FILE")
+    return pages
 
 
 def _render(document: MindmapDocument, output_format: str, layout: str, theme: str) -> bytes:

@@ -110,9 +110,13 @@ def _session(*times: object) -> str:
         (_session(True), "not in milliseconds"),
         (_session(1_770_000_000_000, "2026-02-02"), "entry 2, a page visit,"),
         ('[{"title": "Bread", "url": "https://a.example/", "time_usec": 1770000000000000}]', "none of the 1 entries"),
+        ("[]", "none of its 0 events visits a page"),
+        ('[{"type": "visit", "timestamp": 1770000000000, "url": "https://a.example/"}]', "none of its 1 events visits"),
+        ('[{"type": "page_visit", "timestamp": 1770000000000, "url": 7}]', "none of its 1 events visits"),
+        ('[{"type": "scroll", "timestamp": 1770000000, "url": "https://a.example/"}]', "none of its 1 events visits"),
     ],
 )
-def test_times_in_another_form_are_refused_in_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+def test_a_file_without_readable_visits_is_refused_in_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
     file = tmp_path / "odd.json"
     file.write_text(content)
     result = RUN.invoke(APP, ["map", str(file)])
