@@ -124,6 +124,15 @@ dashboard-queries: setup ## Run every query of the Grafana dashboards over a run
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
 
+bench-streams: setup ## What 1,000 open event streams cost, and what recording notices of them
+	@$(BIN)/python -m benchmarks.bench_streams $(ARGS)
+
+bench-soak: setup ## Memory and latency under 45 minutes of load (ARGS="--minutes 5")
+	@$(BIN)/python -m benchmarks.bench_soak $(ARGS)
+
+bench-scale: setup ## Recording and reading beside many stored events and pages (ARGS="--full --data-dir DIR")
+	@$(BIN)/python -m benchmarks.bench_scale $(ARGS)
+
 bench-identity: setup ## What page identity, exclusion rules and timelines cost (ARGS="--before DIR" for another checkout)
 	@$(BIN)/python -m benchmarks.bench_identity $(ARGS)
 
@@ -188,4 +197,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries

@@ -28,6 +28,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from launch.ray_environment import free_ports
 from launch.replay import read_session_file
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
@@ -230,7 +231,9 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=930, help="pages of the large session (930 make some 1,000 nodes)")
     parser.add_argument("--origin", help="a running Trailmind instead of one of its own")
     parser.add_argument("--only", choices=("weight", "map", "lighthouse"))
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     selected_layouts = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
     if "weight" in selected_layouts:
         print(

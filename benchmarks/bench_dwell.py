@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from tests.extension.browser import Chromium
 from tests.extension.builds import build_extension, with_permissions_granted
 from tests.extension.dwell_situations import SITUATIONS, measure
@@ -61,7 +62,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy meanwhile")
     parser.add_argument("--only", nargs="*", default=[], help="names of situations")
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(arguments.busy)]
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from tests.extension.browser import EXTENSION_ID, Chromium, wait_until
 from tests.extension.builds import build_extension, with_permissions_granted
 from tests.extension.cdp import Tab
@@ -163,7 +164,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--popups", type=int, default=20)
     parser.add_argument("--pages", type=int, default=15)
+    add_busy_option(parser)
     options = parser.parse_args()
+    require_quiet_machine(options)
     print(json.dumps(measure(options.popups, options.pages), indent=2))
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from tests.support.growth import EXACT, Growth, measuring_process
 from tests.support.untrusted_text_readers import COUNT_READERS, TEXT_READERS, count_growth, text_growth
 
@@ -58,7 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_growth", description=__doc__.partition("\n")[0])
     parser.add_argument("readers", nargs="*", help="parts of names of functions; all without")
     parser.add_argument("--json", type=Path, help="also write the measurements to this file")
+    add_busy_option(parser)
     options = parser.parse_args()
+    require_quiet_machine(options)
     rows = []
     for measured in _measure(options.readers):
         rows.append(_row(*measured))

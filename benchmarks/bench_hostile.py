@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx2
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from tests.support.hostile_events import hostile_bodies
 from tests.support.load import LoadClient, LoadResult, audit_events
 from tests.support.process_faults import FAULTS
@@ -127,7 +128,9 @@ def main() -> None:
     parser.add_argument("--hostile", type=int, default=4, help="connections of the hostile account")
     parser.add_argument("--rounds", type=int, default=1, help="how often both runs are repeated")
     parser.add_argument("--faults", action="store_true", help="kill the shard and PostgreSQL in each run")
+    add_busy_option(parser)
     options = parser.parse_args()
+    require_quiet_machine(options)
     # Rate limits would protect the other users, too; without them the hostile account sends as fast as it can.
     with Product() as product:
         print(json.dumps(asyncio.run(measure(product, options)), indent=2), flush=True)

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
+
 ROOT = Path(__file__).parents[1]
 _PACKAGES = ("models", "cluster", "launch")
 _MODULES = (
@@ -177,7 +179,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, help="another checkout of the project, such as a git worktree")
     parser.add_argument("--rounds", type=int, default=15)
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     sessions = sample_sessions()
     table = json.loads((ROOT / "tests/unit/models/url_parameters.json").read_text("utf-8"))
     originals = list(dict.fromkeys(row["url"] for row in table))

@@ -29,7 +29,7 @@ from typing import Any
 import httpx2
 import psutil
 
-from benchmarks.machine import machine
+from benchmarks.machine import add_busy_option, process_costs, require_quiet_machine
 from launch.ray_environment import free_ports
 
 _ROOT = Path(__file__).parents[1]
@@ -71,39 +71,23 @@ def running(checkout: Path) -> Iterator[psutil.Process]:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-def _name(process: psutil.Process) -> str:
-    command = process.cmdline() or [process.name()]
-    title = " ".join(command).strip()
-    if title.startswith("ray::"):
-        return title.split()[0]
-    if title.startswith("postgres:"):
-        return "postgres"
-    return "trailmind up" if any(part.endswith("trailmind") for part in command[:2]) else Path(command[0]).name
-
-
-def _sample(root: psutil.Process) -> dict[psutil.Process, tuple[str, float, float]]:
-    """By process: name, CPU seconds so far, proportional set size in MB."""
-    found = {}
-    for process in [root, *root.children(recursive=True)]:
-        with contextlib.suppress(psutil.Error):
-            times = process.cpu_times()
-            found[process] = (_name(process), times.user + times.system, process.memory_full_info().pss / 1e6)
-    return found
+def _tree(root: psutil.Process) -> list[psutil.Process]:
+    return [root, *root.children(recursive=True)]
 
 
 def measure(roots: list[psutil.Process], seconds: float) -> list[dict[str, Any]]:
     """The cost of each tree of processes during the same `seconds`."""
-    before = [_sample(root) for root in roots]
+    before = [process_costs(_tree(root)) for root in roots]
     time.sleep(seconds)
     results = []
     for first, root in zip(before, roots, strict=True):
         groups: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
-        for process, (name, cpu_s, memory_mb) in _sample(root).items():
+        for process, (name, cpu_s, memory_mb) in process_costs(_tree(root)).items():
             group = groups[name]
             group[0] += 1
             group[1] += memory_mb
             # A process that began meanwhile counts from its beginning.
-            group[2] += (cpu_s - first.get(process, ("", 0.0, 0.0))[1]) * 60 / seconds
+            group[2] += (cpu_s - (first[process].cpu_s if process in first else 0.0)) * 60 / seconds
         costs = [
             {"process": name, "count": int(count), "memory_mb": round(memory, 1), "cpu_s_per_minute": round(cpu, 2)}
             for name, (count, memory, cpu) in sorted(groups.items(), key=lambda item: -item[1][1])
@@ -125,8 +109,9 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout to compare with")
     parser.add_argument("--settle", type=float, default=180.0, help="seconds between ready and the measurement")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the measurement")
+    add_busy_option(parser)
     arguments = parser.parse_args()
-    state = machine()
+    state = require_quiet_machine(arguments)
     checkouts = [_ROOT, *([arguments.before.resolve()] if arguments.before else [])]
     with ExitStack() as stack:
         roots = [stack.enter_context(running(checkout)) for checkout in checkouts]

@@ -5,7 +5,9 @@ committed to disk. In the same run, on the same machine and the same PostgreSQL:
 - `bare_insert_events_per_s`: the same rows through psycopg `INSERT … SELECT FROM unnest(…)` alone, one connection,
   1,000 rows a commit: the upper bound of the database alone;
 - `uvicorn_requests_per_s`: the same handler (token check, parsing, verdicts) on plain uvicorn, without Ray and without
-  storing anything.
+  storing anything; `fastapi_requests_per_s`: the same as a route of FastAPI, as all requests were handled until small
+  batches got a path of their own.
+- `cpu_us_per_request`: CPU time by process. It holds on a busy machine too, where the rates do not.
 Prints one JSON object per batch size.
 """
 
@@ -13,26 +15,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import psutil
 import psycopg
 import uvicorn
 from fastapi import FastAPI
 
 from benchmarks.load import Load, drive, post
+from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
 from cluster.logging_setup import configure_logs
 from cluster.settings import Settings
 from launch.ray_environment import free_ports
 from models.recording.event_writer import BatchOutcome
 from models.recording.ingest import IngestBatch
+from serve import events_endpoint
 from serve.app import create_api, with_middleware
 from tests.support.product import Product
 
@@ -99,8 +106,11 @@ class _StoresNothing:
         pass
 
 
-def _serve_bare(settings: Settings, port: int) -> None:
-    """The product's app with middleware, token check and parsing on plain uvicorn; nothing is stored."""
+def _serve_bare(settings: Settings, port: int, has_layers: bool) -> None:
+    """The product's app with middleware, token check and parsing on plain uvicorn; nothing is stored.
+
+    With `has_layers`, batches of every size pass the layers of FastAPI.
+    """
     configure_logs(settings)
     api = create_api(settings, lambda _: None)
 
@@ -111,6 +121,8 @@ def _serve_bare(settings: Settings, port: int) -> None:
             yield
 
     original, api.router.lifespan_context = api.router.lifespan_context, lifespan
+    if has_layers:
+        vars(events_endpoint)["INLINE_BYTES"] = -1
     uvicorn.run(with_middleware(api, settings), host="127.0.0.1", port=port, log_level="error", access_log=False)
 
 
@@ -130,14 +142,21 @@ async def sign_up_all(origin: str, count: int) -> list[tuple[str, str]]:
         return users
 
 
-async def measure(port: int, users: list[tuple[str, str]], batch: int, num_requests: int) -> Load:
-    """Drive `num_requests` posts of `batch` events over one connection per user."""
+async def measure(
+    port: int,
+    users: list[tuple[str, str]],
+    batch: int,
+    num_requests: int,
+    *,
+    requests_per_s: float | None = None,
+) -> Load:
+    """Drive `num_requests` posts of `batch` events over one connection per user; see `drive`."""
     share = num_requests // len(users)
     per_connection = [
         [post(f"/v1/sessions/{session}/events", token, body) for body in make_bodies(batch, share)]
         for token, session in users
     ]
-    return await drive("127.0.0.1", port, per_connection)
+    return await drive("127.0.0.1", port, per_connection, requests_per_s=requests_per_s)
 
 
 def stored(dsn: str) -> int:
@@ -147,22 +166,63 @@ def stored(dsn: str) -> int:
         return int(row[0]) if row else 0
 
 
-async def bench(running: Product, bare_port: int, batch: int, num_requests: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class BareServer:
+    """A server of `_serve_bare`: its port and process."""
+
+    port: int
+    process: psutil.Process
+
+
+@contextlib.contextmanager
+def bare_server(settings: Settings, *, has_layers: bool) -> Iterator[BareServer]:
+    """A running `_serve_bare`."""
+    (port,) = free_ports(1)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve_bare, args=(settings, port, has_layers), daemon=True
+    )
+    process.start()
+    try:
+        yield BareServer(port, psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def measure_bare(
+    server: BareServer, users: list[tuple[str, str]], batch: int, num_requests: int
+) -> tuple[float, int]:
+    """Requests per second, and CPU microseconds of each."""
+    await measure(server.port, users, batch, max(CONNECTIONS, num_requests // 10))
+    before = process_costs([server.process], with_memory=False)
+    load = await measure(server.port, users, batch, num_requests)
+    after = process_costs([server.process], with_memory=False)
+    num_answers = len(load.latencies_ms)
+    cpu_s = sum(cpu_seconds_by_name(before, after).values())
+    return num_answers / load.seconds, round(cpu_s / num_answers * 1e6)
+
+
+async def bench(
+    running: Product, bare: BareServer, layered: BareServer, batch: int, num_requests: int
+) -> dict[str, Any]:
     """One batch size: warm-up, the product, the bare parts, in one run."""
     dsn = running.settings.database.postgres_dsn
     users = await sign_up_all(running.origin, CONNECTIONS)
     await measure(running.port, users, batch, max(CONNECTIONS * 4, num_requests // 10))
-    before = stored(dsn)
+    stored_before = stored(dsn)
+    costs_before = process_costs(running.processes(), with_memory=False)
     load = await measure(running.port, users, batch, num_requests)
-    num_events = len(load.latencies_ms) * batch
-    if load.failures or stored(dsn) - before != num_events:
-        raise SystemExit(f"not everything was stored: {load.failures}, {stored(dsn) - before} of {num_events}")
-    await measure(bare_port, users, batch, max(CONNECTIONS, num_requests // 10))
-    bare = await measure(bare_port, users, batch, num_requests)
+    costs = cpu_seconds_by_name(costs_before, process_costs(running.processes(), with_memory=False))
+    num_answers = len(load.latencies_ms)
+    num_events = num_answers * batch
+    if load.failures or stored(dsn) - stored_before != num_events:
+        raise SystemExit(f"not everything was stored: {load.failures}, {stored(dsn) - stored_before} of {num_events}")
+    bare_per_s, bare_us = await measure_bare(bare, users, batch, num_requests)
+    layered_per_s, layered_us = await measure_bare(layered, users, batch, num_requests)
     insert = bare_insert(dsn, uuid.UUID(users[0][1]))
-    events_per_s = num_events / load.seconds
-    requests_per_s = len(load.latencies_ms) / load.seconds
-    uvicorn_per_s = len(bare.latencies_ms) / bare.seconds
+    events_per_s, requests_per_s = num_events / load.seconds, num_answers / load.seconds
+    per_request = {name: round(cpu_s / num_answers * 1e6) for name, cpu_s in costs.items()}
+    api_us = next(us for name, us in per_request.items() if name.endswith(":Api"))
     return {
         "batch": batch,
         "events_per_s": round(events_per_s),
@@ -170,9 +230,16 @@ async def bench(running: Product, bare_port: int, batch: int, num_requests: int)
         "p50_ms": load.percentile(0.50),
         "p99_ms": load.percentile(0.99),
         "bare_insert_events_per_s": round(insert),
-        "uvicorn_requests_per_s": round(uvicorn_per_s),
+        "uvicorn_requests_per_s": round(bare_per_s),
+        "fastapi_requests_per_s": round(layered_per_s),
         "ratio_to_bare_insert": round(events_per_s / insert, 3),
-        "ratio_to_uvicorn": round(requests_per_s / uvicorn_per_s, 3),
+        "ratio_to_uvicorn": round(requests_per_s / bare_per_s, 3),
+        "ratio_to_fastapi": round(requests_per_s / layered_per_s, 3),
+        "cpu_us_per_request": {name: us for name, us in per_request.items() if us},
+        "uvicorn_cpu_us": bare_us,
+        "fastapi_cpu_us": layered_us,
+        "api_cpu_ratio_to_uvicorn": round(bare_us / api_us, 3),
+        "api_cpu_ratio_to_fastapi": round(layered_us / api_us, 3),
     }
 
 
@@ -181,20 +248,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--requests", type=int, default=12_000, help="posts at batch 1; fewer for larger batches")
+    add_busy_option(parser)
     arguments = parser.parse_args()
-    (bare_port,) = free_ports(1)
-    with Product() as running:
-        process = multiprocessing.get_context("spawn").Process(
-            target=_serve_bare, args=(running.settings, bare_port), daemon=True
-        )
-        process.start()
-        try:
-            for batch in arguments.batches:
-                num_requests = max(CONNECTIONS * 4, arguments.requests // (1 + batch // 12))
-                print(json.dumps(asyncio.run(bench(running, bare_port, batch, num_requests))), flush=True)
-        finally:
-            process.terminate()
-            process.join()
+    require_quiet_machine(arguments)
+    with (
+        Product() as running,
+        bare_server(running.settings, has_layers=False) as bare,
+        bare_server(running.settings, has_layers=True) as layered,
+    ):
+        for batch in arguments.batches:
+            num_requests = max(CONNECTIONS * 4, arguments.requests // (1 + batch // 12))
+            print(json.dumps(asyncio.run(bench(running, bare, layered, batch, num_requests))), flush=True)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from pydantic import SecretStr
 
 from actors.limiter_actor import RemoteLimiter, get_or_start_limiter
 from actors.provider_limiter import QuotaLimiter
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.providers.calling.call_context import (
     CallContextConfig,
     CallRequest,
@@ -213,7 +214,9 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=320)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--without-ray", action="store_true")
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     with EmbeddedStores(Path(tempfile.mkdtemp(prefix="trailmind-bench-")), durable=True) as embedded:
         urls = embedded.start()
         migrate("postgresql+psycopg://" + urls.database_url.partition("://")[2])

@@ -9,6 +9,7 @@ second); `regroup_*_ms` is the time of a whole grouping, which runs beside it wh
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.bench_map_pure import synthetic
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.mindmap.live.live_map import LiveMap, regroup
 
 
@@ -56,8 +58,13 @@ def measure(num_pages: int) -> dict[str, float | int]:
 
 def main() -> None:
     """Measure the sizes on the command line."""
-    for size in sys.argv[1:] or ["100", "200", "500"]:
-        print(json.dumps(measure(int(size))), flush=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", type=int, nargs="*", default=[100, 200, 500], help="pages")
+    add_busy_option(parser)
+    arguments = parser.parse_args()
+    require_quiet_machine(arguments)
+    for size in arguments.sizes:
+        print(json.dumps(measure(size)), flush=True)
 
 
 if __name__ == "__main__":

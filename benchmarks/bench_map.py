@@ -24,7 +24,7 @@ import httpx2
 import psutil
 import psycopg
 
-from benchmarks.machine import machine
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.jobs.worker import KEEP_READY_PERIOD_S
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.outline.pipeline import build_outline
@@ -162,8 +162,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=500, help="size of the synthetic session")
     parser.add_argument("--at-once", action="store_true", help="stop immediately after the last event")
+    add_busy_option(parser)
     arguments = parser.parse_args()
-    print(json.dumps({"machine": machine()}), flush=True)
+    require_quiet_machine(arguments)
     with Product() as running:
         measure(running, read_session_file(sorted(SAMPLES.glob("*.events.json"))[0]), at_once=True)  # warm-up
         for file in sorted(SAMPLES.glob("*.events.json")):

@@ -8,6 +8,7 @@ of the bundled samples, repeated with other URLs and shuffled lines.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import resource
@@ -18,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.mindmap.document.compose import compose_document
 from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
 from cluster.mindmap.outline.pipeline import build_outline
@@ -85,12 +87,18 @@ def measure(num_pages: int, vectors: str) -> dict[str, float | int | str]:
 
 def main() -> None:
     """Measure the sizes on the command line, each in a process of its own."""
-    if len(sys.argv) == 4 and sys.argv[1] == "--one":
-        print(json.dumps(measure(int(sys.argv[2]), sys.argv[3])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", type=int, nargs="*", default=[30, 119, 500, 2000], help="pages")
+    parser.add_argument("--one", nargs=2, metavar=("SIZE", "VECTORS"), help=argparse.SUPPRESS)
+    add_busy_option(parser)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(int(arguments.one[0]), arguments.one[1])))
         return
-    for size in sys.argv[1:] or ["30", "119", "500", "2000"]:
+    require_quiet_machine(arguments)
+    for size in arguments.sizes:
         for vectors in ("none", "stored", "made"):
-            subprocess.run([sys.executable, __file__, "--one", size, vectors], check=True)
+            subprocess.run([sys.executable, __file__, "--one", str(size), vectors], check=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.logging_setup import configure_logs
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
@@ -39,7 +40,7 @@ PAGES_PER_SESSION = 50
 _SYLLABLES = "가나다라마바사아자차기니디리미비시이지치고노도로모보소오조학습정책경"
 
 
-def _vocabulary(seed: int) -> list[str]:
+def vocabulary(seed: int) -> list[str]:
     """20,000 words, a third of them Korean; drawn by rank, the way words are."""
     chance = random.Random(seed)
     latin = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(3, 10))) for _ in range(14_000)]
@@ -135,7 +136,7 @@ def query_sets(words: list[str], chance: random.Random) -> dict[str, list[dict[s
 
 async def measure(settings: Any, num_pages: int) -> dict[str, dict[str, float]]:
     """Milliseconds of each kind of query."""
-    words = _vocabulary(1)
+    words = vocabulary(1)
     configure_logs(settings)
     async with running_api(settings) as (_, client):
         person, other = await sign_up(client), await sign_up(client)
@@ -194,7 +195,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=100_000)
     parser.add_argument("--json", type=Path)
+    add_busy_option(parser)
     options = parser.parse_args()
+    require_quiet_machine(options)
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-bench-"))
     stores = EmbeddedStores(data_dir, durable=False)
     try:

@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx2
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from launch.ray_environment import free_ports
 
 _BARE = """
@@ -105,7 +106,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=3, help="number of further starts")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    if not arguments.serve:
+        require_quiet_machine(arguments)
     if arguments.serve:
         data_dir, port, messages = arguments.serve
         _serve(Path(data_dir), int(port), Path(messages))

@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks.bench_ingest import CONNECTIONS, measure, sign_up_all
 from benchmarks.load import Load
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from tests.support.product import Product
 from tests.support.stripe_fake.server import API_KEY, signed
 
@@ -116,7 +117,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--requests", type=int, default=12_000, help="posts of ten events for each measurement")
     parser.add_argument("--budgets", action="store_true", help="exit with 1 when a figure misses its budget")
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     variables: dict[str, Any] = {
         "STRIPE_SECRET_KEY": API_KEY,
         "STRIPE_WEBHOOK_SECRETS": SECRET,

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 
 @dataclass
@@ -26,10 +27,16 @@ class Load:
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection that sends the next request as soon as an answer is complete."""
+    """One keep-alive connection that sends the next request when an answer is complete and, with `period_s`, it is due.
 
-    def __init__(self, requests: list[bytes], load: Load, done: asyncio.Future[None]) -> None:
+    The latency of a request that was due before the last answer came counts from when it was due.
+    """
+
+    def __init__(
+        self, requests: list[bytes], load: Load, done: asyncio.Future[None], period_s: float, first_at: float
+    ) -> None:
         self._requests, self._load, self._done = requests, load, done
+        self._period_s, self._due_at = period_s, first_at
         self._buffer = b""
         self._sent_at = 0.0
 
@@ -44,8 +51,20 @@ class _Connection(asyncio.Protocol):
             if not self._done.done():
                 self._done.set_result(None)
             return
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._requests.pop())
+        if self._period_s:
+            wait_s = self._due_at - time.perf_counter()
+            if wait_s > 0:
+                asyncio.get_running_loop().call_later(wait_s, self._send, self._due_at)
+            else:
+                self._send(self._due_at)
+            self._due_at += self._period_s
+        else:
+            self._send(time.perf_counter())
+
+    def _send(self, due_at: float) -> None:
+        self._sent_at = due_at
+        if not self._transport.is_closing():
+            self._transport.write(self._requests.pop())
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -69,13 +88,21 @@ class _Connection(asyncio.Protocol):
             self._done.set_exception(exc or ConnectionError("the server hung up"))
 
 
-async def drive(host: str, port: int, per_connection: Sequence[list[bytes]]) -> Load:
-    """Send each connection's requests in turn, all connections at once."""
+async def drive(
+    host: str, port: int, per_connection: Sequence[list[bytes]], *, requests_per_s: float | None = None
+) -> Load:
+    """Send each connection's requests in turn, all connections at once.
+
+    Without `requests_per_s`, a connection sends the next request as soon as it has an answer.
+    """
     loop, load = asyncio.get_running_loop(), Load()
     dones = [loop.create_future() for _ in per_connection]
     began = time.perf_counter()
-    for requests, done in zip(per_connection, dones, strict=True):
-        await loop.create_connection(lambda r=requests, d=done: _Connection(r, load, d), host, port)  # type: ignore[misc]
+    period_s = len(per_connection) / requests_per_s if requests_per_s else 0.0
+    for i, (requests, done) in enumerate(zip(per_connection, dones, strict=True)):
+        first_at = began + 0.5 + period_s * i / len(per_connection)
+        connection = partial(_Connection, requests, load, done, period_s, first_at)
+        await loop.create_connection(connection, host, port)
     await asyncio.gather(*dones)
     load.seconds = time.perf_counter() - began
     return load

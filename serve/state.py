@@ -34,6 +34,9 @@ from serve.shard_router import ShardRouter
 from serve.webhook_inbox import WebhookInbox
 from telemetry.metrics import record_connections
 
+#: Connections of one replica to Valkey. Each open stream holds one; redis-py allows 100 unless told otherwise.
+MAX_VALKEY_CONNECTIONS = 4_000
+
 
 @dataclass(slots=True)
 class AppState:
@@ -99,7 +102,12 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         pool_timeout=5,
         pool_pre_ping=True,
     )
-    valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=2.0, socket_connect_timeout=2.0)
+    valkey = Redis.from_url(
+        settings.valkey.connection_url,
+        socket_timeout=2.0,
+        socket_connect_timeout=2.0,
+        max_connections=MAX_VALKEY_CONNECTIONS,
+    )
     purchases = None
     if settings.billing.is_enabled:
         gateway = StripeGateway(settings.billing, settings.server.origin)

@@ -40,7 +40,7 @@ class ValkeyServer(Server):
             "maxmemory": "128mb",
             # Rate limits, one-time states and caches all expire; Valkey evicts the keys that expire first.
             "maxmemory-policy": "volatile-ttl",
-            "maxclients": "2000",
+            "maxclients": "5000",
             "databases": "4",
             "loglevel": "notice",
             "set-proc-title": "no",

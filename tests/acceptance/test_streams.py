@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import httpx2
 import psycopg
@@ -49,6 +50,16 @@ async def opened(
             assert not task.done(), await task
             await asyncio.sleep(0.02)
     return task
+
+
+async def test_many_open_streams_leave_connections_for_requests(service: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+    """Each stream holds a connection to Valkey; limits and logins of all other requests need one."""
+    valkey: Redis = service[0].state.parts.valkey
+    async with AsyncExitStack() as stack:
+        for _ in range(250):
+            subscription = await stack.enter_async_context(valkey.pubsub())
+            await subscription.subscribe("a channel of this test")
+        assert await valkey.ping()
 
 
 async def test_one_user_has_a_limited_number_of_streams(service: tuple[FastAPI, httpx2.AsyncClient]) -> None:

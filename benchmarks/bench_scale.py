@@ -1,0 +1,207 @@
+"""`make bench-scale`: recording and reading beside many stored events and pages, compared with a nearly empty server.
+
+Two servers run at the same time: a small one with 10,000 pages, and a large one with `--events` stored events and
+`--pages` pages of 500-page users. Both are measured alternately:
+- `ingest_ratio`: durable events a second, large ÷ small, and `ingest_cpu_ratio`: CPU time of all processes per event;
+- for the session list, one session and search: 95th percentiles, large ÷ small, for a user with 500 pages in both.
+The defaults are small; `--full` is 50 million events and a million pages. With `--data-dir` the large server keeps its
+data there, and a later run adds only what is missing. Filling stops when the database exceeds `--max-gb`. Prints one
+JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psycopg
+
+from benchmarks.bench_ingest import CONNECTIONS, measure, sign_up_all
+from benchmarks.bench_search import Writer, fill, vocabulary
+from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
+from tests.support.client import ApiUser, sign_up
+from tests.support.product import Product
+
+PAGES_PER_USER = 500
+SMALL_PAGES = 10_000
+EVENTS_PER_SESSION = 20_000
+FULL_EVENTS, FULL_PAGES = 50_000_000, 1_000_000
+
+_ADD_USER = "INSERT INTO users (id, email, password_hash) VALUES (%s, %s, 'no password')"
+_ADD_SESSION = (
+    "INSERT INTO browsing_sessions (id, user_id, status, title, started_at, ended_at)"
+    " VALUES (%s, %s, 'completed', 'Filled', now() - interval '90 days', now() - interval '89 days')"
+)
+_MAKE_EVENTS = """
+    COPY (
+        SELECT %s::uuid, gen_random_uuid(), n, 'scroll', now() - interval '90 days' + n * interval '1 second',
+            '{"type":"scroll","timestamp":1760000000000,"url":"https://docs.example.com/guide/chapter-'
+            || n %% 97 || '","title":"A chapter","scroll_depth":0.5,"event_id":"' || gen_random_uuid() || '"}'
+        FROM generate_series(1, %s) n
+    ) TO STDOUT (FORMAT BINARY)
+"""
+_COPY_EVENTS = "COPY events (session_id, event_key, seq, type, occurred_at, payload) FROM STDIN (FORMAT BINARY)"
+_COUNT_EVENTS = "SELECT count(*) FROM events"
+_COUNT_PAGES = "SELECT count(*) FROM search_pages"
+_SIZE = "SELECT pg_database_size(current_database())"
+
+
+class TooLargeError(Exception):
+    """The database has reached the limit of the run."""
+
+
+def _number(connection: psycopg.Connection[Any], statement: str) -> int:
+    row = connection.execute(statement).fetchone()
+    return int(row[0]) if row else 0
+
+
+def add_user(connection: psycopg.Connection[Any]) -> uuid.UUID:
+    """A user who cannot sign in."""
+    user_id = uuid.uuid4()
+    connection.execute(_ADD_USER, [user_id, f"{user_id.hex}@filled.local"])
+    return user_id
+
+
+def fill_events(dsn: str, num_events: int, max_bytes: float) -> None:
+    """Add events by COPY until there are `num_events`. Raises TooLargeError."""
+    with psycopg.connect(dsn, autocommit=True) as source, psycopg.connect(dsn, autocommit=True) as target:
+        missing = num_events - _number(target, _COUNT_EVENTS)
+        while missing > 0:
+            if _number(target, _SIZE) > max_bytes:
+                raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB; {missing:,} events missing")
+            session_id = uuid.uuid4()
+            target.execute(_ADD_SESSION, [session_id, add_user(target)])
+            with target.cursor() as writer, source.cursor() as reader:
+                made = psycopg.ClientCursor(source).mogrify(_MAKE_EVENTS, [session_id, EVENTS_PER_SESSION])
+                with reader.copy(made.encode()) as rows, writer.copy(_COPY_EVENTS) as copy:
+                    for data in rows:
+                        copy.write(data)
+            missing -= EVENTS_PER_SESSION
+        target.execute("VACUUM ANALYZE events")
+
+
+def fill_pages(dsn: str, num_pages: int, max_bytes: float) -> None:
+    """Add users with pages until there are `num_pages`. Raises TooLargeError."""
+    words = vocabulary(1)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        have = _number(connection, _COUNT_PAGES)
+        for n in range(have // PAGES_PER_USER, num_pages // PAGES_PER_USER):
+            if _number(connection, _SIZE) > max_bytes:
+                raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB at {n} users with pages")
+            fill(dsn, str(add_user(connection)), PAGES_PER_USER, Writer(words, 100 + n))
+
+
+async def read_times(person: ApiUser, session: str, words: Sequence[str]) -> dict[str, list[float]]:
+    """Milliseconds of each read, by kind."""
+    times: dict[str, list[float]] = {"sessions": [], "session": [], "search": []}
+    for word in words:
+        for kind, path, params in (
+            ("sessions", "/v1/sessions", {}),
+            ("session", f"/v1/sessions/{session}", {}),
+            ("search", "/v1/search", {"q": word}),
+        ):
+            began = time.perf_counter()
+            await person.ok("GET", path, params=params)
+            times[kind].append((time.perf_counter() - began) * 1e3)
+    return times
+
+
+class Server:
+    """One of the two servers, with a user of 500 pages and 64 recordings."""
+
+    def __init__(self, running: Product) -> None:
+        self.running = running
+        self.rates: list[float] = []
+        self.cpu_us: list[float] = []
+        self.times: dict[str, list[float]] = {"sessions": [], "session": [], "search": []}
+        self._users: list[tuple[str, str]] = []
+
+    async def prepare(self) -> None:
+        """Sign up the users and warm up."""
+        self._users = await sign_up_all(self.running.origin, CONNECTIONS)
+        await measure(self.running.port, self._users, 10, CONNECTIONS * 4)
+
+    async def ingest(self, num_requests: int) -> None:
+        """One measurement of recording."""
+        before = process_costs(self.running.processes(), with_memory=False)
+        load = await measure(self.running.port, self._users, 10, num_requests)
+        spent = cpu_seconds_by_name(before, process_costs(self.running.processes(), with_memory=False))
+        if load.failures:
+            raise SystemExit(f"batches were refused: {load.failures}")
+        self.rates.append(10 * len(load.latencies_ms) / load.seconds)
+        self.cpu_us.append(sum(spent.values()) / (10 * len(load.latencies_ms)) * 1e6)
+
+    async def read(self, words: Sequence[str]) -> None:
+        """One measurement of reading, by a new user with 500 pages."""
+        async with httpx2.AsyncClient(base_url=self.running.origin, timeout=60.0, trust_env=False) as client:
+            person = await sign_up(client)
+            dsn = self.running.settings.database.postgres_dsn
+            await asyncio.to_thread(fill, dsn, person.id, PAGES_PER_USER, Writer(vocabulary(1), 7))
+            session = (await person.ok("GET", "/v1/sessions"))["sessions"][0]["id"]
+            await read_times(person, session, words[:3])
+            for kind, times in (await read_times(person, session, words)).items():
+                self.times[kind] += times
+
+    def p95(self, kind: str) -> float:
+        """The 95th percentile of a read, in milliseconds."""
+        ordered = sorted(self.times[kind])
+        return ordered[int(len(ordered) * 0.95)]
+
+
+async def compare(small: Server, large: Server, rounds: int, num_requests: int) -> dict[str, Any]:
+    """Measure both alternately."""
+    words = vocabulary(1)[100:140]
+    for server in (small, large):
+        await server.prepare()
+    for _ in range(rounds):
+        for server in (small, large):
+            await server.ingest(num_requests)
+        for server in (small, large):
+            await server.read(words)
+    return {
+        "events_per_s": [round(statistics.median(server.rates)) for server in (small, large)],
+        "ingest_ratio": round(statistics.median(large.rates) / statistics.median(small.rates), 3),
+        "ingest_cpu_ratio": round(statistics.median(large.cpu_us) / statistics.median(small.cpu_us), 3),
+        "p95_ms": {kind: [round(small.p95(kind), 1), round(large.p95(kind), 1)] for kind in small.times},
+        "p95_ratio": {kind: round(large.p95(kind) / small.p95(kind), 3) for kind in small.times},
+    }
+
+
+def main() -> None:
+    """Fill, measure, stop."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--pages", type=int, default=100_000)
+    parser.add_argument("--full", action="store_true", help=f"{FULL_EVENTS:,} events and {FULL_PAGES:,} pages")
+    parser.add_argument("--data-dir", type=Path, help="keep the data of the large server here")
+    parser.add_argument("--max-gb", type=float, default=40.0, help="size at which filling stops")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=4_000, help="batches of 10 events in each measurement")
+    add_busy_option(parser)
+    arguments = parser.parse_args()
+    require_quiet_machine(arguments)
+    num_events, num_pages = (FULL_EVENTS, FULL_PAGES) if arguments.full else (arguments.events, arguments.pages)
+    with tempfile.TemporaryDirectory(prefix="trailmind-scale-") as temporary:
+        data_dir = arguments.data_dir or Path(temporary)
+        with Product() as small, Product(data_dir) as large:
+            began = time.perf_counter()
+            dsn = large.settings.database.postgres_dsn
+            fill_pages(small.settings.database.postgres_dsn, min(SMALL_PAGES, num_pages), 1e12)
+            fill_pages(dsn, num_pages, arguments.max_gb * 1e9)
+            fill_events(dsn, num_events, arguments.max_gb * 1e9)
+            filled_s = time.perf_counter() - began
+            result = asyncio.run(compare(Server(small), Server(large), arguments.rounds, arguments.requests))
+    print(json.dumps({"events": num_events, "pages": num_pages, "filled_s": round(filled_s)} | result), flush=True)
+
+
+if __name__ == "__main__":
+    main()
