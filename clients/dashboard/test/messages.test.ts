@@ -1,6 +1,8 @@
+import { ApiError } from "@trailmind/api";
 import { expect, it } from "vitest";
 import { en } from "~/i18n/en";
 import { ko } from "~/i18n/ko";
+import { errorMessage } from "~/ui/error-message";
 
 function texts(value: unknown): string[] {
   if (typeof value === "string") return [value];
@@ -22,4 +24,10 @@ it("words a map that no model drew without the provider's id", () => {
     for (const text of [t.evidence.provider("local", 1), t.versions.by("local"), t.versions.causes.provider("local")])
       expect(text).not.toMatch(/local/);
   expect(ko.evidence.provider("anthropic", 2)).toBe("anthropic 모델로 그림 · 버전 2");
+});
+
+it("promises no second attempt after an act of the user that did not reach the server", () => {
+  const lost = new ApiError(0, "offline", "Failed to fetch", { kind: "offline" });
+  expect(errorMessage(lost, en)).toBe(`No connection. ${en.notReached}`);
+  for (const t of [en, ko]) expect(errorMessage(lost, t)).not.toContain(t.errors.offline?.[1]);
 });

@@ -40,7 +40,8 @@ export function ApiKeys() {
   });
   const revoke = useMutation({
     mutationFn: (id: string) => unwrap(api.DELETE("/v1/auth/api-keys/{key_id}", { params: { path: { key_id: id } } })),
-    onSuccess: () => {
+    onSuccess: (_, id) => {
+      if (create.data?.api_key.id === id) create.reset();
       toast(t.account.keyRevoked);
       return refresh();
     },

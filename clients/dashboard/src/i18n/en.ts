@@ -903,6 +903,8 @@ export const en = {
       "The server is not the cause. Reload the page; if it stays, report this message:",
     ],
   } as Record<string, [string, string]>,
+  /** After an act of the user, which is not repeated by itself. */
+  notReached: "The server cannot be reached. Check your connection and try again.",
   connectionLost: (since: string) =>
     `The server has not answered since ${since}. What you see may be out of date; we keep trying.`,
   errorWait: (s: number) => `Try again in ${s} s`,

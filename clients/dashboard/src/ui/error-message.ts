@@ -6,6 +6,7 @@ export function errorMessage(error: unknown, t: Messages): string {
   const problem = toApiError(error);
   const [title, hint] = t.errors[problem.kind] ?? ["", ""];
   const worded = wordError(problem, language());
+  if (problem.kind === "offline") return `${title}. ${t.notReached}`;
   if (problem.retryAfterS) return `${title}. ${t.errorWait(problem.retryAfterS)}.`;
   return worded ?? `${title}. ${hint}`;
 }
