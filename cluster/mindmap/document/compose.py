@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cluster.mindmap.document.flat_layout import flat_layouts
@@ -11,7 +12,7 @@ from cluster.mindmap.document.layout_nodes import layout_nodes
 from cluster.mindmap.document.outline_repair import repair_outline, verified_evidence
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
-from cluster.mindmap.outline.summary import untitled_session
+from cluster.mindmap.outline.summary import name_in_order, untitled_session
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from cluster.mindmap.pages.importance import topic_importance
@@ -63,7 +64,9 @@ def compose_document(
     """
     captured = {page.page_id: page for page in in_reading_order(pages)}
     outline, notes = repair_outline(outline, captured)
-    outline = reuse_ids(outline, previous)
+    kept = reuse_ids(outline, previous)
+    dwell_ms = {page_id: max(0, page.dwell_ms) for page_id, page in captured.items()}
+    outline = replace(name_in_order(outline, kept.topics, dwell_ms), cross_links=kept.cross_links)
     title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)
     builder = _DocumentBuilder(outline, captured)
     builder.add_core(shorten(title or untitled_session(outline.language), MAX_LABEL_CHARS))

@@ -101,10 +101,9 @@ def build_outline(
         corpus, index, text, grouping, encoder, [annotation.importance for annotation in annotations]
     )
     topics = _with_search_queries(topics, corpus, ordered)
-    page_of = {page.page_id: page for page in pages}
     return Outline(
         title=user_title or session_title([topic.label for topic in topics], language),
-        summary=session_summary(topics, [page_of[p] for t in topics for p in t.all_page_ids()], language),
+        summary=session_summary(topics, {page.page_id: page.dwell_ms for page in pages}, language),
         language=language,
         topics=tuple(topics),
         annotations=tuple(annotations),

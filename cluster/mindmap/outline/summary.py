@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from cluster.mindmap.outline.types import OutlineTopic
-from cluster.mindmap.pages.features import PageFeatures
+from cluster.mindmap.outline.types import Outline, OutlineTopic
 from models.text import shorten
 
 _MAX_TITLE_CHARS = 60
@@ -29,15 +29,29 @@ def session_title(labels: Sequence[str], language: str) -> str:
     return shorten(", ".join(heads[:-1]) + " and " + heads[-1], _MAX_TITLE_CHARS)
 
 
-def session_summary(topics: Sequence[OutlineTopic], pages: Sequence[PageFeatures], language: str) -> str:
+def session_summary(topics: Sequence[OutlineTopic], dwell_ms: Mapping[str, int], language: str) -> str:
     """One sentence: the number of pages, their topics, and the topic with most of the reading time.
 
-    `pages` are the placed pages. Korean for "ko", otherwise English. The reading time itself is left out: the session
-    states it for all pages, and a second number for the placed ones would contradict it.
+    `dwell_ms` is the reading time of each page. Korean for "ko", otherwise English. The reading time itself is left
+    out: the session states it for all pages, and a second number for the placed ones would contradict it.
     """
-    dwell_of_page = {page.page_id: page.dwell_ms for page in pages}
-    dwell_of_topic = {topic.id: sum(dwell_of_page.get(page, 0) for page in topic.all_page_ids()) for topic in topics}
-    return topics_summary([(topic.label, dwell_of_topic[topic.id]) for topic in topics], len(pages), language)
+    pages = [topic.all_page_ids() for topic in topics]
+    dwell_of_topic = [sum(dwell_ms.get(page_id, 0) for page_id in page_ids) for page_ids in pages]
+    labels = [topic.label for topic in topics]
+    return topics_summary(list(zip(labels, dwell_of_topic, strict=True)), sum(map(len, pages)), language)
+
+
+def name_in_order(outline: Outline, topics: Sequence[OutlineTopic], dwell_ms: Mapping[str, int]) -> Outline:
+    """`outline` with `topics`, which are its own in another order; generated sentences name them in that order.
+
+    A title of the user and the sentences of a model stay as they are.
+    """
+    title, summary = outline.title, outline.summary
+    if title == session_title([topic.label for topic in outline.topics], outline.language):
+        title = session_title([topic.label for topic in topics], outline.language)
+    if summary == session_summary(outline.topics, dwell_ms, outline.language):
+        summary = session_summary(topics, dwell_ms, outline.language)
+    return replace(outline, topics=tuple(topics), title=title, summary=summary)
 
 
 def topics_summary(topics: Sequence[tuple[str, int]], num_pages: int, language: str) -> str:

@@ -59,6 +59,21 @@ def test_title_summary_and_map_name_the_topics_in_one_order(name: str, language:
     assert not outline.summary.endswith("습니다.")
 
 
+def test_the_sentences_of_a_remade_map_follow_its_order() -> None:
+    """A map that is made again keeps the order of its topics, whatever that of the new outline is."""
+    pages = sample_pages("06-long-research")
+    first = build_map(pages)
+    topics = [node for node in first.nodes if node.type == "topic"]
+    rest = [node for node in first.nodes if node.type != "topic"]
+    previous = first.model_copy(update={"nodes": (*rest, *reversed(topics))})
+    again = build_map(pages, previous=previous)
+    labels = [node.label for node in again.nodes if node.type == "topic"]
+    assert labels == [node.label for node in reversed(topics)]
+    assert again.title == session_title(labels, again.language)
+    assert [again.summary.find(label) for label in labels[:4]] == sorted(again.summary.find(lb) for lb in labels[:4])
+    assert -1 not in [again.summary.find(label) for label in labels[:4]]
+
+
 @pytest.mark.parametrize("name", sample_names())
 def test_samples_are_valid_and_agree_with_the_ground_truth(name: str) -> None:
     import json
