@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import correlation, fmean
 
 from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
@@ -89,10 +89,19 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
         "seconds": round(time.perf_counter() - began, 1),
         "flavours": by_flavour,
         "all": _means(scores),
+        "stability_correlation": _stability_correlation(scores),
         "topic_label_faults": _counts([f for s in scores for f in s.topic_faults]),
         "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
         "description_faults": _counts([f for s in scores for f in s.description_faults]),
     }
+
+
+def _stability_correlation(scores: Sequence[SessionScores]) -> float | None:
+    """Whether the scorecard's stability warns of wrong topics: its correlation with the ARI, where both vary."""
+    pairs = [(s.ari, s.document.scorecard.stability) for s in scores if s.document.scorecard.stability is not None]
+    if min((len(set(values)) for values in zip(*pairs, strict=True)), default=0) < 2:
+        return None
+    return round(correlation([ari for ari, _ in pairs], [stability for _, stability in pairs]), 3)
 
 
 def _counts(faults: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -146,6 +155,7 @@ def _print_table(result: dict[str, object]) -> None:
     sys.stdout.write(f"{'':12}" + "".join(f"{name[:11]:>12}" for name in names) + "\n")
     for flavour, means in flavours.items():
         sys.stdout.write(f"{flavour:12}" + "".join(f"{means[name]:12}" for name in names) + "\n")
+    sys.stdout.write(f"correlation of stability and ARI: {result['stability_correlation']}\n")
     for name in ("topic_label_faults", "subtopic_label_faults", "description_faults"):
         sys.stdout.write(f"{name}: {result[name]}\n")
 

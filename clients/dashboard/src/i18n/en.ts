@@ -404,7 +404,7 @@ export const en = {
     separation: "Topics kept apart",
     separationHint: "How often similar pages share a topic",
     stability: "Stable topics",
-    stabilityHint: "Agreement when some pages are removed",
+    stabilityHint: "Agreement when some pages are removed, and pages that clearly belong to their topic",
     continuity: "Same as before",
     continuityHint: "Share of the last version that stayed",
     unknown: "not known",

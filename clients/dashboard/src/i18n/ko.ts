@@ -391,7 +391,7 @@ export const ko: Messages = {
     separation: "주제의 구분",
     separationHint: "비슷한 페이지가 같은 주제에 있는 정도",
     stability: "주제의 안정성",
-    stabilityHint: "페이지 일부를 빼도 같은 주제가 나오는 정도",
+    stabilityHint: "페이지 일부를 빼도 같은 주제가 나오고, 페이지가 제 주제에 분명히 속하는 정도",
     continuity: "이전과 같은 부분",
     continuityHint: "이전 버전에서 그대로 남은 비율",
     unknown: "알 수 없음",
