@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import add_busy_option, require_quiet_machine
 from cluster.analysis.run_report import DrawnPair, ReportOptions, RunResults, write_files
 from cluster.mindmap.build import build_map
 from cluster.mindmap.evaluation.session_file import pages_from_events, parse_events
@@ -37,7 +38,9 @@ def main() -> None:
     parser.add_argument("--maps", type=int, default=500)
     parser.add_argument("--language", choices=("en", "ko"), default="en")
     parser.add_argument("--out", type=Path, help="keep the report in this directory")
+    add_busy_option(parser)
     arguments = parser.parse_args()
+    require_quiet_machine(arguments)
     results = generated_results(arguments.maps)
     with tempfile.TemporaryDirectory() as temporary:
         directory = arguments.out or Path(temporary)
