@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.dashboard.browser_user import BrowserUser
 from tests.dashboard.conftest import PageErrors
@@ -32,6 +32,30 @@ pytestmark = pytest.mark.browser
 
 def describe_violations(violations: list[dict[str, Any]]) -> list[str]:
     return [f"{v['id']}: {[node['target'] for node in v['nodes']][:3]}" for v in violations]
+
+
+# Messages that disappear by themselves do not count, nor what is inert.
+_CONTROLS = """
+    [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex='0']")].filter(
+        (each) => !each.disabled && each.tabIndex >= 0 && !each.closest("[inert], .toast") &&
+            !(each.type === "radio" && !each.checked) && each.checkVisibility({ visibilityProperty: true })
+    )
+"""
+
+
+async def controls_out_of_reach(page: Page) -> list[str]:
+    """The controls of a page that the Tab key does not reach from its top, of those that a mouse can use."""
+    num_controls = await page.evaluate(
+        f"() => {{ document.activeElement?.blur(); window.notReached = new Set({_CONTROLS}); return notReached.size; }}"
+    )
+    assert num_controls > 0
+    for _ in range(num_controls + 10):
+        await page.keyboard.press("Tab")
+        await page.evaluate("() => notReached.delete(document.activeElement)")
+    left: list[str] = await page.evaluate(
+        "() => [...notReached].filter((each) => each.isConnected).map((each) => each.outerHTML.slice(0, 120))"
+    )
+    return left
 
 
 async def choose_language(server: httpx2.AsyncClient, email: str, language: str) -> None:

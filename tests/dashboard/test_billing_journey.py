@@ -21,7 +21,7 @@ from launch.ray_environment import free_ports
 from serve.app import with_middleware
 from tests.dashboard.browser_user import BrowserUser
 from tests.dashboard.conftest import PageErrors
-from tests.dashboard.test_access import describe_violations
+from tests.dashboard.test_access import controls_out_of_reach, describe_violations
 from tests.support.billing import BillingWorld, billing_world
 from tests.support.client import ApiUser, sign_in
 from tests.support.completed_session import completed_session
@@ -185,6 +185,7 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     await pay()
     await expect(packs).to_contain_text("200K tokens left")
     await assert_accessible("paid")
+    assert await controls_out_of_reach(page) == []
 
     # A payment fails: said on every page, with the way to pay; it ends when it is paid.
     customer = stripe.all("customer")[0]["id"]
@@ -195,6 +196,9 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
     failed = page.get_by_text(re.compile(r"The last payment failed\. Your plan ends on "))
     await expect(failed).to_be_visible()
     await expect(page.get_by_role("link", name="Pay now")).to_have_attribute("href", re.compile("invoice.stripe.test"))
+    await page.goto("/account")
+    await expect(plan).to_contain_text("Pro, paid monthly. This period is not paid.")
+    await page.goto("/sessions")
     stripe.declined.discard(customer)
     stripe.advance(4 * DAY)
     # A disputed payment stops sales.
@@ -318,6 +322,7 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     await hold.get_by_role("button", name="Place a hold").click()
     await expect(hold).to_contain_text("The data of this account is kept: Court order 12")
     await assert_accessible("account")
+    assert await controls_out_of_reach(page) == []
 
     # Sessions by state, jobs with retry, mails, models, and the log of all that was done.
     tabs = page.get_by_role("navigation", name="Operation")

@@ -182,11 +182,13 @@ function PaidPlanRow({ paid, plans }: { paid: PaidPlan; plans: PlanReply[] }) {
       <p>
         <b>{t.billing.paidPlan(name, paid.interval === "monthly" ? t.billing.monthly : t.billing.yearly)}</b>{" "}
         <span className="muted">
-          {paid.cancel_at_period_end
-            ? t.billing.endsOn(day)
-            : paid.pending_interval
-              ? t.billing.changesOn(day, paid.pending_interval === "monthly" ? t.billing.monthly : t.billing.yearly)
-              : t.billing.renewsOn(day)}
+          {paid.status === "past_due"
+            ? t.billing.unpaidPeriod
+            : paid.cancel_at_period_end
+              ? t.billing.endsOn(day)
+              : paid.pending_interval
+                ? t.billing.changesOn(day, paid.pending_interval === "monthly" ? t.billing.monthly : t.billing.yearly)
+                : t.billing.renewsOn(day)}
         </span>
       </p>
       <div className="row wrap">

@@ -787,6 +787,7 @@ export const en = {
     notSold: "This server sells no plans. Its operator decides which plan accounts have.",
     paidPlan: (plan: string, interval: string) => `${plan}, paid ${interval}.`,
     renewsOn: (d: string) => `Renews on ${d}.`,
+    unpaidPeriod: "This period is not paid.",
     endsOn: (d: string) => `Cancelled. Ends on ${d}.`,
     changesOn: (d: string, interval: string) => `Changes to ${interval} on ${d}.`,
     portal: "Payment method and receipts",

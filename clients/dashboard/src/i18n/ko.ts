@@ -792,6 +792,7 @@ export const ko: Messages = {
     notSold: "이 서버는 요금제를 팔지 않아요. 운영자가 계정의 요금제를 정해요.",
     paidPlan: (plan, interval) => `${plan}, ${interval} 결제.`,
     renewsOn: (d) => `${d}에 갱신돼요.`,
+    unpaidPeriod: "이번 기간은 아직 결제되지 않았어요.",
     endsOn: (d) => `해지했어요. ${d}에 끝나요.`,
     changesOn: (d, interval) => `${d}부터 ${interval} 결제로 바뀌어요.`,
     portal: "결제 수단과 영수증",
