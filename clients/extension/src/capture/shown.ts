@@ -40,6 +40,8 @@ const isInline = (display: string): boolean => /^(inline|contents|ruby|math$|non
 
 /** True for an element that takes no place that a reader can see. */
 function isOutOfSight(element: Element, style: CSSStyleDeclaration): boolean {
+  // Each property that is read costs time, most elements are inline, and most of these properties need a box.
+  if (style.display === "inline") return isClipped(element, style);
   // What a search in the page would show (`hidden=until-found`) counts as what can be read.
   if (style.contentVisibility === "hidden" && !element.hasAttribute("hidden")) return true;
   if (/^matrix\(0, 0, 0, 0,/.test(style.transform) || /inset\((50|100)%/.test(style.clipPath)) return true;
@@ -139,9 +141,13 @@ export class ShownCopy {
   }
 
   private appendText(text: string, target: Node, style: CSSStyleDeclaration): void {
+    if (text === " ") {
+      target.appendChild(this.document.createTextNode(text));
+      return;
+    }
     // Children of an invisible element can be visible.
-    if (style.visibility === "hidden" || style.visibility === "collapse" || style.fontSize === "0px") return;
     const word = text.trim();
+    if (word !== "" && (/^(hidden|collapse)$/.test(style.visibility) || style.fontSize === "0px")) return;
     if (ICON_NAME.test(word) && ICON_FONT.test(style.fontFamily)) return;
     let shown = text;
     if (/[\n\t\r]| {2}|^ $/.test(text)) {
