@@ -102,23 +102,22 @@ def _print_manifest(manifest: Manifest, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(manifest.to_json()))
         return
-    from models.analysis.anonymity import ALL
-
     typer.echo(
-        f"{manifest.num_sessions} sessions of {manifest.num_people} people, {manifest.num_pages} pages;"
-        f" {manifest.num_secrets} secrets removed; delete it on {manifest.delete_on}"
+        f"sessions: {manifest.num_sessions}, people: {manifest.num_people}, pages: {manifest.num_pages},"
+        f" secrets removed: {manifest.num_secrets}; delete it on {manifest.delete_on}"
     )
-    if manifest.num_suppressed:
-        typer.echo(f"{manifest.num_suppressed} sessions left out: fewer than {manifest.min_group} people in a group")
-    if manifest.num_withdrawn:
-        typer.echo(f"{manifest.num_withdrawn} sessions left out: withdrawn or changed by their users meanwhile")
-    if manifest.num_private:
-        typer.echo(f"{manifest.num_private} sessions left out: pages of sites that are not recorded by default")
+    for number, reason in (
+        (manifest.num_suppressed, f"fewer than {manifest.min_group} people in a group"),
+        (manifest.num_withdrawn, "withdrawn or changed by their users meanwhile"),
+        (manifest.num_private, "pages of sites that are not recorded by default"),
+    ):
+        if number:
+            typer.echo(f"left out: {number} ({reason})")
     for name, figure in manifest.anonymity.items():
         if figure.k is not None:
-            mark = "k-anonymity" if name == ALL else "  by"
-            alone = f", {figure.num_alone} sessions are alone in theirs" if figure.num_alone else ""
-            typer.echo(f"{mark} {name}: k = {figure.k}, {figure.num_groups} groups{alone}")
+            typer.echo(
+                f"k = {figure.k} by {name} (groups: {figure.num_groups}, sessions alone in theirs: {figure.num_alone})"
+            )
     if not manifest.num_sessions:
         print_line("No session: its users have not agreed to datasets (in their account's settings), or none matches.")
 
@@ -138,8 +137,8 @@ def print_evaluation(directory: Path, *, as_json: bool) -> None:
 def _print_table(evaluation: DatasetEvaluation) -> None:
     num_edited = sum(each.is_edited for each in evaluation.sessions)
     typer.echo(
-        f"{len(evaluation.sessions)} maps, {num_edited} edited by their users;"
-        f" k = {_number(evaluation.k)}; {sum(each.num_problems for each in evaluation.sessions)} problems"
+        f"maps: {len(evaluation.sessions)}, edited by their users: {num_edited},"
+        f" problems: {sum(each.num_problems for each in evaluation.sessions)}; k = {_number(evaluation.k)}"
     )
     typer.echo(
         f"agreement of the topics (adjusted Rand index): {_number(evaluation.mean_agreement())},"

@@ -33,7 +33,7 @@ CREATE_ROWS: Final = "CREATE TABLE {table} ({columns})"
 INSERT_ROWS: Final = (
     "INSERT INTO {table} SELECT unnest(given) FROM (SELECT unnest($rows::STRUCT({columns})[]) AS given)"
 )
-DELETE_ROWS: Final = "DELETE FROM {table} WHERE NOT list_contains($kept::VARCHAR[], {key})"
+DELETE_ROWS: Final = "DELETE FROM {table} WHERE {key} NOT IN (SELECT unnest($kept::VARCHAR[]))"
 COPY_ROWS: Final = "COPY (SELECT * FROM {table} ORDER BY {order}) TO $path (FORMAT parquet, COMPRESSION zstd)"
 READ_ROWS: Final = "SELECT * FROM read_parquet($path)"
 

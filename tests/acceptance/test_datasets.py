@@ -230,7 +230,7 @@ async def test_eval_makes_the_maps_of_a_dataset_again(
     runner = CliRunner()
     shown = runner.invoke(app, ["eval", "--dataset", str(tmp_path / "set")])
     assert shown.exit_code == 0
-    assert "1 maps, 0 edited by their users; k = 1; 0 problems" in shown.output
+    assert "maps: 1, edited by their users: 0, problems: 0; k = 1" in shown.output
     as_json = json.loads(runner.invoke(app, ["eval", "--dataset", str(tmp_path / "set"), "--json"]).output)
     assert (as_json["agreement"], as_json["agreement_of_edited"]) == (1.0, None)
     assert runner.invoke(app, ["eval", "x.events.json", "--dataset", str(tmp_path / "set")]).exit_code == 2

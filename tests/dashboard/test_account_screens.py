@@ -47,13 +47,19 @@ async def test_logins_are_listed_and_end_one_by_one_and_all_at_once(
     assert (await other.call("GET", "/v1/auth/me")).status_code == 401
 
 
-async def test_a_key_has_the_chosen_scopes_and_expiry(
+async def test_datasets_need_consent_and_a_key_has_the_chosen_scopes_and_expiry(
     user: BrowserUser, product: Product, server: httpx2.AsyncClient
 ) -> None:
     page = user.page
     await user.sign_up()
     user.receive_api_keys(product)
     await page.goto("/account")
+    datasets = page.get_by_label("Allow datasets with my sessions")
+    await expect(datasets).not_to_be_checked()
+    await datasets.click()
+    await expect(datasets).to_be_checked()
+    await page.reload()
+    await expect(datasets).to_be_checked()
     keys = page.get_by_role("region", name="API keys")
     await keys.get_by_role("textbox", name="Name").fill("backup")
     await keys.get_by_label("read usage").check()
