@@ -35,7 +35,6 @@ from models.recording.timeline_store import load_pages
 MANIFEST: Final = "manifest.json"
 #: Increase it when the columns change.
 DATASET_VERSION: Final = 1
-_ORDER: Final = {"sessions": "session", "pages": "session, page", "maps": "session"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,9 @@ class DatasetExporter:
         sessions: dict[uuid.UUID, DatasetSession] = {}
         num_private = 0
         with ParquetWriter(directory, COLUMNS) as writer:
-            for done, session_id in enumerate(mindmap_ids, start=1):
+            # The rows stay in this order, which must not tell which session has which name.
+            in_order = sorted(mindmap_ids, key=lambda each: pseudonym(f"session {each}"))
+            for done, session_id in enumerate(in_order, start=1):
                 loaded = await self._load(session_id)
                 if loaded is not None and has_private_page(loaded[1]):
                     num_private += 1
@@ -188,8 +189,8 @@ def _write(writer: ParquetWriter, sessions: Collection[DatasetSession]) -> None:
     writer.add("sessions", [each.session_row for each in sessions])
     for table in ("pages", "maps"):
         writer.keep(table, "session", names)
-    for table, order in _ORDER.items():
-        writer.write(table, order)
+    for table in COLUMNS:
+        writer.write(table)
 
 
 def _manifest(

@@ -193,7 +193,7 @@ def write_files(directory: Path, results: RunResults, options: ReportOptions, or
         for start in range(0, len(results.items), _PAGE):
             rows = results.items[start : start + _PAGE]
             writer.add("maps", [parquet_row(row, is_showable=row["session_id"] in results.showable) for row in rows])
-        writer.write("maps", "position")
+        writer.write("maps")
     return len(html)
 
 
