@@ -142,6 +142,9 @@ bench-map: setup ## Stop to map, 15 to 500 pages
 bench-report: setup ## Size, time and memory of the report of a run (ARGS="--maps 10000")
 	@$(BIN)/python -m benchmarks.bench_run_report $(ARGS)
 
+bench-regenerate: setup ## Maps a second of a regeneration run, and Stop to map beside it (ARGS="--nodes 3")
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.bench_regenerate $(ARGS)
+
 bench-start: setup ## From the command to the first answer
 	@$(BIN)/python -m benchmarks.bench_start $(ARGS)
 
@@ -197,4 +200,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries

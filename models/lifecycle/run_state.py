@@ -95,8 +95,11 @@ ITEM_TRANSITIONS: Final[Mapping[ItemAction, Transition[ItemStatus]]] = MappingPr
     }
 )
 
-#: An item whose worker has died or failed this often is `failed`.
+#: An item that cannot be made at this attempt is `failed`.
 MAX_ATTEMPTS = 3
+#: An item whose workers have died this often is `failed` too: perhaps they die because of it. More than the attempts,
+#: because a machine that fails again and again meets the items that are in work when it starts again.
+MAX_CLAIMS = 10
 
 MOVE_RUN: Final = """
     UPDATE map_runs SET status = %(target)s, reason = %(reason)s::text, updated_at = now(),
@@ -111,7 +114,7 @@ CLAIM_ITEM: Final = """
         lease_until = now() + make_interval(secs => %(lease_s)s), node = %(node)s
     FROM (
         SELECT c.run_id, c.session_id FROM map_run_items c JOIN map_runs r ON r.id = c.run_id
-        WHERE c.run_id = %(run_id)s AND r.status = 'running' AND c.attempts < %(max_attempts)s
+        WHERE c.run_id = %(run_id)s AND r.status = 'running' AND c.attempts < %(max_claims)s
             AND (r.is_canary_passed OR c.position <= r.num_canary)
             AND (c.status = 'waiting' AND coalesce(c.not_before, now()) <= now()
                 OR c.status = 'running' AND c.lease_until < now())
@@ -158,7 +161,7 @@ RETURN_ITEMS_OF_OWNER: Final = """
 FAIL_ABANDONED_ITEMS: Final = """
     UPDATE map_run_items SET status = %(target)s, error = coalesce(error, 'interrupted'), owner = NULL,
         lease_until = NULL, finished_at = now()
-    WHERE run_id = %(run_id)s AND attempts >= %(max_attempts)s AND status = ANY(%(sources)s::text[])
+    WHERE run_id = %(run_id)s AND attempts >= %(max_claims)s AND status = ANY(%(sources)s::text[])
         AND coalesce(lease_until, now()) <= now()
 """
 RETRY_FAILED_ITEMS: Final = """
@@ -284,7 +287,7 @@ async def claim_item(
             "owner": owner,
             "lease_s": lease_s,
             "node": node,
-            "max_attempts": MAX_ATTEMPTS,
+            "max_claims": MAX_CLAIMS,
             "target": str(ITEM_TRANSITIONS[ItemAction.CLAIM].target),
         },
     )
@@ -335,7 +338,7 @@ async def return_items_of_owner(connection: Connection, run_id: str, owner: uuid
 async def fail_abandoned_items(connection: Connection, run_id: str) -> int:
     """End the items whose workers have died too often; return how many."""
     transition = ITEM_TRANSITIONS[ItemAction.FAIL]
-    parameters = {"run_id": run_id, "max_attempts": MAX_ATTEMPTS, **_parameters(transition)}
+    parameters = {"run_id": run_id, "max_claims": MAX_CLAIMS, **_parameters(transition)}
     return (await connection.execute(FAIL_ABANDONED_ITEMS, parameters)).rowcount
 
 

@@ -24,7 +24,7 @@ from cluster.runs.promotion import Promoter
 from cluster.runs.worker import work
 from cluster.settings import Settings, with_changes
 from models.errors import BadRequest, Conflict, JobFailed, NotFound
-from models.lifecycle.run_state import MAX_ATTEMPTS, RunAction, claim_item, move_run, retry_failed_items
+from models.lifecycle.run_state import MAX_CLAIMS, RunAction, claim_item, move_run, retry_failed_items
 from models.runs.parameters import Gates, RunParameters, ScoreBelow, Selection
 from models.runs.run_store import list_items
 from tests.acceptance.test_map_collections import session_about
@@ -360,7 +360,7 @@ async def test_an_item_whose_workers_always_die_fails(
     session = await session_about(ann, worker, "bread")
     run_id = new_id()
     await planner.create(run_id, run_of(session), Budget())
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_CLAIMS):
         assert await claim_item(db, run_id, uuid.uuid4(), lease_s=-1.0, node="gone") is not None
     assert await claim_item(db, run_id, uuid.uuid4(), lease_s=-1.0, node="gone") is None
     async with run_driver(settings) as (driver, _):
