@@ -8,6 +8,8 @@ Prints one JSON object per finding:
   circles for two seconds, `far_*` while it is dragged over several widths of the screen in two movements, `zoom_*`
   while the wheel zooms in and out; `switch_ms` from choosing the layout to its first frame. `of_bare` is `pan_fps`
   divided by that of an empty page dragged in the same way. The worst frame is the 99th percentile.
+- `edits`: for every kind of edit the time from the last input to the first frame that shows it, while the server
+  answers 1.5 s later (`benchmarks/edit_latency.py`).
 - `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
 """
 
@@ -28,6 +30,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
+from benchmarks.edit_latency import measure_edits
 from benchmarks.machine import add_busy_option, require_quiet_machine
 from launch.ray_environment import free_ports
 from launch.replay import read_session_file
@@ -161,6 +164,22 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
         await browser.close()
 
 
+async def measure_edit_latency(origin: str, email: str, session: str) -> None:
+    """How soon edits of a recorded session are visible."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
+        page = await context.new_page()
+        user = BrowserUser(page, origin)
+        user.email = email
+        await page.goto("/login")
+        await user.sign_in()
+        await page.wait_for_url("**/sessions")
+        times_ms = await measure_edits(page, f"/sessions/{session}")
+        print(json.dumps({"measure": "edits", "load": round(os.getloadavg()[0], 1), **times_ms}), flush=True)
+        await browser.close()
+
+
 async def measure_pages(origin: str, email: str, session: str, profile: Path) -> None:
     """Lighthouse on the most used pages, signed in."""
     (port,) = free_ports(1)
@@ -230,11 +249,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=930, help="pages of the large session (930 make some 1,000 nodes)")
     parser.add_argument("--origin", help="a running Trailmind instead of one of its own")
-    parser.add_argument("--only", choices=("weight", "map", "lighthouse"))
+    parser.add_argument("--only", choices=("weight", "map", "edits", "lighthouse"))
     add_busy_option(parser)
     arguments = parser.parse_args()
     require_quiet_machine(arguments)
-    selected_layouts = [arguments.only] if arguments.only else ["weight", "map", "lighthouse"]
+    selected_layouts = [arguments.only] if arguments.only else ["weight", "map", "edits", "lighthouse"]
     if "weight" in selected_layouts:
         print(
             json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_bundle_sizes().items()}}),
@@ -254,6 +273,10 @@ def run(origin: str, pages: int, selected_layouts: list[str]) -> None:
     if "map" in selected_layouts:
         email = f"map-{int(time.time())}@bench.local"
         asyncio.run(measure_maps(origin, email, record(origin, email, synthetic(pages))))
+    if "edits" in selected_layouts:
+        email = f"edits-{int(time.time())}@bench.local"
+        session = record(origin, email, read_session_file(SAMPLES / "02-web-app-week.events.json"))
+        asyncio.run(measure_edit_latency(origin, email, session))
     if "lighthouse" in selected_layouts:
         email = f"list-{int(time.time())}@bench.local"
         sessions = [record(origin, email, read_session_file(file)) for file in sorted(SAMPLES.glob("*.events.json"))]

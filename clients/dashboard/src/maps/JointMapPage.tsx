@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { unwrap, wordErrorCode } from "@trailmind/api";
+import { type Language, unwrap, wordErrorCode } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { lazy, Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
@@ -14,7 +14,7 @@ import { FORMATS } from "~/session/features";
 import { LazyEvidence } from "~/session/LazyEvidence";
 import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
-import { UndoTools } from "~/session/UndoTools";
+import { UndoTools, undoEntries } from "~/session/UndoTools";
 import { useMapEditing } from "~/session/useMapEditing";
 import { useUndoKeys } from "~/session/useUndoKeys";
 import { sessionName } from "~/sessions/session-name";
@@ -22,6 +22,7 @@ import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
 import { Menu } from "~/ui/Menu";
+import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { isDrawing, type JointMap, jointMapQuery, jointMapsQuery } from "./queries";
@@ -74,12 +75,13 @@ function LoadedMap(props: {
   const generate = useGenerate(map);
   const [dialog, setDialog] = useState<DialogName>(null);
   const owner: MapOwner = { kind: "joint", id: map.id };
+  const isPhone = useMedia("(max-width: 767px)");
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
   const title = model?.root.label || map.title || t.maps.untitled;
-  const reason = map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : "";
+  const reason = failureReason(map, language);
   const { editing, newTopicButton, newTopicDialog } = useMapEditing(model, edits, renamingId, setRenamingId);
   return (
     <div className="session">
@@ -112,6 +114,8 @@ function LoadedMap(props: {
               </IconButton>
             }
             entries={[
+              // On a phone the bar above the map has no space for them.
+              ...(isPhone ? undoEntries(edits, t) : []),
               ...(map.version === undefined
                 ? []
                 : [{ kind: "item", label: t.versions.title, onPick: () => setDialog("versions") } as const]),
@@ -169,7 +173,7 @@ function LoadedMap(props: {
                 tools={
                   <>
                     {newTopicButton}
-                    <UndoTools edits={edits} />
+                    {!isPhone && <UndoTools edits={edits} />}
                   </>
                 }
               />
@@ -200,6 +204,11 @@ function LoadedMap(props: {
       <Dialogs name={dialog} map={map} model={model} owner={owner} onClose={() => setDialog(null)} />
     </div>
   );
+}
+
+/** Why the last generation failed; empty without a known reason. */
+function failureReason({ error_code: code }: JointMap, language: Language): string | null {
+  return code && code !== "MAP_FAILED" ? wordErrorCode(code, {}, language) : "";
 }
 
 type DialogName = "versions" | "share" | "delete" | null;
