@@ -35,6 +35,7 @@ def webhook() -> bytes:
         "object": "event",
         "type": "balance.available",
         "created": int(time.time()),
+        "livemode": False,
         "api_version": "2026-10-28.endive",
         "data": {"object": {"object": "balance", "livemode": False, "available": [], "pending": []}},
     }

@@ -576,6 +576,11 @@ class BillingSettings(_Group):
         return self.secret_key is not None
 
     @property
+    def is_live(self) -> bool:
+        """Whether the key moves money (https://docs.stripe.com/keys): sk_live_… or rk_live_…, not sk_test_…."""
+        return self.secret_key is not None and "_live_" in self.secret_key.get_secret_value()[:8]
+
+    @property
     def signing_secrets(self) -> tuple[str, ...]:
         """The secrets that may have signed a webhook."""
         secrets = self.webhook_secrets.get_secret_value().split(",") if self.webhook_secrets else []

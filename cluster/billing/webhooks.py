@@ -44,14 +44,25 @@ class InvalidSignature(BadRequest):
     code = "INVALID_SIGNATURE"
 
 
-def read_webhook(body: bytes, signature: str | None, secrets: Sequence[str]) -> ReceivedEvent:
-    """The event in a webhook.
+class WrongStripeMode(BadRequest):
+    """The event is of Stripe's test mode and our key is of live mode, or the reverse."""
 
-    Raises InvalidSignature, or BadRequest if the signed body is no event.
+    code = "WRONG_STRIPE_MODE"
+
+
+def read_webhook(body: bytes, signature: str | None, secrets: Sequence[str], *, is_live: bool) -> ReceivedEvent:
+    """The event in a webhook. `is_live` is whether our key works in Stripe's live mode.
+
+    Raises InvalidSignature, WrongStripeMode, or BadRequest if the signed body is no event.
     """
     _verify(body, signature, secrets)
     try:
         event = json.loads(body)
+        if event["livemode"] is not is_live:
+            modes = ("live", "test") if is_live else ("test", "live")
+            raise WrongStripeMode(
+                f"this server's key is of Stripe's {modes[0]} mode, and the event of its {modes[1]} mode"
+            )
         return _thin_event(event) if event["object"] == "v2.core.event" else _snapshot_event(event)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         raise BadRequest("the body is not an event of Stripe") from error

@@ -26,11 +26,15 @@ async def stripe_webhook(request: Request) -> Response:
 
     # Stripe sends hundreds a second when subscriptions renew: no dependency injection, and no reply is encoded twice.
     state = app_state(request)
-    if not state.settings.billing.is_enabled:
+    billing = state.settings.billing
+    if not billing.is_enabled:
         raise BillingDisabled("this server does not sell plans: no Stripe key is set")
     try:
         event = read_webhook(
-            await request.body(), request.headers.get("stripe-signature"), state.settings.billing.signing_secrets
+            await request.body(),
+            request.headers.get("stripe-signature"),
+            billing.signing_secrets,
+            is_live=billing.is_live,
         )
     except TrailmindError:
         WEBHOOKS_RECEIVED.labels(outcome="refused").inc()

@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -186,14 +186,30 @@ async def test_only_signed_webhooks_are_stored(world: BillingWorld, ann: ApiUser
     assert await stored_events(db) == 1
 
 
+@pytest.mark.parametrize("form", [snapshot_payload, thin_payload])
+async def test_an_event_of_the_other_mode_is_refused(
+    world: BillingWorld, ann: ApiUser, db: Db, form: Callable[[dict[str, Any]], bytes]
+) -> None:
+    """The endpoints of Stripe's test and live modes are often set up with one address."""
+    await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+    payload = form(world.state.events[0])
+    live = payload.replace(b'"livemode": false', b'"livemode": true')
+    assert live != payload
+    reply = await world.post_webhook(live)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "WRONG_STRIPE_MODE")
+    assert await stored_events(db) == 0
+    assert (await world.post_webhook(payload)).json()["message"] == "stored"
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        b"[]", b"null", b"{", b"\xff", b'{"object":"event"}', b'{"object":"event","id":"evt_1","type":"x","created":1}',
-        b'{"object":"event","id":"e\\u0000","type":"x","created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
-        b'{"object":"event","id":5,"type":"x","created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
-        b'{"object":"event","id":"e","type":"x","created":1e99,"data":{"object":{"object":"invoice","id":"in"}}}',
-        b'{"object":"v2.core.event","id":"e","type":"x","created":"never"}',
+        b"[]", b"null", b"{", b"\xff", b'{"object":"event"}',
+        b'{"object":"event","id":"evt_1","type":"x","livemode":false,"created":1}',
+        b'{"object":"event","id":"e\\u0000","type":"x","livemode":false,"created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"event","id":5,"type":"x","livemode":false,"created":1,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"event","id":"e","type":"x","livemode":false,"created":1e99,"data":{"object":{"object":"invoice","id":"in"}}}',
+        b'{"object":"v2.core.event","id":"e","type":"x","livemode":false,"created":"never"}',
     ],
 )  # fmt: skip
 async def test_a_signed_body_that_is_no_event_is_refused(world: BillingWorld, db: Db, body: bytes) -> None:

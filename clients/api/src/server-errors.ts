@@ -181,6 +181,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "새 지도는 모델 없이 만들어져서 더 나은 지도를 그대로 두었어요.",
   },
   VALIDATION_ERROR: { en: "Some of what you entered is not valid.", ko: "입력한 값 가운데 올바르지 않은 것이 있어요." },
+  WRONG_STRIPE_MODE: {
+    en: "The event is of the other mode of Stripe, test or live.",
+    ko: "Stripe의 다른 모드(테스트 또는 라이브)에서 온 이벤트예요.",
+  },
 };
 
 /** The sentence of an error code; null for a code that this client does not know. */
