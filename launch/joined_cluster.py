@@ -36,6 +36,21 @@ def running_ray_address(data_dir: Path) -> str | None:
         return None
 
 
+def origin_file(data_dir: Path) -> Path:
+    """Where `trailmind up` publishes the origin of its API."""
+    return data_dir / "run" / "origin"
+
+
+def running_origin(data_dir: Path) -> str | None:
+    """The origin of a running `trailmind up` with this data directory, whatever its port; None when none runs."""
+    if running_ray_address(data_dir) is None:
+        return None
+    try:
+        return origin_file(data_dir).read_text().strip() or None
+    except OSError:
+        return None
+
+
 def _running_nodes(data_dir: Path) -> ClusterInfo | None:
     """The nodes of a running `trailmind cluster up`; None when none run."""
     try:

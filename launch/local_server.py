@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 
 from cluster.settings import Settings, to_environment, with_changes
 from launch.haproxy_processes import haproxy_processes, kill_haproxy
-from launch.joined_cluster import address_file
+from launch.joined_cluster import address_file, origin_file
 from launch.listening_port import check_port
 from launch.ray_environment import local_ray_environment, single_node_environment
 from launch.readiness import wait_until_ready
@@ -212,11 +213,9 @@ class LocalServer:
                 )
         untyped: Any = ray
         self._stack.callback(untyped.shutdown)
-        # `trailmind regenerate` works in this cluster.
-        published = address_file(self.settings.data_dir)
-        published.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        published.write_text(untyped.get_runtime_context().gcs_address)
-        self._stack.callback(published.unlink, missing_ok=True)
+        # `trailmind regenerate` works in this cluster, and `trailmind status` asks this API.
+        self._publish(address_file(self.settings.data_dir), untyped.get_runtime_context().gcs_address)
+        self._publish(origin_file(self.settings.data_dir), self.origin)
         # Ray prints errors of workers on standard output, where they would corrupt the output of `--json`.
         redirect_worker_output(self._print_worker_output)
         # Ray's own handler aborts the process before it can stop what it started.
@@ -225,6 +224,11 @@ class LocalServer:
         # The shards start while Serve starts.
         for index in range(asyncio.run(current_shard_map(self.settings)).num_shards):
             connect_shard(self.settings, index)
+
+    def _publish(self, file: Path, text: str) -> None:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text(text)
+        self._stack.callback(file.unlink, missing_ok=True)
 
     def _start_serve(self) -> None:
         from ray import serve

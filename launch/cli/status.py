@@ -41,7 +41,8 @@ _VERDICTS = {"ok": "everything works", "attention": "works, and needs attention"
 
 def status_command(
     url: Annotated[
-        str | None, typer.Option(help="Where the API is asked; default: TRAILMIND_PUBLIC_URL, or this machine.")
+        str | None,
+        typer.Option(help="Where the API is asked; default: the server that runs here, else TRAILMIND_PUBLIC_URL."),
     ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -52,10 +53,12 @@ def status_command(
     Exit status 0: everything works. 1: a part is down, or the settings are invalid. 3: something needs attention.
     """
     from cluster.jobs.system_status import collect_status
+    from launch.joined_cluster import running_origin
     from launch.local_server import with_running_stores
 
     settings = command_settings(data_dir, port)
-    origin = (url or settings.server.origin).rstrip("/")
+    published = running_origin(settings.data_dir) if port is None else None
+    origin = (url or published or settings.server.origin).rstrip("/")
     status = asyncio.run(collect_status(with_running_stores(settings), api_parts(origin)))
     if as_json:
         typer.echo(status.model_dump_json(exclude_none=True))

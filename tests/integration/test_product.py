@@ -114,6 +114,12 @@ def test_the_doctor_reports_no_problem(product: Product) -> None:
     assert "ready at" in run.stdout
 
 
+def test_status_asks_the_server_of_the_data_directory(product: Product) -> None:
+    """Its port is not the default one, and the command does not name it."""
+    parts = {part["name"]: part for part in json.loads(trailmind(product, "status", "--json").stdout)["parts"]}
+    assert (parts["api"]["state"], parts["api"]["message"]) == ("ok", f"ready at {product.origin}")
+
+
 def test_a_second_up_on_the_same_data_names_the_running_server(product: Product) -> None:
     run = trailmind(product, "up", "--port", str(product.port))
     assert run.returncode == 1
