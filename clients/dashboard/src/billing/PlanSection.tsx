@@ -5,7 +5,7 @@ import { useState } from "react";
 import { Section } from "~/account/Section";
 import { api } from "~/api/client";
 import { planQuery } from "~/api/queries";
-import { useLanguage, useMessages } from "~/i18n";
+import { type Messages, useLanguage, useMessages } from "~/i18n";
 import { Segmented } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -159,6 +159,15 @@ export function Price({
   return <p className="tnum">{t.account.perMonth(money(plan.price_cents, "usd", language))}</p>;
 }
 
+/** What happens at the end of the paid period, on the date `day`. */
+function periodEnd(paid: PaidPlan, day: string, t: Messages): string {
+  if (paid.status === "past_due") return t.billing.unpaidPeriod;
+  if (paid.cancel_at_period_end) return t.billing.endsOn(day);
+  if (paid.pending_interval)
+    return t.billing.changesOn(day, paid.pending_interval === "monthly" ? t.billing.monthly : t.billing.yearly);
+  return t.billing.renewsOn(day);
+}
+
 /** What is paid for, until when, and what can be done about it. */
 function PaidPlanRow({ paid, plans }: { paid: PaidPlan; plans: PlanReply[] }) {
   const t = useMessages();
@@ -181,15 +190,7 @@ function PaidPlanRow({ paid, plans }: { paid: PaidPlan; plans: PlanReply[] }) {
     <div className="paid-plan stack">
       <p>
         <b>{t.billing.paidPlan(name, paid.interval === "monthly" ? t.billing.monthly : t.billing.yearly)}</b>{" "}
-        <span className="muted">
-          {paid.status === "past_due"
-            ? t.billing.unpaidPeriod
-            : paid.cancel_at_period_end
-              ? t.billing.endsOn(day)
-              : paid.pending_interval
-                ? t.billing.changesOn(day, paid.pending_interval === "monthly" ? t.billing.monthly : t.billing.yearly)
-                : t.billing.renewsOn(day)}
-        </span>
+        <span className="muted">{periodEnd(paid, day, t)}</span>
       </p>
       <div className="row wrap">
         <button type="button" className="button" disabled={portal.isPending} onClick={() => portal.mutate()}>
