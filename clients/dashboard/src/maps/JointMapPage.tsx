@@ -8,10 +8,10 @@ import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
+import { Evidence } from "~/session/Evidence";
 import { ExportMenu } from "~/session/ExportMenu";
 import { type Edits, useEdits } from "~/session/edits";
 import { FORMATS } from "~/session/features";
-import { LazyEvidence } from "~/session/LazyEvidence";
 import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
 import { UndoTools, undoEntries } from "~/session/UndoTools";
@@ -179,7 +179,7 @@ function LoadedMap(props: {
               />
             </section>
             {node && (
-              <LazyEvidence
+              <Evidence
                 key={node.id}
                 node={node}
                 model={model}

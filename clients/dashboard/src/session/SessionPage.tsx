@@ -13,9 +13,9 @@ import { useMedia } from "~/ui/media";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
+import { Evidence } from "./Evidence";
 import { type Edits, useEdits } from "./edits";
 import { Header } from "./Header";
-import { LazyEvidence } from "./LazyEvidence";
 import { MapPane } from "./MapPane";
 import type { PanelName } from "./panel-name";
 import { SessionBottomBar } from "./SessionBottomBar";
@@ -176,7 +176,7 @@ function LoadedSession({
       <div className={`session-body ${hasEvidence ? "with-evidence" : ""}`}>
         {bodies[view]}
         {hasEvidence && node && model && (
-          <LazyEvidence
+          <Evidence
             key={node.id}
             node={node}
             model={model}

@@ -7,7 +7,7 @@ import { api } from "~/api/client";
 import { useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { parseMap } from "~/map/model";
-import { LazyEvidence } from "~/session/LazyEvidence";
+import { Evidence } from "~/session/Evidence";
 import type { SessionSearch } from "~/session/search-params";
 import { useEvidenceAfterClick } from "~/session/useEvidenceAfterClick";
 import { EmptyState } from "~/ui/basics";
@@ -68,7 +68,7 @@ export function SharedPage() {
               />
             </section>
             {hasEvidence && node && (
-              <LazyEvidence
+              <Evidence
                 key={node.id}
                 node={node}
                 model={model}
