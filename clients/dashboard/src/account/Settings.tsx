@@ -73,33 +73,21 @@ export function Settings() {
               <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
             )}
             {canReceiveMail && (
-              <label className="row wrap">
-                <span className="grow">
-                  <span className="label">{t.account.mails}</span>
-                  <br />
-                  <span className="small muted">{t.account.mailsHint}</span>
-                </span>
-                <input
-                  type="checkbox"
-                  checked={settings.email_notifications}
-                  disabled={save.isPending}
-                  onChange={(e) => change({ email_notifications: e.target.checked })}
-                />
-              </label>
-            )}
-            <label className="row wrap">
-              <span className="grow">
-                <span className="label">{t.account.datasets}</span>
-                <br />
-                <span className="small muted">{t.account.datasetsHint}</span>
-              </span>
-              <input
-                type="checkbox"
-                checked={settings.allows_datasets}
-                disabled={save.isPending}
-                onChange={(e) => change({ allows_datasets: e.target.checked })}
+              <Switch
+                label={t.account.mails}
+                hint={t.account.mailsHint}
+                isOn={settings.email_notifications}
+                isSaving={save.isPending}
+                onChange={(email_notifications) => change({ email_notifications })}
               />
-            </label>
+            )}
+            <Switch
+              label={t.account.datasets}
+              hint={t.account.datasetsHint}
+              isOn={settings.allows_datasets}
+              isSaving={save.isPending}
+              onChange={(allows_datasets) => change({ allows_datasets })}
+            />
             <DomainList
               label={t.account.excluded}
               hint={t.account.excludedHint}
@@ -118,6 +106,31 @@ export function Settings() {
         )}
       </div>
     </Section>
+  );
+}
+
+/** A setting that is on or off, saved when it changes. */
+function Switch(props: {
+  label: string;
+  hint: string;
+  isOn: boolean;
+  isSaving: boolean;
+  onChange: (isOn: boolean) => void;
+}) {
+  return (
+    <label className="row wrap">
+      <span className="grow">
+        <span className="label">{props.label}</span>
+        <br />
+        <span className="small muted">{props.hint}</span>
+      </span>
+      <input
+        type="checkbox"
+        checked={props.isOn}
+        disabled={props.isSaving}
+        onChange={(e) => props.onChange(e.target.checked)}
+      />
+    </label>
   );
 }
 
