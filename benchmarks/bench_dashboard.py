@@ -130,6 +130,17 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
     return result
 
 
+async def signed_in_page(context: BrowserContext, origin: str, email: str) -> Page:
+    """A page of `context` after the user with this address has signed in."""
+    page = await context.new_page()
+    user = BrowserUser(page, origin)
+    user.email = email
+    await page.goto("/login")
+    await user.sign_in()
+    await page.wait_for_url("**/sessions")
+    return page
+
+
 async def measure_maps(origin: str, email: str, session: str) -> None:
     """Every layout, each in a browser context with nothing in its cache but the login."""
     async with async_playwright() as playwright:
@@ -140,13 +151,7 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
         await bare.close()
         for layout in LAYOUTS:
             context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
-            page = await context.new_page()
-            user = BrowserUser(page, origin)
-            user.email = email
-            await page.goto("/login")
-            await user.sign_in()
-            await page.wait_for_url("**/sessions")
-            await page.close()
+            await (await signed_in_page(context, origin, email)).close()
             result = await measure_map(context, origin, session, layout)
             ratio = result["pan_fps"] / of_bare["fps"]
             print(
@@ -169,12 +174,7 @@ async def measure_edit_latency(origin: str, email: str, session: str) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
-        page = await context.new_page()
-        user = BrowserUser(page, origin)
-        user.email = email
-        await page.goto("/login")
-        await user.sign_in()
-        await page.wait_for_url("**/sessions")
+        page = await signed_in_page(context, origin, email)
         times_ms = await measure_edits(page, f"/sessions/{session}")
         print(json.dumps({"measure": "edits", "load": round(os.getloadavg()[0], 1), **times_ms}), flush=True)
         await browser.close()
