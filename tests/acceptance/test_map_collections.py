@@ -37,6 +37,14 @@ DAY_MS = 86_400_000
 async def session_about(person: ApiUser, worker: InProcessWorker, *subjects: str, part: int = 0) -> str:
     """A finished session of four pages on each subject."""
     session = await person.start()
+    await person.send(session, visits_about(*subjects, part=part))
+    await person.ok("POST", f"/v1/sessions/{session}/stop")
+    await worker.run()
+    return session
+
+
+def visits_about(*subjects: str, part: int = 0) -> list[dict[str, Any]]:
+    """Visits of four pages on each subject, one a minute; each `part` has texts of its own."""
     events = []
     for j, subject in enumerate(subjects):
         words = SUBJECTS[subject].split()
@@ -46,10 +54,7 @@ async def session_about(person: ApiUser, worker: InProcessWorker, *subjects: str
             text = " ".join(f"The {a} of the {subject} meets the {b}." for a, b in zip(turned, words, strict=True))
             at = 1_760_000_000_000 + (j * 4 + i) * 60_000
             events.append(visit(url, at, title=f"{subject.capitalize()}: {turned[0]}", content=text * 3))
-    await person.send(session, events)
-    await person.ok("POST", f"/v1/sessions/{session}/stop")
-    await worker.run()
-    return session
+    return events
 
 
 async def test_a_joint_map_over_chosen_sessions_is_valid(ann: ApiUser, worker: InProcessWorker, db: Db) -> None:

@@ -21,10 +21,10 @@ import pytest
 
 from cluster.settings import Settings
 from models.runs.run_store import list_items
-from tests.acceptance.test_map_collections import SUBJECTS
+from tests.acceptance.test_map_collections import visits_about
 from tests.acceptance.test_map_runs import Db, set_quota
 from tests.conftest import Stores
-from tests.support.client import ApiUser, visit
+from tests.support.client import ApiUser
 from tests.support.conditions import LONG_PATIENCE_S
 from tests.support.model_server import ModelServer, model_server
 from tests.support.worker import InProcessWorker
@@ -124,15 +124,9 @@ async def results(db: Db, run_id: str) -> list[dict[str, Any]]:
 async def record(user: ApiUser, worker: InProcessWorker, part: int) -> None:
     """A finished session of eight pages on two subjects, each left after a minute, and its map."""
     session, events = await user.start(), []
-    for j, subject in enumerate(("bread", "chess")):
-        words = SUBJECTS[subject].split()
-        for i in range(4):
-            turned = words[i + part :] + words[: i + part]
-            url = f"https://{subject}{i}.example/{subject}/{part}/{turned[0]}"
-            text = " ".join(f"The {a} of the {subject} meets the {b}." for a, b in zip(turned, words, strict=True))
-            at = 1_760_000_000_000 + (j * 4 + i) * 60_000
-            events.append(visit(url, at, title=f"{subject.capitalize()}: {turned[0]}", content=text * 3))
-            events.append({"type": "page_leave", "url": url, "timestamp": at + 50_000, "duration_ms": 50_000})
+    for event in visits_about("bread", "chess", part=part):
+        left_at = event["timestamp"] + 50_000
+        events += [event, {"type": "page_leave", "url": event["url"], "timestamp": left_at, "duration_ms": 50_000}]
     await user.send(session, events)
     await user.ok("POST", f"/v1/sessions/{session}/stop")
     await worker.run()
