@@ -191,8 +191,8 @@ class Scorecard(_FrozenModel):
     `grounding`: nodes whose label is supported by a verbatim quote of a page.
     `coverage`, `attention`: as `ratio` and `attention` of `Coverage`.
     `separation`: similarity to each page's nearest pages (by text) that lies in its own topic.
-    `stability`: agreement of the topics with those found when part of the pages is withheld, times the share of pages
-    that are clearly nearer to their own topic than to any other.
+    `stability`: share of pages that are clearly nearer to their own topic than to any other, times the square root of
+    the agreement of the topics with those found when part of the pages is withheld.
     `continuity`: nodes of the previous version that kept their id.
     """
 

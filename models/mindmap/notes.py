@@ -22,6 +22,26 @@ SENTENCES: Final = {
     "words_only": "Topics were found by words alone: the package that compares meaning is not installed.",
     "unknown_pages": "{count} page ids were not of this session and were dropped.",
     "repeated_pages": "{count} pages had more than one place; the first was kept.",
+    "low_stability": "Some topics of this map may be wrong: many of its pages are near to more than one topic.",
+}
+
+#: The same in Korean, for what the server writes in the language of a map. The dashboard has words of its own.
+KOREAN_SENTENCES: Final = {
+    "no_models": "이 서버에 모델이 없어 모델 없이 만들었어요.",
+    "consent_missing": "{vendors}에 페이지를 보내는 데 동의하지 않아 모델 없이 만들었어요.",
+    "out_of_tokens": "{until}까지 쓸 요금제 토큰을 다 써서 모델 없이 만들었어요.",
+    "models_late": "제때 답한 모델이 없어 모델 없이 주제를 나눴어요.",
+    "models_failed": "쓸 수 있는 모델이 없어({reason}) 모델 없이 주제를 나눴어요.",
+    "pages_not_described": "{total}페이지 가운데 {count}페이지는 모델이 설명하지 못했어요({reasons}).",
+    "provider_replaced": "{expected} 대신 {provider} 모델로 만들었어요.",
+    "map_invalid": "{provider}의 답이 올바른 지도가 아니었어요.",
+    "private_pages_excluded": "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
+    "error_pages": "사이트의 오류 페이지: {count}개.",
+    "texts_unreadable": "스캔한 PDF처럼 본문을 읽지 못한 페이지: {count}개.",
+    "words_only": "의미를 비교하는 패키지가 설치되어 있지 않아 낱말만으로 주제를 나눴어요.",
+    "unknown_pages": "이 세션에 없는 페이지 {count}개를 무시했어요.",
+    "repeated_pages": "두 번 놓인 페이지 {count}개는 첫 자리만 남겼어요.",
+    "low_stability": "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
 }
 
 
@@ -37,6 +57,11 @@ class MapNote(BaseModel):
     def sentence(self) -> str:
         """The note in English. Raises KeyError for an unknown code."""
         return SENTENCES[self.code].format(**self.values)
+
+    def sentence_in(self, language: str) -> str:
+        """The note in Korean for "ko", otherwise in English. Raises KeyError for an unknown code."""
+        sentences = KOREAN_SENTENCES if language == "ko" else SENTENCES
+        return sentences[self.code].format(**self.values)
 
 
 def map_note(code: str, **values: object) -> MapNote:

@@ -90,6 +90,7 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
         "flavours": by_flavour,
         "all": _means(scores),
         "stability_correlation": _stability_correlation(scores),
+        "warnings": _warnings(scores),
         "topic_label_faults": _counts([f for s in scores for f in s.topic_faults]),
         "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
         "description_faults": _counts([f for s in scores for f in s.description_faults]),
@@ -102,6 +103,26 @@ def _stability_correlation(scores: Sequence[SessionScores]) -> float | None:
     if min((len(set(values)) for values in zip(*pairs, strict=True)), default=0) < 2:
         return None
     return round(correlation([ari for ari, _ in pairs], [stability for _, stability in pairs]), 3)
+
+
+#: Topics with a lower ARI are wrong enough that the map should warn of them.
+WRONG_ARI = 0.8
+
+
+def _warnings(scores: Sequence[SessionScores]) -> dict[str, int]:
+    """How many maps warn of a low stability, how many of those are wrong, and how many wrong maps have a stability."""
+    judged = [s.ari for s in scores if s.document.scorecard.stability is not None]
+    warned = [s.ari for s in scores if _warns(s)]
+    return {
+        "warned": len(warned),
+        "of_them_wrong": sum(ari < WRONG_ARI for ari in warned),
+        "wrong": sum(ari < WRONG_ARI for ari in judged),
+        "judged": len(judged),
+    }
+
+
+def _warns(scores: SessionScores) -> bool:
+    return any(note.code == "low_stability" for note in scores.document.note_details)
 
 
 def _counts(faults: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -123,6 +144,7 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "subtopics_good": share([not faults for s in scores for faults in s.subtopic_faults]),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),
+        "warned_right": share([s.ari < WRONG_ARI for s in scores if _warns(s)]),
         "worst_grounding": min((s.document.scorecard.grounding for s in scores), default=1.0),
     }
 
@@ -156,6 +178,7 @@ def _print_table(result: dict[str, object]) -> None:
     for flavour, means in flavours.items():
         sys.stdout.write(f"{flavour:12}" + "".join(f"{means[name]:12}" for name in names) + "\n")
     sys.stdout.write(f"correlation of stability and ARI: {result['stability_correlation']}\n")
+    sys.stdout.write(f"warnings of a low stability: {result['warnings']}\n")
     for name in ("topic_label_faults", "subtopic_label_faults", "description_faults"):
         sys.stdout.write(f"{name}: {result[name]}\n")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cluster.mindmap.clustering.stability import LOW_STABILITY
 from cluster.mindmap.document.flat_layout import flat_layouts
 from cluster.mindmap.document.galaxy_layout import galaxy_layout
 from cluster.mindmap.document.layout_nodes import layout_nodes
@@ -35,6 +36,7 @@ from models.mindmap.document import (
     NodeType,
     Point,
 )
+from models.mindmap.notes import map_note
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_markup
 from models.url_secrets import redact_url
@@ -60,10 +62,13 @@ def compose_document(
 
     Errors of the outline are corrected and reported in `notes`: unknown and repeated page ids are dropped, pages that
     it does not mention are excluded as `not_placed`, quotes that are not verbatim are removed, labels are cleaned,
-    shortened and made unique. Nodes that are in `previous` keep their ids and, where possible, their positions.
+    shortened and made unique. Nodes that are in `previous` keep their ids and, where possible, their positions. A note
+    warns of topics with a low stability.
     """
     captured = {page.page_id: page for page in in_reading_order(pages)}
     outline, notes = repair_outline(outline, captured)
+    if outline.stability is not None and outline.stability < LOW_STABILITY:
+        notes = [*notes, map_note("low_stability")]
     kept = reuse_ids(outline, previous)
     dwell_ms = {page_id: max(0, page.dwell_ms) for page_id, page in captured.items()}
     outline = replace(name_in_order(outline, kept.topics, dwell_ms), cross_links=kept.cross_links)

@@ -18,6 +18,8 @@ _LINK_ESCAPES = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20"})
 def to_markdown(document: MindmapDocument) -> str:
     """Markdown with a heading per topic, a linked item per page with its reading time, and highlights as quotes.
 
+    The notes about how the map was made stand below its summary.
+
     A page beside topics is a heading of their level: under `### Topic` it would belong to that topic, and markmap drops
     a list that is followed by deeper headings.
     """
@@ -25,6 +27,8 @@ def to_markdown(document: MindmapDocument) -> str:
     lines = [f"# {_escape_markdown(document.title or _core_label(document))}", ""]
     if document.summary:
         lines += [_escape_markdown(document.summary), ""]
+    for note in document.note_details:
+        lines += [f"> {_escape_markdown(note.sentence_in(document.language))}", ""]
 
     def write_children(node_id: str, level: int) -> None:
         below = [nodes[child] for child in children.get(node_id, []) if child in nodes]

@@ -21,6 +21,7 @@ def to_tree_text(document: MindmapDocument, *, evidence: bool = True) -> str:
     lines = [collapse_whitespace(document.nodes[0].label)]
     if document.summary:
         lines.append(collapse_whitespace(document.summary))
+    lines += [collapse_whitespace(note.sentence_in(document.language)) for note in document.note_details]
     lines += _tree_lines(document, nodes, evidence=evidence)
     lines += _cross_edge_lines(document, nodes)
     if document.excluded_pages:

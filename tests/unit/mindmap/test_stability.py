@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cluster.mindmap.clustering.stability import topic_stability
+from cluster.mindmap.clustering.stability import LOW_STABILITY, topic_stability
+from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.pipeline import build_outline
+from cluster.mindmap.pages.features import page_features
+from cluster.mindmap.render.exports import to_markdown
+from cluster.mindmap.render.tree_text import to_tree_text
+from models.mindmap.notes import KOREAN_SENTENCES, SENTENCES
+from models.recording.pages import CapturedPage
 
 TOPICS = np.repeat([0, 1], 6)
 
@@ -44,3 +53,23 @@ def test_a_page_alone_is_firm_only_if_it_is_unrelated_to_the_others() -> None:
     assert near is not None
     assert far is not None
     assert near < far
+
+
+@pytest.mark.parametrize(("stability", "warns"), [(LOW_STABILITY - 0.01, True), (LOW_STABILITY, False), (None, False)])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_map_of_a_low_stability_warns_its_reader(stability: float | None, warns: bool, language: str) -> None:
+    pages = [CapturedPage(f"p_{i}", f"https://a.example/{i}", f"Sourdough {i}", "Bread rises. " * 30) for i in range(3)]
+    outline = replace(build_outline([page_features(page) for page in pages]), stability=stability, language=language)
+    document = compose_document(outline, pages, provider="local", session_title=None)
+    assert [note.code for note in document.note_details] == ["low_stability"] * warns
+    sentence = (KOREAN_SENTENCES if language == "ko" else SENTENCES)["low_stability"]
+    assert (sentence in to_markdown(document)) == warns
+    assert (sentence in to_tree_text(document)) == warns
+
+
+def test_every_note_has_a_korean_sentence_with_the_same_values() -> None:
+    values = dict.fromkeys(("vendors", "until", "reason", "count", "total", "reasons", "expected", "provider"), "VALUE")
+    assert KOREAN_SENTENCES.keys() == SENTENCES.keys()
+    for code, sentence in SENTENCES.items():
+        korean = KOREAN_SENTENCES[code].format(**values)
+        assert korean.count("VALUE") == sentence.format(**values).count("VALUE"), code

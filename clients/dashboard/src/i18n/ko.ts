@@ -565,6 +565,7 @@ export const ko: Messages = {
     words_only: () => "낱말만으로 주제를 나눴어요. 서버에 의미를 비교하는 패키지가 설치되어 있지 않아요.",
     unknown_pages: (n) => `모델이 이 세션에 없는 페이지 ${n.count}개를 말해서 무시했어요.`,
     repeated_pages: (n) => `모델이 페이지 ${n.count}개를 두 번 놓아서 첫 자리만 남겼어요.`,
+    low_stability: () => "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
   },
   share: {
     title: "공유",
