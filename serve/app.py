@@ -56,6 +56,7 @@ from serve.routes import (
     mindmaps,
     page_texts,
     passwords,
+    pictures,
     receipts,
     search,
     server_info,
@@ -131,6 +132,7 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         ingest_report,
         exports,
         sharing,
+        pictures,
         search,
         account,
         usage,
@@ -143,7 +145,6 @@ def create_api(settings: Settings, find_shard: Callable[[int], Any]) -> FastAPI:
         admin_runs,
     ):
         app.include_router(routes.router)
-    app.include_router(mindmaps.picture_router)
     install_docs(app)
     install_dashboard(app)
     return app

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from fastapi.responses import Response
 
-from cluster.mindmap.render.images import ThemeName, to_svg
+from cluster.mindmap.render.images import PaletteName, ThemeName, to_svg
 from cluster.mindmap.render.thumbnail import to_thumbnail
 from models.mindmap.document import LayoutName, MindmapDocument
 
@@ -19,6 +19,7 @@ IMAGE_RESPONSES: dict[int | str, dict[str, Any]] = {
 #: Query parameters of routes that return the image of a map.
 ImageLayout = Annotated[LayoutName, Query()]
 ImageTheme = Annotated[ThemeName, Query()]
+ImagePalette = Annotated[PaletteName, Query(description="The colours of the API's nodes, or those of the dashboard")]
 #: Keeps what a link shows out of search engines and shared caches.
 LINK_HEADERS = {"X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "private, no-store"}
 #: An image needs no script; the policy blocks injected ones.
@@ -36,8 +37,13 @@ async def thumbnail_response(document: MindmapDocument, theme: ThemeName) -> Res
 
 
 async def svg_response(
-    document: MindmapDocument, layout: LayoutName, theme: ThemeName, headers: dict[str, str] | None = None
+    document: MindmapDocument,
+    layout: LayoutName,
+    theme: ThemeName,
+    headers: dict[str, str] | None = None,
+    *,
+    palette: PaletteName = "standard",
 ) -> Response:
     """The map as an SVG image, rendered in a thread."""
-    svg = await asyncio.to_thread(to_svg, document, layout, theme)
+    svg = await asyncio.to_thread(to_svg, document, layout, theme, palette=palette)
     return Response(svg, media_type="image/svg+xml", headers=(headers or {}) | IMAGE_CSP_HEADERS)

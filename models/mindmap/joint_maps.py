@@ -43,6 +43,8 @@ class JointMap(Base):
     data: Mapped[dict[str, Any] | None]
     input_digest: Mapped[str | None]
     provider: Mapped[str | None]
+    #: How often the links to its picture were revoked: a link is valid for one value only.
+    picture_links_revoked: Mapped[int] = mapped_column(server_default="0", default=0)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

@@ -182,6 +182,8 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("POST", "/v1/maps/{map_id}/shares"): _WRITE,
     ("GET", "/v1/maps/{map_id}/shares"): _READ,
     ("DELETE", "/v1/maps/{map_id}/shares/{share_id}"): _WRITE,
+    ("POST", "/v1/maps/{map_id}/picture"): _WRITE,
+    ("DELETE", "/v1/maps/{map_id}/picture"): _WRITE,
     ("PATCH", "/v1/maps/{map_id}"): _WRITE,
     ("POST", "/v1/maps/{map_id}/undo"): _WRITE,
     ("POST", "/v1/maps/{map_id}/redo"): _WRITE,

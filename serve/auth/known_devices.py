@@ -69,10 +69,10 @@ async def check_login_attempt(state: AppState, request: Request, email: str) -> 
 def _known_device(state: AppState, request: Request, email: str) -> str | None:
     """The id of the known device that sends `request`, if it is one of the account with this address."""
     cookie = request.cookies.get(DEVICE_COOKIE)
-    for key in state.settings.auth.signing_keys if cookie else ():
-        try:
-            digest, _, device = verify_link(key, _KIND, cookie or "").partition(":")
-        except NotFound:
-            continue
-        return device if digest == _digest(email) else None
-    return None
+    if not cookie:
+        return None
+    try:
+        digest, _, device = verify_link(state.settings.auth.signing_keys, _KIND, cookie).partition(":")
+    except NotFound:
+        return None
+    return device if digest == _digest(email) else None

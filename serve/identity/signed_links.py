@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -20,16 +21,21 @@ def sign_link(key: str, kind: str, subject: str, *, ttl_s: int) -> str:
     return jwt.encode({"alg": _ALGORITHM}, claims, OctKey.import_key(key), algorithms=[_ALGORITHM])
 
 
-def verify_link(key: str, kind: str, token: str) -> str:
-    """The subject of `token`. Raises NotFound if it is forged, expired or of another kind."""
-    try:
-        claims = jwt.decode(token, OctKey.import_key(key), algorithms=[_ALGORITHM]).claims
-        JWTClaimsRegistry(
-            aud={"essential": True, "value": _audience(kind)}, exp={"essential": True}, sub={"essential": True}
-        ).validate(claims)
-    except (JoseError, ValueError, TypeError):
-        raise NotFound("there is no such picture") from None
-    return str(claims["sub"])
+def verify_link(keys: Sequence[str], kind: str, token: str) -> str:
+    """The subject of `token`, which one of `keys` has signed.
+
+    Raises NotFound if it is forged, expired or of another kind.
+    """
+    for key in keys:
+        try:
+            claims = jwt.decode(token, OctKey.import_key(key), algorithms=[_ALGORITHM]).claims
+            JWTClaimsRegistry(
+                aud={"essential": True, "value": _audience(kind)}, exp={"essential": True}, sub={"essential": True}
+            ).validate(claims)
+        except (JoseError, ValueError, TypeError):
+            continue
+        return str(claims["sub"])
+    raise NotFound("there is no such picture")
 
 
 def _audience(kind: str) -> str:

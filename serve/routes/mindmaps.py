@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
@@ -13,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.edits import LogState, log_state
 from cluster.maps.notifications import notify
-from cluster.mindmap.document.shared_view import shared_view
-from models.accounts.users import User
 from models.billing.policy import map_priority
 from models.database import Connection
 from models.errors import NotFound, NotReadyForMap, split_reason
@@ -23,8 +20,8 @@ from models.lifecycle.state import begin_map
 from models.mindmap.document import MindmapDocument
 from models.mindmap.edit_log_store import read_edit_log
 from models.mindmap.edits import EditReport
-from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
-from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
+from models.mindmap.versions import MapStatus, Mindmap, MindmapVersion
+from models.recording.browsing_sessions import OPEN_STATUSES, owned_session, parse_session_id
 from models.schemas.mindmaps import (
     EditReportReply,
     EditsState,
@@ -32,13 +29,10 @@ from models.schemas.mindmaps import (
     MindmapEnvelope,
     MindmapReply,
     OfferedVersion,
-    PictureLink,
 )
-from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
-from serve.identity.signed_links import sign_link, verify_link
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import (
     IMAGE_RESPONSES,
-    LINK_HEADERS,
     ImageLayout,
     ImageSize,
     ImageTheme,
@@ -196,65 +190,3 @@ async def image(
     if size == "thumbnail":
         return await thumbnail_response(MindmapDocument.from_json(version.data), theme)
     return await svg_response(MindmapDocument.from_json(version.data), layout, theme)
-
-
-picture_router = APIRouter(tags=["mindmaps"])
-PICTURE_LINK_TTL_S = 24 * 3600
-
-
-@router.post("/mindmap/picture", response_model_exclude_none=True)
-async def picture_link(session_id: str, user_id: CurrentUserId, db: DbSession, state: State) -> PictureLink:
-    """A link to the map's image that needs no login and is valid for a day."""
-    owned, mindmap, version = await load_map(db, session_id, user_id)
-    if mindmap is None or version is None:
-        raise NotFound("mindmap not found for this session")
-    num_revoked = await db.scalar(select(BrowsingSession.picture_links_revoked).where(BrowsingSession.id == owned))
-    subject = f"{owned}:{num_revoked or 0}"
-    token = sign_link(state.settings.auth.signing_key, "picture", subject, ttl_s=PICTURE_LINK_TTL_S)
-    return PictureLink(
-        url=f"{state.settings.server.origin}/pictures/{token}",
-        expires_at=datetime.now(UTC) + timedelta(seconds=PICTURE_LINK_TTL_S),
-    )
-
-
-@router.delete("/mindmap/picture", status_code=204)
-async def revoke_picture_links(session_id: str, user_id: CurrentUserId, db: DbSession) -> Response:
-    """Revoke all links to the map's image. They stop working at once."""
-    session = await owned_session(db, parse_session_id(session_id), user_id)
-    session.picture_links_revoked = BrowsingSession.picture_links_revoked + 1
-    await db.commit()
-    return Response(status_code=204)
-
-
-@picture_router.get(
-    "/pictures/{token}", response_class=Response, responses=IMAGE_RESPONSES, dependencies=[RateLimitedByAddress]
-)
-async def picture(
-    token: str,
-    db: DbSession,
-    state: State,
-    layout: ImageLayout = "radial",
-    theme: ImageTheme = "light",
-) -> Response:
-    """The image of an image link, without what the user has hidden."""
-    # Links of the previous version have no number; they end within a day, or when the first link is revoked.
-    session_id, _, num_revoked = verify_link(state.settings.auth.signing_key, "picture", token).partition(":")
-    row = (
-        await db.execute(
-            select(BrowsingSession, MindmapVersion.data)
-            .join(Mindmap, Mindmap.session_id == BrowsingSession.id)
-            .join(MindmapVersion, IS_CURRENT)
-            .join(User, User.id == BrowsingSession.user_id)
-            .where(
-                BrowsingSession.id == uuid.UUID(session_id),
-                BrowsingSession.picture_links_revoked == int(num_revoked or 0),
-                BrowsingSession.deleted_at.is_(None),
-                User.status == "active",
-            )
-        )
-    ).first()
-    if row is None:
-        raise NotFound("there is no such picture")
-    session, data = row
-    document = shared_view(MindmapDocument.from_json(data), "pages", session.user_title)
-    return await svg_response(document, layout, theme, LINK_HEADERS)

@@ -158,7 +158,7 @@ async def revoke_map_share(map_id: str, share_id: uuid.UUID, user_id: CurrentUse
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class ShownMap:
     """What a link leads to. `user_title` is the title that the user gave, `data` the whole map as JSON."""
 
     title: str | None
@@ -169,7 +169,7 @@ class _Shown:
     dwell_ms: int
 
 
-async def _shown_session(db: AsyncSession, session_id: uuid.UUID) -> _Shown | None:
+async def shown_session(db: AsyncSession, session_id: uuid.UUID) -> ShownMap | None:
     row = (
         await db.execute(
             select(BrowsingSession, MindmapVersion.data)
@@ -181,10 +181,10 @@ async def _shown_session(db: AsyncSession, session_id: uuid.UUID) -> _Shown | No
     if row is None:
         return None
     session, data = row
-    return _Shown(session.title, session.user_title, data, session.started_at, session.ended_at, session.dwell_ms)
+    return ShownMap(session.title, session.user_title, data, session.started_at, session.ended_at, session.dwell_ms)
 
 
-async def _shown_joint_map(db: AsyncSession, map_id: uuid.UUID) -> _Shown | None:
+async def shown_joint_map(db: AsyncSession, map_id: uuid.UUID) -> ShownMap | None:
     """None while the map has no document, or a session of it is deleted."""
     joint_map = await db.get(JointMap, map_id)
     members = list(
@@ -197,7 +197,7 @@ async def _shown_joint_map(db: AsyncSession, map_id: uuid.UUID) -> _Shown | None
     is_whole = members and all(session.deleted_at is None for session in members)
     if joint_map is None or joint_map.data is None or not is_whole:
         return None
-    return _Shown(
+    return ShownMap(
         title=joint_map.data.get("title") or joint_map.title,
         user_title=joint_map.title,
         data=joint_map.data,
@@ -207,7 +207,7 @@ async def _shown_joint_map(db: AsyncSession, map_id: uuid.UUID) -> _Shown | None
     )
 
 
-async def _shared_map(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, _Shown, MindmapDocument]:
+async def _shared_map(state: AppState, db: AsyncSession, token: str) -> tuple[ShareLink, ShownMap, MindmapDocument]:
     """The link, what it leads to, and the visible part of the map."""
     link_id = share_link_id(state.settings.auth.signing_keys, token)
     link = shown = None
@@ -224,9 +224,9 @@ async def _shared_map(state: AppState, db: AsyncSession, token: str) -> tuple[Sh
         )
     if link is not None:
         if link.session_id is not None:
-            shown = await _shown_session(db, link.session_id)
+            shown = await shown_session(db, link.session_id)
         elif link.map_id is not None:
-            shown = await _shown_joint_map(db, link.map_id)
+            shown = await shown_joint_map(db, link.map_id)
     if link is None or shown is None:
         # The same reply for unknown, expired and revoked links.
         raise NotFound("this link does not work, or no longer does")

@@ -436,12 +436,35 @@ async def test_a_link_to_a_joint_map(
     assert shown["started_at"] == min(session["started_at"] for session in sessions)
     assert {node["type"] for node in shown["mindmap"]["nodes"]} >= {"core", "topic", "page"}
     assert (await api.get(path + "/image")).status_code == 200
+    picture_path = f"/v1/maps/{made}/picture"
+    for method in ("POST", "DELETE"):
+        assert (await bob.call(method, picture_path)).status_code == 404
+    picture = "/pictures/" + (await ann.ok("POST", picture_path))["url"].rsplit("/", 1)[1]
 
     # A deleted session is not shown, and is shown again when it is restored.
     await ann.call("DELETE", f"/v1/sessions/{two}")
-    assert (await api.get(path)).status_code == 404
+    assert [(await api.get(each)).status_code for each in (path, picture)] == [404, 404]
+    assert (await ann.call("POST", picture_path)).status_code == 404
     await ann.ok("POST", f"/v1/sessions/{two}/restore")
-    assert (await api.get(path)).status_code == 200
+    assert [(await api.get(each)).status_code for each in (path, picture)] == [200, 200]
+
+    # The picture has the look that the link asks for, and leaves out what the user has hidden.
+    image = await api.get(picture, params={"layout": "tree", "theme": "dark", "palette": "dashboard"})
+    assert image.headers["content-type"] == "image/svg+xml"
+    assert image.headers["x-robots-tag"] == "noindex, nofollow, noarchive"
+    topics = [node for node in shown["mindmap"]["nodes"] if node["type"] == "topic"]
+    assert all(node["label"] in image.text and node["color"] not in image.text for node in topics)
+    assert topics[0]["color"] in (await api.get(picture)).text
+    hide = {"op": "hide", "op_id": "hide-1", "node_id": topics[0]["id"]}
+    await ann.ok("PATCH", f"/v1/maps/{made}", json={"operations": [hide]})
+    assert topics[0]["label"] not in (await api.get(picture, params={"layout": "tree"})).text
+
+    # Revoking ends the links to the map's picture, and no others.
+    of_session = "/pictures/" + (await ann.ok("POST", f"/v1/sessions/{one}/mindmap/picture"))["url"].rsplit("/", 1)[1]
+    assert (await ann.call("DELETE", picture_path)).status_code == 204
+    assert [(await api.get(each)).status_code for each in (picture, of_session, path)] == [404, 200, 200]
+    picture = "/pictures/" + (await ann.ok("POST", picture_path))["url"].rsplit("/", 1)[1]
+    assert (await api.get(picture)).status_code == 200
     assert (await bob.call("DELETE", f"{shares}/{share['id']}")).status_code == 404
     assert (await ann.call("DELETE", f"{shares}/{share['id']}")).status_code == 204
     assert (await api.get(path)).status_code == 404

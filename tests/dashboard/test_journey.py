@@ -108,16 +108,12 @@ async def test_from_sign_up_to_deletion(
     await expect(page.get_by_text("The link is ready and copied.")).to_be_visible()
     link = await page.get_by_role("dialog").get_by_role("textbox").input_value()
     assert await page.evaluate("navigator.clipboard.readText()") == link, "two clicks copy a link"
-    token = await page.evaluate(
-        "async () => (await (await fetch('/v1/auth/refresh', {method: 'POST', body: '{}',"
-        " headers: {'Content-Type': 'application/json', 'X-Trailmind-Client': 'web'}})).json()).token"
-    )
-    picture_path = f"/v1/sessions/{session_id}/mindmap/picture"
-    picture = (await server.post(picture_path, headers={"Authorization": f"Bearer {token}"})).json()["url"]
-    picture = httpx2.URL(picture).path
+    await page.get_by_role("button", name="Copy picture link").click()
+    await expect(page.get_by_text("The picture link is copied.")).to_be_visible()
+    picture = httpx2.URL(await page.evaluate("navigator.clipboard.readText()")).raw_path.decode()
     assert (await server.get(picture)).status_code == 200
     await page.get_by_role("button", name="Revoke all picture links").click()
-    await expect(page.get_by_text("No picture link of this session works any longer.")).to_be_visible()
+    await expect(page.get_by_text("No picture link of this map works any longer.")).to_be_visible()
     assert (await server.get(picture)).status_code == 404
     visitor = await (await browser.new_context(locale="en-US")).new_page()
     await visitor.goto(link.replace(httpx2.URL(link).netloc.decode(), httpx2.URL(user.origin).netloc.decode()))

@@ -68,12 +68,18 @@ def test_tokens_of_the_previous_version_stay_valid(
 
 
 def test_a_link_of_the_previous_version_stays_valid(now: list[float]) -> None:
-    assert verify_link(KEY, "picture", PYJWT_PICTURE_LINK) == str(USER)
+    assert verify_link([KEY], "picture", PYJWT_PICTURE_LINK) == str(USER)
     with pytest.raises(NotFound):
-        verify_link(KEY, "export", PYJWT_PICTURE_LINK)
+        verify_link([KEY], "export", PYJWT_PICTURE_LINK)
     now[0] = EXPIRES_AT + 1.0
     with pytest.raises(NotFound):
-        verify_link(KEY, "picture", PYJWT_PICTURE_LINK)
+        verify_link([KEY], "picture", PYJWT_PICTURE_LINK)
+
+
+def test_a_link_stays_valid_after_a_key_rotation(now: list[float]) -> None:
+    assert verify_link(["the next key of this server, as long as the other", KEY], "picture", PYJWT_PICTURE_LINK)
+    with pytest.raises(NotFound):
+        verify_link(["the next key of this server, as long as the other"], "picture", PYJWT_PICTURE_LINK)
 
 
 def test_new_tokens_have_the_same_form(tokens: LoginTokens, now: list[float]) -> None:
@@ -113,4 +119,4 @@ def test_garbage_is_unauthorized(garbage: str, tokens: LoginTokens, now: list[fl
     with pytest.raises(Unauthorized):
         tokens.verify(garbage, "access")
     with pytest.raises(NotFound):
-        verify_link(KEY, "picture", garbage)
+        verify_link([KEY], "picture", garbage)

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, optionalQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import { pictureLook } from "~/session/export-path";
 import { copyText } from "~/ui/clipboard";
 import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -27,6 +28,20 @@ function linkRequests({ kind, id }: MapOwner) {
           unwrap(
             api.DELETE("/v1/sessions/{session_id}/shares/{share_id}", { params: { path: { ...ofSession, share_id } } }),
           ),
+      };
+}
+
+/** The requests about the links to the picture of a session's map, or of a map over several. */
+function pictureRequests({ kind, id }: MapOwner) {
+  const [ofSession, ofMap] = [{ params: { path: { session_id: id } } }, { params: { path: { map_id: id } } }];
+  return kind === "joint"
+    ? {
+        create: () => unwrap(api.POST("/v1/maps/{map_id}/picture", ofMap)),
+        revoke: () => unwrap(api.DELETE("/v1/maps/{map_id}/picture", ofMap)),
+      }
+    : {
+        create: () => unwrap(api.POST("/v1/sessions/{session_id}/mindmap/picture", ofSession)),
+        revoke: () => unwrap(api.DELETE("/v1/sessions/{session_id}/mindmap/picture", ofSession)),
       };
 }
 
@@ -126,31 +141,35 @@ export function SharePanel({ owner, language }: { owner: MapOwner; language: Lan
           </li>
         ))}
       </ul>
-      {owner.kind === "session" && <PictureLinks sessionId={owner.id} />}
+      <PictureLinks owner={owner} />
     </>
   );
 }
 
-/** Links to the picture of a session's map, which programs make. */
-function PictureLinks({ sessionId }: { sessionId: string }) {
+/** Makes and revokes links to the map's picture. They are signed and not stored, so there is no list of them. */
+function PictureLinks({ owner }: { owner: MapOwner }) {
   const t = useMessages();
-  const revokePictures = useMutation({
-    mutationFn: () =>
-      unwrap(api.DELETE("/v1/sessions/{session_id}/mindmap/picture", { params: { path: { session_id: sessionId } } })),
+  const requests = pictureRequests(owner);
+  const create = useMutation({
+    mutationFn: requests.create,
+    onSuccess: async ({ url }) =>
+      toast((await copyText(`${url}?${pictureLook()}`)) ? t.share.pictureCopied : t.common.copyFailed),
+    onError: (error) => toast(errorMessage(error, t)),
+  });
+  const revoke = useMutation({
+    mutationFn: requests.revoke,
     onSuccess: () => toast(t.share.picturesRevoked),
     onError: (error) => toast(errorMessage(error, t)),
   });
   return (
     <>
       <h3>{t.share.pictures}</h3>
+      <p className="muted">{t.share.picturesHint}</p>
       <div className="row wrap">
-        <p className="muted grow">{t.share.picturesHint}</p>
-        <button
-          type="button"
-          className="button danger"
-          disabled={revokePictures.isPending}
-          onClick={() => revokePictures.mutate()}
-        >
+        <button type="button" className="button" disabled={create.isPending} onClick={() => create.mutate()}>
+          {t.share.copyPicture}
+        </button>
+        <button type="button" className="button danger" disabled={revoke.isPending} onClick={() => revoke.mutate()}>
           {t.share.revokePictures}
         </button>
       </div>
