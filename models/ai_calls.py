@@ -137,6 +137,28 @@ class AiCachedResponse(Base):
     created_at: Mapped[CreatedAt]
 
 
+class AiRunAnswer(Base):
+    """The response to a call of a regeneration run, until the attempt at its item has ended.
+
+    Written by the transaction that completes the call, and so before the response is read. When the worker is killed
+    meanwhile, the next attempt reads it, and the call is not made again. After an attempt that has failed it is.
+    """
+
+    __tablename__ = "ai_run_answers"
+    __table_args__ = (
+        Index("ix_ai_run_answers_session_id", "session_id"),
+        Index("ix_ai_run_answers_created_at", "created_at"),
+    )
+
+    call_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ai_calls.id", ondelete="CASCADE"), primary_key=True)
+    session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("browsing_sessions.id", ondelete="CASCADE"))
+    #: Digest of everything that was sent, and of the model.
+    digest: Mapped[str]
+    answer: Mapped[str]
+    is_truncated: Mapped[bool]
+    created_at: Mapped[CreatedAt]
+
+
 # --- statements -------------------------------------------------------------------------------------------------------
 
 LOAD_AI_CONFIGS: Final = (
@@ -170,8 +192,25 @@ RECORD_RUN_CALL: Final = (
 COMPLETE_RUN_CALL: Final = (
     "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
     " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
-    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id)"
+    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id, session_id),"
+    " unread AS (INSERT INTO ai_run_answers (call_id, session_id, digest, answer, is_truncated)"
+    " SELECT call.id, s.id, %(prompt_digest)s, %(response)s, %(is_truncated)s FROM call JOIN browsing_sessions s"
+    " ON s.id = call.session_id WHERE s.deleted_at IS NULL ON CONFLICT (call_id) DO NOTHING)"
     " UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id"
+)
+LOAD_RUN_ANSWER: Final = (
+    "SELECT c.id, a.answer, a.is_truncated FROM ai_run_answers a JOIN ai_calls c ON c.id = a.call_id"
+    " WHERE a.session_id = %(session)s AND a.digest = %(prompt_digest)s AND c.run_id = %(run)s"
+    " ORDER BY c.started_at LIMIT 1"
+)
+DELETE_RUN_ANSWERS: Final = (
+    "DELETE FROM ai_run_answers a USING ai_calls c WHERE a.session_id = %(session)s AND c.id = a.call_id"
+    " AND c.run_id = %(run)s"
+)
+#: Of items that never ended, such as those of a cancelled run.
+DELETE_OLD_RUN_ANSWERS: Final = (
+    "DELETE FROM ai_run_answers WHERE call_id IN (SELECT call_id FROM ai_run_answers"
+    " WHERE created_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(max_rows)s)"
 )
 #: No ledger entry expires for these.
 MARK_RUN_CALLS_LOST: Final = (
@@ -231,6 +270,8 @@ COUNT_CACHED_DIGESTS: Final = (
 
 #: Seconds until a call of a run that has not ended is taken for lost: longer than it may wait for a permit and run.
 RUN_CALL_LEASE_S = 900.0
+#: A run that is continued later has the calls of its unfinished items made again.
+RUN_ANSWER_DAYS = 7
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 
@@ -371,9 +412,42 @@ async def record_run_call(
     return await cursor.fetchone() is not None
 
 
-async def complete_run_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
-    """Record a successful call that a regeneration run pays for. Idempotent."""
-    await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result)})
+@dataclass(frozen=True, slots=True)
+class RunAnswer:
+    """The stored response to a call of a run. `prompt_digest` stands for everything that was sent, and the model."""
+
+    prompt_digest: str
+    text: str
+    is_truncated: bool
+
+
+async def complete_run_call(connection: Connection, call_id: uuid.UUID, result: CallResult, answer: RunAnswer) -> None:
+    """Record a successful call that a regeneration run pays for, with its response. Idempotent."""
+    parameters = {
+        "prompt_digest": answer.prompt_digest,
+        "response": storable_text(answer.text),
+        "is_truncated": answer.is_truncated,
+    }
+    await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result), **parameters})
+
+
+async def load_run_answer(
+    connection: Connection, run_id: str, session_id: uuid.UUID, prompt_digest: str
+) -> tuple[uuid.UUID, RunAnswer] | None:
+    """The call of the run that was answered for this session and prompt in an earlier attempt, and the response."""
+    cursor = await connection.execute(
+        LOAD_RUN_ANSWER, {"run": run_id, "session": session_id, "prompt_digest": prompt_digest}
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    call_id, text, is_truncated = row
+    return call_id, RunAnswer(prompt_digest, text, is_truncated)
+
+
+async def delete_run_answers(connection: Connection, run_id: str, session_id: uuid.UUID) -> None:
+    """Delete the responses that were stored for the next attempt of an item."""
+    await connection.execute(DELETE_RUN_ANSWERS, {"run": run_id, "session": session_id})
 
 
 async def complete_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
@@ -436,8 +510,9 @@ async def release_lost_calls(connection: Connection, max_rows: int = 1000) -> in
 async def purge_call_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
     """Delete sent texts and responses older than `days`; returns the number of calls.
 
-    Texts of accounts under a legal hold stay.
+    Texts of accounts under a legal hold stay. Responses that a run has not used for RUN_ANSWER_DAYS go with them.
     """
+    await connection.execute(DELETE_OLD_RUN_ANSWERS, {"days": RUN_ANSWER_DAYS, "max_rows": max_rows})
     cursor = await connection.execute(DELETE_OLD_CALL_TEXTS, {"days": days, "max_rows": max_rows})
     return cursor.rowcount
 

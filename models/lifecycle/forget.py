@@ -73,6 +73,7 @@ DELETE_MAP: Final = "DELETE FROM mindmaps WHERE session_id = %(session_id)s"
 DELETE_SHARES: Final = "DELETE FROM share_links WHERE session_id = %(session_id)s"
 DELETE_MODEL_TEXTS: Final = "DELETE FROM ai_call_texts WHERE session_id = %(session_id)s"
 DELETE_CACHED_ANSWERS: Final = "DELETE FROM ai_checkpoints WHERE session_id = %(session_id)s"
+DELETE_RUN_ANSWERS: Final = "DELETE FROM ai_run_answers WHERE session_id = %(session_id)s"
 DELETE_SEARCH_PAGES: Final = "DELETE FROM search_pages WHERE session_id = %(session_id)s"
 DELETE_VECTORS: Final = "DELETE FROM page_vectors WHERE session_id = %(session_id)s"
 DELETE_SEARCH_STATES: Final = "DELETE FROM search_state WHERE session_id = %(session_id)s"
@@ -183,6 +184,7 @@ async def _forget_in(
         ("share_links", DELETE_SHARES),
         ("ai_call_texts", DELETE_MODEL_TEXTS),
         ("ai_cached_responses", DELETE_CACHED_ANSWERS),
+        ("ai_cached_responses", DELETE_RUN_ANSWERS),
         ("search_pages", DELETE_SEARCH_PAGES),
         ("page_vectors", DELETE_VECTORS),
     ):
@@ -215,6 +217,7 @@ async def delete_model_texts(connection: Connection, session_id: uuid.UUID) -> N
     """Delete the texts and cached answers of models about a session."""
     await connection.execute(DELETE_MODEL_TEXTS, {"session_id": session_id})
     await connection.execute(DELETE_CACHED_ANSWERS, {"session_id": session_id})
+    await connection.execute(DELETE_RUN_ANSWERS, {"session_id": session_id})
 
 
 async def delete_unused_contents(connection: Connection, user_id: uuid.UUID, keys: Set[uuid.UUID]) -> list[int]:

@@ -18,9 +18,11 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
+from models.ai_calls import delete_run_answers
 from models.database import Connection
 from models.errors import Conflict, NotFound
 from models.lifecycle.state import Transition
+from models.runs.run_store import SPENT_CLAUSE
 from models.runs.run_tables import ItemStatus, RunStatus
 
 
@@ -127,13 +129,11 @@ RENEW_LEASE: Final = """
     UPDATE map_run_items SET lease_until = now() + make_interval(secs => %(lease_s)s)
     WHERE run_id = %(run_id)s AND session_id = %(session_id)s AND status = 'running' AND owner = %(owner)s
 """
-END_ITEM: Final = """
+END_ITEM: Final = f"""
     UPDATE map_run_items SET status = %(target)s, error = %(error)s::text, owner = NULL, lease_until = NULL,
         finished_at = now(), took_ms = %(took_ms)s::int,
-        tokens = (SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM ai_calls c
-            WHERE c.run_id = %(run_id)s AND c.session_id = %(session_id)s),
-        cost_micros = (SELECT coalesce(sum(c.cost_micros), 0) FROM ai_calls c
-            WHERE c.run_id = %(run_id)s AND c.session_id = %(session_id)s),
+        (tokens, cost_micros) = (SELECT {SPENT_CLAUSE} FROM ai_calls
+            WHERE run_id = %(run_id)s AND session_id = %(session_id)s),
         version = coalesce(%(version)s::int, version),
         scorecard_before = coalesce(%(scorecard_before)s::jsonb, scorecard_before),
         scorecard_after = coalesce(%(scorecard_after)s::jsonb, scorecard_after),
@@ -309,7 +309,10 @@ async def end_item(
     The cost is the sum of the run's calls for the session, so a repeat never counts a call twice.
     """
     parameters = {**item.parameters(), **result.parameters(), "error": error, **_parameters(ITEM_TRANSITIONS[action])}
-    return (await connection.execute(END_ITEM, parameters)).rowcount > 0
+    if (await connection.execute(END_ITEM, parameters)).rowcount == 0:
+        return False
+    await delete_run_answers(connection, item.run_id, item.session_id)
+    return True
 
 
 async def return_item(
@@ -326,6 +329,9 @@ async def return_item(
             **_parameters(ITEM_TRANSITIONS[ItemAction.RETURN]),
         },
     )
+    if counts:
+        # Perhaps it has failed because of the responses.
+        await delete_run_answers(connection, item.run_id, item.session_id)
 
 
 async def return_items_of_owner(connection: Connection, run_id: str, owner: uuid.UUID) -> int:

@@ -113,12 +113,15 @@ LIST_RUNS_WITH_OLD_CANDIDATES: Final = """
     ORDER BY r.finished_at, r.id
 """
 
-# A call that is on its way counts with what was reserved for it.
-READ_SPENT: Final = """
-    SELECT coalesce(sum(CASE WHEN status = 'sent' THEN reserved_tokens ELSE input_tokens + output_tokens END), 0),
-        coalesce(sum(CASE WHEN status = 'sent' THEN reserved_micros ELSE cost_micros END), 0)
-    FROM ai_calls WHERE run_id = %(run_id)s
+# The sums of tokens and cost of calls. A call that is on its way, or whose answer never came, counts with what was
+# reserved for it: the vendor may charge it.
+SPENT_CLAUSE: Final = """
+    coalesce(sum(CASE WHEN status IN ('sent', 'lost', 'timeout', 'cancelled') THEN reserved_tokens
+        ELSE input_tokens + output_tokens END), 0) AS tokens,
+    coalesce(sum(CASE WHEN status IN ('sent', 'lost', 'timeout', 'cancelled') THEN reserved_micros
+        ELSE cost_micros END), 0) AS micros
 """
+READ_SPENT: Final = f"SELECT {SPENT_CLAUSE} FROM ai_calls WHERE run_id = %(run_id)s"
 
 # Locked before the sum is read, in a statement of its own: a statement that waits for the lock reads the calls as they
 # were before it waited.
@@ -195,7 +198,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """The numbers of items by status, and what the calls have taken (calls on their way at their reservation)."""
+    """The numbers of items by status, and what the calls have taken (calls without an answer at their reservation)."""
 
     total: int
     waiting: int

@@ -24,13 +24,21 @@ from cluster.runs.promotion import Promoter
 from cluster.runs.worker import work
 from cluster.settings import Settings, with_changes
 from models.errors import BadRequest, Conflict, JobFailed, NotFound
-from models.lifecycle.run_state import MAX_CLAIMS, RunAction, claim_item, move_run, retry_failed_items
+from models.lifecycle.run_state import (
+    MAX_CLAIMS,
+    RunAction,
+    claim_item,
+    move_run,
+    retry_failed_items,
+    return_items_of_owner,
+)
 from models.runs.parameters import Gates, RunParameters, ScoreBelow, Selection
-from models.runs.run_store import list_items
+from models.runs.run_store import list_items, load_progress
 from tests.acceptance.test_map_collections import session_about
 from tests.acceptance.test_map_edits import change, get, topics
 from tests.support.client import ApiUser
-from tests.support.model_server import ModelServer, model_server
+from tests.support.killed_run_worker import killed_at
+from tests.support.model_server import ModelServer, model_server, sensible
 from tests.support.provider_tasks import InlineProviderTasks
 from tests.support.run_workers import InlineWorkers, run_driver
 from tests.support.worker import InProcessWorker
@@ -455,6 +463,87 @@ async def test_the_operator_s_budget_pays_and_is_a_hard_ceiling(
     assert (num_paid_by_user, num_ledger_entries) == (0, 0)
     sent = await ann.ok("GET", f"/v1/sessions/{sessions[0]}/disclosures")
     assert sent["disclosures"], "the user sees what was sent"
+
+
+async def paid_calls(db: Db, run_id: str) -> list[tuple[Any, ...]]:
+    """The calls of a run that were answered, with what they took."""
+    cursor = await db.execute(
+        "SELECT task_type, status, input_tokens, output_tokens, cost_micros FROM ai_calls WHERE run_id = %s"
+        " AND status <> 'sent' ORDER BY task_type, status, input_tokens, output_tokens",
+        [run_id],
+    )
+    return await cursor.fetchall()
+
+
+async def test_a_worker_killed_between_an_answer_and_its_use_has_no_call_paid_again(
+    ann: ApiUser,
+    bob: ApiUser,
+    worker: InProcessWorker,
+    db: Db,
+    planner: RunPlanner,
+    settings: Settings,
+    models: ModelServer,
+) -> None:
+    """Both users have read the same. The run over Ann's session is killed whenever it is about to use an answer."""
+
+    def first_outline_is_bad(document: dict[str, Any], prompt: str) -> Any:
+        is_bad = "outline" in document and "cannot be used" not in prompt
+        return {"title": "no topics"} if is_bad else sensible(document, prompt)
+
+    models.reset()
+    models.brain = first_outline_is_bad
+    with_models, tasks = with_openai(settings, models)
+    await set_quota(db, {"at": 0.0, "requests": 1e9, "tokens": 1e9})
+    sessions = [await session_about(user, worker, "bread", "chess", "tides") for user in (ann, bob)]
+    killed, undisturbed = new_id(), new_id()
+    for run_id, session in zip((killed, undisturbed), sessions, strict=True):
+        parameters = run_of(session, provider="openai", options={})
+        await RunPlanner(with_models, planner._pool).create(run_id, parameters, Budget())
+    assert await work(with_models, undisturbed, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+
+    for point in (
+        "cluster.providers.steps.save_description",
+        "cluster.providers.calling.metered_client.CompletedCall.reject",
+        "cluster.providers.steps.save_outline",
+    ):
+        owner = uuid.uuid4()
+        await killed_at(with_models, killed, owner, point)
+        assert await return_items_of_owner(db, killed, owner) == 1
+    assert await work(with_models, killed, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+    assert (await statuses(db, killed))[sessions[0]] == ("done", None)
+    assert await paid_calls(db, killed) == await paid_calls(db, undisturbed)
+    assert {row[1] for row in await paid_calls(db, killed)} == {"ok", "unusable"}
+    cursor = await db.execute(
+        "SELECT sum(input_tokens + output_tokens), coalesce(sum(reserved_tokens) FILTER (WHERE status = 'sent'), 0)"
+        " FROM ai_calls WHERE run_id = %s",
+        [killed],
+    )
+    answered, waited_for = await cursor.fetchone() or (0, 0)
+    await db.execute("UPDATE ai_calls SET status = 'lost' WHERE run_id = %s AND status = 'sent'", [killed])
+    assert (await load_progress(db, killed)).tokens == answered + waited_for, "the vendor may charge a lost call"
+    cursor = await db.execute(
+        "SELECT count(*) FROM ai_run_answers WHERE session_id = ANY(%s)", [[uuid.UUID(each) for each in sessions]]
+    )
+    assert await cursor.fetchone() == (0,), "the answers go when the item has ended"
+
+
+async def test_a_failed_attempt_asks_the_models_again(
+    ann: ApiUser, worker: InProcessWorker, db: Db, planner: RunPlanner, settings: Settings, models: ModelServer
+) -> None:
+    session = await session_about(ann, worker, "bread", "chess")
+    models.reset()
+    models.brain = lambda document, prompt: "no JSON" if "outline" in document else sensible(document, prompt)
+    with_models, tasks = with_openai(settings, models)
+    await set_quota(db, {"at": 0.0, "requests": 1e9, "tokens": 1e9})
+    run_id = new_id()
+    await RunPlanner(with_models, planner._pool).create(run_id, run_of(session, provider="openai"), Budget())
+    assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+    (item,) = await list_items(db, run_id)
+    assert (item["status"], item["attempts"]) == ("waiting", 1)
+    models.brain = sensible
+    await db.execute("UPDATE map_run_items SET not_before = NULL WHERE run_id = %s", [run_id])
+    assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
+    assert await statuses(db, run_id) == {session: ("done", None)}
 
 
 async def test_a_run_that_exists_with_other_parameters_is_refused(

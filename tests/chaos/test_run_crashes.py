@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -197,12 +196,6 @@ async def test_a_run_that_is_killed_at_ten_random_points_ends_like_an_undisturbe
         disturbed = await command.finish()
     assert (disturbed["status"], disturbed["progress"]["done"]) == ("finished", NUM_MAPS)
     assert sum(item["attempts"] for item in await list_items(db, names[1])) > NUM_MAPS, "kills hit maps in work"
-    paid_again = 0
     for disturbed_map, undisturbed_map in zip(await results(db, names[1]), await results(db, names[0]), strict=True):
-        calls, expected = (Counter(each.pop("charged_calls")) for each in (disturbed_map, undisturbed_map))
-        assert calls >= expected, "a call was not recorded"
-        paid_again += (calls - expected).total()
         for field, value in undisturbed_map.items():
             assert disturbed_map[field] == value, field
-    # A worker that dies between the record of an answer and its place in the cache has the answer made again.
-    assert paid_again <= NUM_KILLS * len(os.sched_getaffinity(0))

@@ -2,15 +2,18 @@
 
 The call's row and its reservation are written in one transaction before the request is sent, and completed and settled
 in one afterwards. A process that is killed in between leaves a row with status `sent` and a reservation that expires.
+The response to a call of a regeneration run is stored with its completion: the next attempt reads it again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -19,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 from actors.provider_limiter import CallOutcome, Permit, PermitRequest, QuotaLimiter
 from cluster.providers.calling.permit_prefetch import MAX_WAIT_S, PermitPrefetcher
 from cluster.providers.model_catalog import cost_micros, effective_spec
+from cluster.providers.prompting.prompts import unmarked
 from cluster.providers.types import (
     ModelResponse,
     ModelTarget,
@@ -34,7 +38,7 @@ from cluster.providers.types import (
     Usage,
 )
 from models import ai_calls
-from models.ai_calls import CallResult, NewCall, RunCallScope
+from models.ai_calls import CallResult, NewCall, RunAnswer, RunCallScope
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
 from models.runs.run_store import check_budget
 from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
@@ -117,6 +121,8 @@ class MeteredClient:
             OutOfTokens: the user's tokens do not cover `max_tokens`.
             RunBudgetSpent: the same for the budget of a run.
         """
+        if (answered := await self._answered_before(target, operation, prompt)) is not None:
+            return answered
         started = self._clock()
         call_id = uuid.uuid4()
         # The limiter and the database are asked at the same time: nearly always both agree.
@@ -138,7 +144,7 @@ class MeteredClient:
             with span(
                 "provider_call", provider=target.provider, model=target.model, operation=operation, call_id=str(call_id)
             ) as call_span:
-                response, outcome = await self._send(call_id, target, prompt, max_tokens)
+                response, outcome = await self._send(call_id, target, operation, prompt, max_tokens)
                 call_span.set(outcome=outcome.kind)
             return CompletedCall(self._pool, call_id, response)
         except _CallFailure as failure:
@@ -169,6 +175,21 @@ class MeteredClient:
             lease_s=target.timeout_s * (2 if after else 1) + 30.0,
             after=after,
         )
+
+    async def _answered_before(self, target: ModelTarget, operation: str, prompt: Prompt) -> CompletedCall | None:
+        """The same call of an attempt that ended before it had used the response; it is paid already."""
+        scope = self._scope
+        if scope.run_id is None:
+            return None
+        digest = _prompt_digest(target, operation, prompt)
+        async with self._pool.connection() as connection:
+            found = await ai_calls.load_run_answer(connection, scope.run_id, scope.session_id, digest)
+        if found is None:
+            return None
+        call_id, answer = found
+        log.info("run_answer_reused", call_id=str(call_id))
+        response = ModelResponse(answer.text, Usage(), is_truncated=answer.is_truncated)
+        return CompletedCall(self._pool, call_id, response)
 
     async def _reserve_and_record(
         self,
@@ -235,7 +256,7 @@ class MeteredClient:
             await ai_calls.discard_unsent_call(connection, call_id)
 
     async def _send(
-        self, call_id: uuid.UUID, target: ModelTarget, prompt: Prompt, max_tokens: int
+        self, call_id: uuid.UUID, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int
     ) -> tuple[ModelResponse, CallOutcome]:
         started = self._clock()
         try:
@@ -251,14 +272,20 @@ class MeteredClient:
         except asyncio.CancelledError:
             await self._record_unsuccessful(call_id, "cancelled", "cancelled", started)
             raise
-        await self._record_success(call_id, target, response, started)
+        await self._record_success(call_id, target, operation, prompt, response, started)
         # Vendors that do not credit unused tokens count the requested maximum; the permit may have been larger.
         credits_unused = effective_spec(target).credits_unused_tokens
         used_tokens = response.usage.total_tokens if credits_unused else max_tokens
         return response, CallOutcome("ok", tokens_used=used_tokens, hints=_hint_values(response.hints))
 
     async def _record_success(
-        self, call_id: uuid.UUID, target: ModelTarget, response: ModelResponse, started: float
+        self,
+        call_id: uuid.UUID,
+        target: ModelTarget,
+        operation: str,
+        prompt: Prompt,
+        response: ModelResponse,
+        started: float,
     ) -> None:
         usage = response.usage
         result = CallResult(
@@ -271,9 +298,12 @@ class MeteredClient:
             cost_micros=cost_micros(target, usage),
             text=response.text if self._scope.stores_texts else None,
         )
-        complete = ai_calls.complete_call if self._scope.run_id is None else ai_calls.complete_run_call
         async with self._pool.connection() as connection:
-            await complete(connection, call_id, result)
+            if self._scope.run_id is None:
+                await ai_calls.complete_call(connection, call_id, result)
+            else:
+                answer = RunAnswer(_prompt_digest(target, operation, prompt), response.text, response.is_truncated)
+                await ai_calls.complete_run_call(connection, call_id, result, answer)
         AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
         AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
         AI_COST.labels(provider=target.provider).inc(cost_micros(target, usage))
@@ -311,6 +341,12 @@ def _classify(error: ProviderError) -> tuple[str, CallOutcome]:
     if isinstance(error, ProviderRefused):
         return "refused", CallOutcome("refused")
     return "failed", CallOutcome("down" if isinstance(error, ProviderDown) else "refused")
+
+
+def _prompt_digest(target: ModelTarget, operation: str, prompt: Prompt) -> str:
+    """BLAKE2b-128 of everything a response depends on, as hex."""
+    sent = (target.key, operation, prompt.instructions, unmarked(prompt.data), prompt.previous_attempt, prompt.schema)
+    return blake2b(json.dumps(sent, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _hint_values(hints: RateLimitHints) -> dict[str, float]:

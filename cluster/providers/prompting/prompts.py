@@ -135,6 +135,12 @@ def _between_markers(document: dict[str, Any]) -> str:
     return f"<data-{mark}>\n{json.dumps(document, ensure_ascii=False, indent=None)}\n</data-{mark}>"
 
 
+def unmarked(data: str) -> str:
+    """The `data` of a prompt without its random markers: the same for the same document."""
+    opening, _, rest = data.partition("\n")
+    return rest.removesuffix(f"\n{opening.replace('<', '</', 1)}")
+
+
 def describe_prompt(payloads: Sequence[PagePayload]) -> Prompt:
     """The prompt for the descriptions of a few pages, whose aliases are p1, p2 … in the order of `payloads`."""
     pages = [
