@@ -18,21 +18,26 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import psycopg
+from psycopg import sql
 
 from benchmarks.bench_ingest import CONNECTIONS, measure, sign_up_all
 from benchmarks.bench_search import Writer, fill, vocabulary
 from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
+from models.search.index import INDEX_COLUMNS, INDEX_VERSION
 from tests.support.client import ApiUser, sign_up
 from tests.support.product import Product
 
 PAGES_PER_USER = 500
 SMALL_PAGES = 10_000
+#: Users whose pages are made word by word; the others are copies of them.
+NUM_WRITTEN = 20
 EVENTS_PER_SESSION = 20_000
 FULL_EVENTS, FULL_PAGES = 50_000_000, 1_000_000
 
@@ -50,6 +55,35 @@ _MAKE_EVENTS = """
     ) TO STDOUT (FORMAT BINARY)
 """
 _COPY_EVENTS = "COPY events (session_id, event_key, seq, type, occurred_at, payload) FROM STDIN (FORMAT BINARY)"
+# A session or page of a copy has an id made from the user and the original.
+_COPY_USER = (
+    """
+    INSERT INTO browsing_sessions (id, user_id, status, title, started_at, ended_at)
+    SELECT md5(%(copy)s::text || id)::uuid, %(copy)s, status, title, started_at, ended_at
+    FROM browsing_sessions WHERE user_id = %(original)s
+    """,
+    f"""
+    INSERT INTO search_pages ({INDEX_COLUMNS})
+    SELECT md5(%(copy)s::text || id)::uuid, %(copy)s, md5(%(copy)s::text || session_id)::uuid, page_id, url, domain,
+        title, topics, highlights, content_key, first_visited_at, last_visited_at, dwell_ms, attention, head, body,
+        partial
+    FROM search_pages WHERE user_id = %(original)s
+    """,
+    """
+    INSERT INTO page_contents (user_id, content_key, text)
+    SELECT %(copy)s, content_key, text FROM page_contents WHERE user_id = %(original)s
+    """,
+    """
+    INSERT INTO search_state (session_id, index_version)
+    SELECT id, %(index_version)s FROM browsing_sessions WHERE user_id = %(copy)s
+    """,
+)
+_FIND_WRITTEN = """
+    SELECT user_id FROM search_pages GROUP BY user_id HAVING count(*) = %s ORDER BY user_id LIMIT %s
+"""
+_SEARCH_INDEXES = """
+    SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'search_pages' AND indexdef LIKE '% USING gin %'
+"""
 _COUNT_EVENTS = "SELECT count(*) FROM events"
 _COUNT_PAGES = "SELECT count(*) FROM search_pages"
 _SIZE = "SELECT pg_database_size(current_database())"
@@ -89,15 +123,41 @@ def fill_events(dsn: str, num_events: int, max_bytes: float) -> None:
         target.execute("VACUUM ANALYZE events")
 
 
+@contextmanager
+def without_search_indexes(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Drop the GIN indexes of `search_pages` and build them again at the end: far less work than row by row."""
+    definitions = dict(connection.execute(_SEARCH_INDEXES).fetchall())
+    for name in definitions:
+        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+    yield
+    connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
+    for definition in definitions.values():
+        connection.execute(definition)
+
+
 def fill_pages(dsn: str, num_pages: int, max_bytes: float) -> None:
-    """Add users with pages until there are `num_pages`. Raises TooLargeError."""
+    """Add users with pages until there are `num_pages`, most as copies. Raises TooLargeError, with nothing copied."""
     words = vocabulary(1)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        have = _number(connection, _COUNT_PAGES)
-        for n in range(have // PAGES_PER_USER, num_pages // PAGES_PER_USER):
-            if _number(connection, _SIZE) > max_bytes:
-                raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB at {n} users with pages")
-            fill(dsn, str(add_user(connection)), PAGES_PER_USER, Writer(words, 100 + n))
+        num_users = num_pages // PAGES_PER_USER
+        written = [row[0] for row in connection.execute(_FIND_WRITTEN, [PAGES_PER_USER, NUM_WRITTEN]).fetchall()]
+        for n in range(len(written), min(NUM_WRITTEN, num_users)):
+            written.append(add_user(connection))
+            fill(dsn, str(written[-1]), PAGES_PER_USER, Writer(words, 100 + n))
+        have = _number(connection, _COUNT_PAGES) // PAGES_PER_USER
+        if have >= num_users:
+            return
+        # One transaction, so that a run that is stopped here does not leave the table without its indexes.
+        with connection.transaction(), without_search_indexes(connection):
+            for n in range(have, num_users):
+                if _number(connection, _SIZE) > max_bytes:
+                    raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB at {n} users with pages")
+                original = written[n % len(written)]
+                names = {"copy": add_user(connection), "original": original, "index_version": INDEX_VERSION}
+                for statement in _COPY_USER:
+                    connection.execute(statement, names)
+        connection.execute("VACUUM ANALYZE search_pages")
+        connection.execute("VACUUM ANALYZE page_contents")
 
 
 async def read_times(person: ApiUser, session: str, words: Sequence[str]) -> dict[str, list[float]]:
