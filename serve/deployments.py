@@ -13,7 +13,7 @@ from ray.serve import Application
 from starlette.types import ASGIApp
 
 from cluster.jobs.worker_deployment import GenerationWorker, MaintenanceWorker
-from cluster.scheduling.autoscaling import api_autoscaling, worker_autoscaling
+from cluster.scheduling.autoscaling import MAX_ONGOING_REQUESTS, api_autoscaling, worker_autoscaling
 from cluster.scheduling.placement import Group, placement_options
 from cluster.settings import Settings, load_settings
 
@@ -59,9 +59,7 @@ def build(args: dict[str, Any] | None = None) -> Application:
             # RequestMiddleware logs requests; without Ray's access log a replica serves a third more small requests
             # (`make bench-ingest`).
             "logging_config": {"enable_access_log": False},
-            # Requests wait for PostgreSQL rather than the CPU, so one replica can hold many; an open event stream is
-            # one, too, and a thousand of them must leave room for requests.
-            "max_ongoing_requests": 3_000,
+            "max_ongoing_requests": MAX_ONGOING_REQUESTS,
             "ray_actor_options": {"num_cpus": 0, **placement_options(settings, "serve")},
             "health_check_period_s": 5,
             "health_check_timeout_s": 10,

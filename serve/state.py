@@ -17,6 +17,7 @@ from cluster.billing.purchases import Purchases
 from cluster.billing.stripe_gateway import StripeGateway
 from cluster.mail.queue import MailQueue
 from cluster.maps.live_maps import LiveMaps
+from cluster.scheduling.autoscaling import MAX_ONGOING_REQUESTS
 from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
 from models.database import Connection
@@ -35,7 +36,7 @@ from serve.webhook_inbox import WebhookInbox
 from telemetry.metrics import record_connections
 
 #: Connections of one replica to Valkey. Each open stream holds one; redis-py allows 100 unless told otherwise.
-MAX_VALKEY_CONNECTIONS = 4_000
+MAX_VALKEY_CONNECTIONS = MAX_ONGOING_REQUESTS + 1_000
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -20,6 +20,9 @@ from models.jobs import QueueLoad, read_queue_load
 POLL_PERIOD_S = 2.0
 #: Idle workers are kept this long, because starting one takes seconds.
 IDLE_BEFORE_DOWNSCALE_S = 120.0
+#: Requests that a replica of the API holds at the same time. They wait for PostgreSQL rather than the CPU. An open
+#: event stream is one, too, and a thousand of them must leave room for requests.
+MAX_ONGOING_REQUESTS: Final = 3_000
 
 
 def target_workers(

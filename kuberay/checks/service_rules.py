@@ -13,6 +13,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import ServeDeploySchema
 
 from cluster.ray_internals import application_deployments
+from cluster.scheduling.autoscaling import MAX_ONGOING_REQUESTS
 from kuberay.checks.findings import Finding
 from kuberay.checks.manifests import HEAD_GROUP, Document, label, of_kind, ray_groups
 from kuberay.checks.ray_rules import GROUP_LABEL
@@ -29,6 +30,7 @@ RULES = {
     "worker-cpus": "workers leave the CPUs to the tasks they wait for",
     "serve-zero": "the ingress deployment never scales to zero",
     "serve-target": "replicas can reach the load that triggers scaling",
+    "serve-capacity": "a replica holds as many requests as its connections suffice for, and HAProxy those of its node",
     "serve-port": "head and workers name Serve's port `serve`",
     "head-excluded": "the head is outside the serving Service",
     "ha-proxy": "HAProxy is on, on every node",
@@ -42,6 +44,8 @@ RULES = {
 
 #: The operator starts every Ray container with `ulimit -n 65536`.
 _MAX_OPEN_FILES = 65536
+#: Ray's `RAY_SERVE_HAPROXY_MAXCONN`, where nothing sets it.
+_DEFAULT_MAXCONN = 4096
 
 
 #: The group whose nodes run the tasks of map generation, each with a CPU of its own.
@@ -196,6 +200,8 @@ def _application(service: Document, where: str, application: Document, environ: 
         if selector.get(GROUP_LABEL) == _TASK_GROUP:
             yield from _worker_cpus(inside, deployment)
         yield from _scaling(inside, deployment)
+        if deployment["name"] == "Api":
+            yield from _capacity(inside, deployment, environ)
 
 
 def _worker_cpus(where: str, deployment: Document) -> Iterator[Finding]:
@@ -213,6 +219,19 @@ def _scaling(where: str, deployment: Document) -> Iterator[Finding]:
     if target and maximum and maximum < 1.5 * target:
         text = f"max_ongoing_requests {maximum} is below 1.5 x target_ongoing_requests {target}: no room for a burst"
         yield Finding("serve-target", where, text)
+
+
+def _capacity(where: str, deployment: Document, environ: dict[str, str]) -> Iterator[Finding]:
+    """The findings about the requests that a replica holds at the same time, open event streams among them."""
+    maximum = deployment.get("max_ongoing_requests", MAX_ONGOING_REQUESTS)
+    if maximum != MAX_ONGOING_REQUESTS:
+        text = f"max_ongoing_requests {maximum}: the replica's connections are made for {MAX_ONGOING_REQUESTS}"
+        yield Finding("serve-capacity", where, f"{text} (cluster/scheduling/autoscaling.py); write that number")
+    on_node = maximum * deployment.get("max_replicas_per_node", 1)
+    connections = int(environ.get("RAY_SERVE_HAPROXY_MAXCONN", _DEFAULT_MAXCONN))
+    if connections < on_node:
+        text = f"RAY_SERVE_HAPROXY_MAXCONN {connections} is below the {on_node} requests of the replicas of a node"
+        yield Finding("serve-capacity", where, text)
 
 
 def _imports(where: str, application: Document) -> Iterator[Finding]:
@@ -235,7 +254,7 @@ def _proxies(service: Document, environment: dict[str, dict[str, str]]) -> Itera
         if environment.get(where, {}).get("RAY_SERVE_ENABLE_HA_PROXY") != "1":
             text = "RAY_SERVE_ENABLE_HA_PROXY=1 is missing: Serve falls back to the Python proxy"
             yield Finding("ha-proxy", where, text)
-        maximum = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", 4096))
+        maximum = int(environment.get(where, {}).get("RAY_SERVE_HAPROXY_MAXCONN", _DEFAULT_MAXCONN))
         num_files = maximum * 5 // 2 + 36
         # Measured: HAProxy 2.8 needs 50,036 open files for 20,000 connections and does not start with fewer.
         if num_files > _MAX_OPEN_FILES:

@@ -279,6 +279,8 @@ RULE_SAMPLES: list[Sample] = [
     ),
     ("serve-zero", deployment("Api", put(0, "autoscaling_config", "min_replicas")), "has no endpoint"),
     ("serve-target", deployment("Api", put(120, "max_ongoing_requests")), "no room for a burst"),
+    ("serve-capacity", deployment("Api", put(200, "max_ongoing_requests")), "are made for 3000"),
+    ("serve-capacity", at(config_map, put("5000", "RAY_SERVE_HAPROXY_MAXCONN")), "below the 6000 requests"),
     ("serve-port", in_main("head", lambda c: c["ports"].pop(2)), "no Serve Service"),
     ("head-excluded", at(service, drop("excludeHeadPodFromServeSvc")), "write true"),
     ("ha-proxy", at(config_map, drop("RAY_SERVE_ENABLE_HA_PROXY")), "Python proxy"),
