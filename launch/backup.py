@@ -13,6 +13,7 @@ that looks complete.
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import io
 import json
@@ -122,8 +123,24 @@ def _run(program: str, dsn: str, *arguments: str | Path) -> None:
         check=False,
     )
     if done.returncode != 0:
+        # An error of the server is about the disk of the database.
+        if os.strerror(errno.ENOSPC) in done.stderr and "ERROR:" not in done.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise BackupError(f"{program} failed: {lines[0]}")
+
+
+@contextmanager
+def _temporary_directory(prefix: str) -> Iterator[str]:
+    """A directory for one dump, deleted at the end. Raises BackupError when the disk is full."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+            yield folder
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = tempfile.gettempdir()
+        raise BackupError(f"{place} is full: a backup needs twice its size there; TMPDIR names another place") from None
 
 
 def new_identity() -> tuple[str, str]:
@@ -160,7 +177,7 @@ def make_backup(
     if keep is not None and keep < 1:
         raise BackupError("keep at least one backup")
     store = _open_store(destination)
-    with tempfile.TemporaryDirectory(prefix="trailmind-backup-") as folder:
+    with _temporary_directory("trailmind-backup-") as folder:
         directory = Path(folder)
         report("Dumping the database …")
         try:
@@ -226,7 +243,7 @@ def restore_backup(
             restored tables differ.
     """
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="trailmind-restore-") as folder:
+    with _temporary_directory("trailmind-restore-") as folder:
         directory = Path(folder)
         report("Reading the backup …")
         archive = _fetch(source, directory)
@@ -363,15 +380,19 @@ class _Directory:
         self._path = path
 
     def put(self, archive: Path) -> None:
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         unfinished = self._path / f".{archive.name}.part"
         with _readable_errors(str(self._path)):
-            with archive.open("rb") as source, unfinished.open("wb") as target:
-                os.fchmod(target.fileno(), 0o600)
-                shutil.copyfileobj(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-            unfinished.rename(self._path / archive.name)
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                with archive.open("rb") as source, unfinished.open("wb") as target:
+                    os.fchmod(target.fileno(), 0o600)
+                    shutil.copyfileobj(source, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+                unfinished.rename(self._path / archive.name)
+            except OSError:
+                unfinished.unlink(missing_ok=True)
+                raise
 
     def size(self, name: str) -> int:
         return (self._path / name).stat().st_size
@@ -438,7 +459,10 @@ def _readable_errors(place: str) -> Iterator[None]:
     try:
         yield
     except (OSError, BaseError) as error:
-        raise BackupError(f"{place} cannot be used: {str(error).strip().splitlines()[0]}") from None
+        problem = str(error).strip().splitlines()[0]
+        if "configured region" in problem or "AuthorizationHeaderMalformed" in problem:
+            problem = "the bucket is in another region than AWS_REGION says"
+        raise BackupError(f"{place} cannot be used: {problem}") from None
 
 
 def _open_store(place: str) -> _Directory | _ObjectStore:

@@ -21,6 +21,7 @@ from cluster.mail.sender import WITHOUT_MAIL, Mailer
 from cluster.settings import Settings
 from launch.local_server import with_running_stores
 from launch.ray_environment import haproxy_is_available
+from launch.refused_certificates import certificate_problem
 from models.migrations.run import current_revision, latest_revision
 
 State = Literal["ok", "note", "bad"]
@@ -77,7 +78,8 @@ def _postgresql(settings: Settings, running: Settings) -> CheckResult:
             current = current_revision(sql)
         engine.dispose()
     except (psycopg.Error, OSError) as error:
-        return CheckResult("PostgreSQL", "bad", f"{kind} does not answer: {str(error).splitlines()[0]}")
+        problem = certificate_problem(error) or str(error).splitlines()[0]
+        return CheckResult("PostgreSQL", "bad", f"{kind} does not answer: {problem}")
     expected = latest_revision()
     if current != expected:
         return CheckResult(
@@ -95,7 +97,8 @@ def _valkey(settings: Settings, running: Settings) -> CheckResult:
         client.ping()
         client.close()
     except (redis.RedisError, OSError) as error:
-        return CheckResult("Valkey", "bad", f"{kind} does not answer: {type(error).__name__}")
+        problem = certificate_problem(error) or type(error).__name__
+        return CheckResult("Valkey", "bad", f"{kind} does not answer: {problem}")
     return CheckResult("Valkey", "ok", kind)
 
 
@@ -129,7 +132,8 @@ def check_mail(settings: Settings) -> CheckResult:
         asyncio.run(mailer.check_server())
     except (OSError, SMTPException) as error:
         # The message may repeat the password's line of the dialogue; the type says enough.
-        return CheckResult("Mail", "bad", f"the mail server does not answer ({type(error).__name__}): {WITHOUT_MAIL}")
+        problem = certificate_problem(error) or type(error).__name__
+        return CheckResult("Mail", "bad", f"the mail server does not answer ({problem}): {WITHOUT_MAIL}")
     return CheckResult("Mail", "ok", "the mail server answers and accepts the login")
 
 

@@ -184,11 +184,14 @@ def _store_unreachable_message(error: Exception) -> str | None:
     import redis
     from sqlalchemy.exc import OperationalError
 
+    from launch.refused_certificates import certificate_problem
+
     cause = error.orig if isinstance(error, OperationalError) else error
+    problem = certificate_problem(error) or (str(cause).splitlines() or [""])[0]
     if isinstance(cause, psycopg.OperationalError):
-        return f"PostgreSQL does not answer (DATABASE_URL): {str(cause).splitlines()[0]}"
+        return f"PostgreSQL does not answer (DATABASE_URL): {problem}"
     if isinstance(cause, redis.RedisError):
-        return f"Valkey does not answer (REDIS_URL): {str(cause).splitlines()[0]}"
+        return f"Valkey does not answer (REDIS_URL): {problem}"
     return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +119,39 @@ def test_a_damaged_backup_is_refused(filled: str, empty: str, tmp_path: Path, si
     with pytest.raises(BackupError):
         restore_backup(empty, str(path))
     assert contents(empty) == {}
+
+
+def test_a_bucket_in_another_region_is_named(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer of S3 to a request that was sent to the wrong region."""
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(301)
+            self.send_header("x-amz-bucket-region", "eu-west-1")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_PUT = do_POST = do_DELETE = answer
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    variables = {"ENDPOINT": f"http://127.0.0.1:{server.server_port}", "ALLOW_HTTP": "true", "REGION": "us-east-1"}
+    for name, value in {**variables, "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    sentence = "s3://backups/database cannot be used: the bucket is in another region than AWS_REGION says"
+    try:
+        with pytest.raises(BackupError, match=sentence):
+            make_backup(filled, "s3://backups/database")
+        with pytest.raises(BackupError, match=sentence):
+            restore_backup(filled, "s3://backups/database", replace=True)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert contents(filled)["users"][0] == 50, "the database is untouched"
 
 
 def test_what_cannot_be_used_is_refused_with_a_sentence(filled: str, empty: str, tmp_path: Path) -> None:
