@@ -106,6 +106,9 @@ check-terraform: setup ## Validate the Terraform configuration without providers
 check-terraform-policies: setup ## checkov's policies for the Terraform configuration (downloads checkov)
 	@$(BIN)/uvx --from checkov==3.3.30 checkov --config-file kuberay/terraform/checkov.yaml --directory kuberay/terraform
 
+scan-image: setup ## Look for known vulnerabilities and secrets in IMAGE (downloads trivy; needs docker)
+	@$(BIN)/uvx --from trivy-py==0.74.0 trivy image --exit-code 1 --severity HIGH,CRITICAL --ignore-unfixed --scanners vuln,secret "$(IMAGE)"
+
 soak: web-app ## The long tests that break everything at once
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
@@ -123,6 +126,9 @@ dashboard-queries: setup ## Run every query of the Grafana dashboards over a run
 
 bench-ingest: setup ## Events per second, durable, against the bare parts
 	@$(BIN)/python -m benchmarks.bench_ingest $(ARGS)
+
+bench-traces: setup ## What traces cost a request with events
+	@$(BIN)/python -m benchmarks.bench_traces $(ARGS)
 
 bench-streams: setup ## What 1,000 open event streams cost, and what recording notices of them
 	@$(BIN)/python -m benchmarks.bench_streams $(ARGS)
@@ -195,9 +201,9 @@ eval-passages: setup ## How many links "Open at this passage" lead to the right 
 	@$(BIN)/python -m benchmarks.eval_passages $(ARGS)
 
 lock: setup ## Compile requirements.lock anew
-	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --group web --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header -q -o requirements.lock $(ARGS)
 
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextvars
 import re
+import time
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from types import TracebackType
@@ -30,6 +31,9 @@ Anchor = Literal["request", "job"]
 #: Names, ids and route templates; a value with a blank is no name.
 _NAME = re.compile(r"[\w./:{}@+-]{1,128}")
 _REPLACED: Final = "[redacted]"
+#: Of frequent spans, one in this number is recorded. A recorded span of a batch of events takes as much processor time
+#: as a third of its request (`make bench-traces`).
+FREQUENT_SPANS_PER_RECORDED: Final = 32
 
 _provider: TracerProvider | None = None
 _tracer: Tracer | None = None
@@ -87,6 +91,9 @@ class ActiveSpan(AbstractContextManager["ActiveSpan"]):
     def set(self, **facts: str | float) -> None:
         """Add facts to the span."""
 
+    def keep(self) -> None:
+        """Record the span even if others of its kind are left out."""
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -94,8 +101,11 @@ class ActiveSpan(AbstractContextManager["ActiveSpan"]):
 
 
 class _RecordedSpan(ActiveSpan):
-    def __init__(self, tracer: Tracer, name: str, anchor: Anchor | None, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, tracer: Tracer, name: str, anchor: Anchor | None, facts: dict[str, Any], started_ns: int | None = None
+    ) -> None:
         self._tracer, self._name, self._anchor, self._facts = tracer, name, anchor, facts
+        self._started_ns = started_ns
         self._span: Span | None = None
 
     def __enter__(self) -> ActiveSpan:
@@ -105,7 +115,7 @@ class _RecordedSpan(ActiveSpan):
         parent, own_ids = self._parent(ids)
         token = _next_ids.set(own_ids) if own_ids else None
         try:
-            self._span = self._tracer.start_span(self._name, context=parent)
+            self._span = self._tracer.start_span(self._name, context=parent, start_time=self._started_ns)
         finally:
             if token is not None:
                 _next_ids.reset(token)
@@ -157,6 +167,29 @@ class _RecordedSpan(ActiveSpan):
         context.detach(self._token)
 
 
+class _LeftOutSpan(ActiveSpan):
+    """A frequent span, recorded at its end if `keep` was called or its block has failed. No span inside it has it."""
+
+    def __init__(self, tracer: Tracer, name: str, anchor: Anchor | None, facts: dict[str, Any]) -> None:
+        self._tracer, self._name, self._anchor, self._facts = tracer, name, anchor, facts
+        self._started_ns = time.time_ns()
+        self._is_kept = False
+
+    def set(self, **facts: str | float) -> None:
+        self._facts.update(facts)
+
+    def keep(self) -> None:
+        self._is_kept = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_kept or kind is not None:
+            recorded = _RecordedSpan(self._tracer, self._name, self._anchor, self._facts, self._started_ns)
+            recorded.__enter__()
+            recorded.__exit__(kind, error, trace)
+
+
 _OFF: Final = ActiveSpan()
 
 
@@ -166,6 +199,15 @@ def span(name: str, anchor: Anchor | None = None, **facts: str | float) -> Activ
     `anchor` marks the span of the request or of the job whose id is bound: spans of other processes have it as parent.
     """
     return _OFF if _tracer is None else _RecordedSpan(_tracer, name, anchor, facts)
+
+
+def frequent_span(name: str, anchor: Anchor, **facts: str | float) -> ActiveSpan:
+    """A span like those of `span`: one in `FREQUENT_SPANS_PER_RECORDED` is recorded, and all that fail or are kept."""
+    if _tracer is None:
+        return _OFF
+    number = int.from_bytes(_digest("frequent", current_context_ids().get(f"{anchor}_id"), 2), "big")
+    is_recorded = number % FREQUENT_SPANS_PER_RECORDED == 0
+    return (_RecordedSpan if is_recorded else _LeftOutSpan)(_tracer, name, anchor, facts)
 
 
 def _digest(kind: str, key: object, size: int) -> bytes:

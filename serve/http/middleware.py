@@ -30,7 +30,7 @@ from models.errors import (
 )
 from models.recording.ingest import MAX_BODY_BYTES
 from serve.http.errors import error_response
-from telemetry.traces import span
+from telemetry.traces import frequent_span, span
 
 log = structlog.get_logger("serve")
 _REQUEST_ID = re.compile(r"^[\w.:-]{1,128}$")
@@ -119,7 +119,11 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         response = _Response(send, _bind_request_id(scope, headers), scope, self._headers)
         started_at = time.perf_counter()
-        with span("http_request", "request", method=scope["method"]) as request_span:
+        # These routes are called hundreds of times a second, so only some of them are traced, and only their failures
+        # and slow calls are logged. A webhook that was accepted has a row.
+        is_frequent = scope["path"] == _WEBHOOK_PATH or EVENTS_PATH.match(scope["path"]) is not None
+        make_span = frequent_span if is_frequent else span
+        with make_span("http_request", "request", method=scope["method"]) as request_span:
             try:
                 await self._respond(scope, headers, receive, response)
             except Exception:
@@ -128,7 +132,11 @@ class RequestMiddleware:
                     raise
             finally:
                 request_span.set(route=getattr(scope.get("route"), "path", "unmatched"), status=response.status)
-        self._record(scope, response.status, time.perf_counter() - started_at)
+                took_s = time.perf_counter() - started_at
+                is_routine = is_frequent and response.status < 400 and took_s < _SLOW_S
+                if not is_routine:
+                    request_span.keep()
+        self._record(scope, response.status, took_s, is_routine=is_routine)
 
     async def _respond(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
         """Let the app answer, or answer in its place if the request is refused or takes too long."""
@@ -162,15 +170,11 @@ class RequestMiddleware:
                     answer.headers["connection"] = "close"
                 await answer(scope, receive, response.send)
 
-    def _record(self, scope: Scope, status: int, took_s: float) -> None:
+    def _record(self, scope: Scope, status: int, took_s: float, *, is_routine: bool) -> None:
         """Count and log the request."""
         path = getattr(scope.get("route"), "path", "unmatched")
         if self._observe is not None:
             self._observe(scope["method"], path, status, took_s)
-        # These routes are called hundreds of times a second: only their failures and slow calls are logged. A webhook
-        # that was accepted has a row.
-        is_frequent = scope["path"] == _WEBHOOK_PATH or EVENTS_PATH.match(scope["path"])
-        is_routine = status < 400 and took_s < _SLOW_S and is_frequent
         write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
         ids = _logged_ids(scope)
         write(

@@ -101,6 +101,30 @@ def test_text_and_messages_of_errors_are_not_in_spans(exporter: InMemorySpanExpo
     assert attributes["trailmind.error"] == "ValueError"
 
 
+def test_of_frequent_spans_some_are_recorded_and_all_that_failed(exporter: InMemorySpanExporter) -> None:
+    for number in range(320):
+        bind_context({"request_id": f"req-{number}"})
+        with traces.frequent_span("http_request", "request", method="POST") as span:
+            span.set(route="/v1/sessions/{session_id}/events", number=number)
+            if number == 7:
+                span.keep()
+            if number == 9:
+                with pytest.raises(ValueError), traces.frequent_span("http_request", "request", number=9):
+                    raise ValueError
+    assert traces._provider is not None
+    assert traces._provider.force_flush()
+    found = {dict(s.attributes or {})["trailmind.number"]: s for s in exporter.get_finished_spans()}
+    assert 4 <= len(found) <= 20, "the ids are hashes of fixed texts, so this number never changes"
+    assert dict(found[7].attributes or {}) == {
+        "trailmind.request_id": "req-7",
+        "trailmind.method": "POST",
+        "trailmind.route": "/v1/sessions/{session_id}/events",
+        "trailmind.number": 7,
+    }
+    assert dict(found[9].attributes or {})["trailmind.error"] == "ValueError"
+    assert all(s.start_time <= s.end_time for s in found.values() if s.start_time and s.end_time)
+
+
 def test_off_records_nothing() -> None:
     traces.configure_traces(None)
     assert traces.traces_url() is None
