@@ -120,7 +120,8 @@ def check_workflows(workflows: Path) -> Iterator[Finding]:
         return
     for entry in _run_checker("actionlint", "-no-color", "-format", "{{json .}}", *files):
         yield Finding("workflow", f"{Path(entry['filepath']).name} line {entry['line']}", entry["message"])
-    for entry in _run_checker("zizmor", "--offline", "--quiet", "--format=json", *files):
+    updates = [file for file in [workflows.parent / "dependabot.yml"] if file.exists()]
+    for entry in _run_checker("zizmor", "--offline", "--quiet", "--format=json", *files, *updates):
         place = next(p for p in entry["locations"] if p["symbolic"]["kind"] == "Primary")
         file = Path(place["symbolic"]["key"]["Local"]["verbatim_path"]).name
         line = place["concrete"]["location"]["start_point"]["row"] + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,30 @@ def test_a_broken_workflow_is_refused(tmp_path: Path, rule: str, good: str, bad:
     (tmp_path / "ci.yml").write_text(text.replace(good, bad, 1))
     findings = [f for f in source_rules.check_workflows(tmp_path) if f.rule == rule]
     assert any(sentence in str(f) for f in findings), [str(f) for f in findings]
+
+
+def test_an_update_without_a_delay_is_refused(tmp_path: Path) -> None:
+    workflows = tmp_path / "workflows"
+    workflows.mkdir()
+    (workflows / "ci.yml").write_text((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    updates = (ROOT / ".github" / "dependabot.yml").read_text()
+    assert "cooldown: {default-days: 7}" in updates
+    (tmp_path / "dependabot.yml").write_text(re.sub(r"^ +cooldown: .*\n", "", updates, flags=re.MULTILINE))
+    (finding, *_) = source_rules.check_workflows(workflows)
+    assert (finding.rule, "dependabot-cooldown" in str(finding)) == ("workflow-security", True)
+
+
+def test_workflows_call_targets_of_the_makefile() -> None:
+    """What runs on GitHub can be run anywhere by the same name."""
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    called: set[str] = set()
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = file.read_text()
+        for command in re.findall(r"(?:run: |^ +|&& )make ([^\n&]+)$", text, re.MULTILINE):
+            called |= {word for word in command.split() if re.fullmatch(r"[a-z][a-z-]*", word)}
+        called |= {name for names in re.findall(r"check: \[(.+)\]", text) for name in names.split(", ")}
+    assert {"setup", "scan-image", "chaos", "soak", "test-nightly", "check-terraform", "lock"} <= called
+    assert called <= targets
 
 
 @pytest.mark.parametrize(

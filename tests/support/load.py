@@ -23,6 +23,8 @@ class LoadResult:
 
     num_requests: int = 0
     num_errors: int = 0
+    #: Requests whose first repetition failed, too: what a client that retries once reports as an error.
+    num_failed_twice: int = 0
     latencies_s: list[float] = field(default_factory=list)
     #: When requests failed, and when one succeeded.
     failed_at: list[float] = field(default_factory=list)
@@ -52,7 +54,7 @@ class LoadClient:
 
     async def request(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Send a request, and repeat it while the response is an error that a client retries."""
-        give_up_at = time.monotonic() + self._give_up_s
+        give_up_at, num_failures = time.monotonic() + self._give_up_s, 0
         while True:
             self._turn += 1
             client = self._clients[self._turn % len(self._clients)]
@@ -67,7 +69,9 @@ class LoadClient:
                 problem = f"status {answer.status_code}"
             except httpx2.TransportError as error:
                 problem = type(error).__name__
+            num_failures += 1
             self._load.num_errors += 1
+            self._load.num_failed_twice += num_failures == 2
             self._load.failed_at.append(time.monotonic())
             self._load.errors[problem] = self._load.errors.get(problem, 0) + 1
             assert time.monotonic() < give_up_at, f"{method} {path} got no final response: {problem}"
