@@ -13,6 +13,7 @@ from cluster.settings import Settings, to_environment
 from launch.local_nodes import ClusterInfo, node_ip, ray_client_environment, running_cluster
 from launch.ray_environment import local_ray_environment
 from launch.secret_store import local_secret
+from launch.stores import StoresInUse, data_dir_holder
 from models.errors import ConfigurationError
 
 _CONNECT_TIMEOUT_S = 2.0
@@ -49,6 +50,12 @@ def running_origin(data_dir: Path) -> str | None:
         return origin_file(data_dir).read_text().strip() or None
     except OSError:
         return None
+
+
+def require_free_data_dir(data_dir: Path) -> None:
+    """Return when no process runs Trailmind on `data_dir`. Raises StoresInUse, which names the process."""
+    if (holder := data_dir_holder(data_dir)) is not None:
+        raise StoresInUse(data_dir, holder.pid, running_origin(data_dir))
 
 
 def _running_nodes(data_dir: Path) -> ClusterInfo | None:

@@ -35,7 +35,7 @@ from launch.local_nodes import (
     kill_node,
     node_ip,
 )
-from launch.local_server import ReportStatus, available_stores, with_signing_key
+from launch.local_server import ReportStatus, server_stores, with_signing_key
 from launch.ray_environment import free_ports, local_ray_environment
 from launch.stores.account import server_account
 from launch.stores.sockets import socket_dir
@@ -108,7 +108,7 @@ class LocalCluster:
         check_port("127.0.0.1", self._settings.server.port)
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         report("Starting PostgreSQL and Valkey …")
-        settings = self._stack.enter_context(available_stores(with_signing_key(self._settings), report))
+        settings = self._stack.enter_context(server_stores(with_signing_key(self._settings), report))
         # At most one replica of the API per node, so that one dead node cannot end both.
         num_replicas = min(2, sum(group in {"serve", "all"} for group in self.groups))
         # At least two shards, so that a demonstration shows how they move between nodes.

@@ -14,7 +14,7 @@ import psutil
 from cluster.scheduling.placement import GROUP_LABEL
 from cluster.settings import Settings
 from launch.secret_store import local_secret
-from launch.stores import running_urls
+from launch.stores import data_dir_holder
 from models.errors import BadRequest, ConfigurationError
 
 #: The variable in the environment of every process of a node, with the value `directory#number`. Child processes of
@@ -66,7 +66,7 @@ def running_cluster(data_dir: Path) -> ClusterInfo:
     except (OSError, ValueError, TypeError, KeyError):
         cluster = None
     if cluster is None or not psutil.pid_exists(cluster.supervisor_pid):
-        if running_urls(data_dir) is not None:
+        if data_dir_holder(data_dir) is not None:
             raise ConfigurationError(
                 "the server that runs here is one process tree without nodes (`trailmind up`); `trailmind doctor` "
                 "checks it, and `trailmind cluster up` starts a cluster on another data directory"

@@ -28,6 +28,7 @@ from launch.ray_environment import local_ray_environment, single_node_environmen
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
 from launch.stores import EmbeddedStores, StoreUrls, running_urls
+from launch.stores.lock import DataDirLock
 from models.errors import ConfigurationError
 from models.migrations.run import migrate
 
@@ -72,6 +73,24 @@ def available_stores(settings: Settings, report: ReportStatus, *, durable: bool 
         for message in embedded.messages:
             report(message)
         yield _with_missing_urls(settings, embedded.start())
+
+
+@contextmanager
+def server_stores(settings: Settings, report: ReportStatus, *, durable: bool = True) -> Iterator[Settings]:
+    """Like `available_stores`, for a server: it holds its data directory also when it embeds no store.
+
+    Raises StoresInUse when another server does. A second one on the same directory would end the load balancers of the
+    first, which it cannot tell from those that a crash left.
+    """
+    if settings.database.url is None or settings.valkey.url is None:
+        with available_stores(settings, report, durable=durable) as available:
+            yield available
+        return
+    lock = DataDirLock(settings.data_dir)
+    try:
+        yield settings
+    finally:
+        lock.release()
 
 
 def with_signing_key(settings: Settings) -> Settings:
@@ -171,7 +190,7 @@ class LocalServer:
         os.environ.update(local_ray_environment(settings) | single_node_environment())
         # The start of the stores and of Ray mostly waits for other processes; this thread imports meanwhile.
         threading.Thread(target=_preload_deployments, name="preload", daemon=True).start()
-        settings = self._stack.enter_context(available_stores(settings, report, durable=durable))
+        settings = self._stack.enter_context(server_stores(settings, report, durable=durable))
         migrate(settings.database.sqlalchemy_url)
         valkey = redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
         with contextlib.closing(valkey):

@@ -34,12 +34,18 @@ def up(
     """
     settings = command_settings(data_dir, port)
     with reported_steps("Starting …") as report:
+        from launch.joined_cluster import require_free_data_dir
+
+        require_free_data_dir(settings.data_dir)
         from launch.local_cluster import LocalCluster
 
         cluster = LocalCluster(settings, nodes)
         cluster.start(report)
     try:
-        err.print(f"[bold green]Ready[/] at {cluster.settings.server.origin}; nodes: head, {', '.join(cluster.groups)}")
+        err.print(
+            f"[bold green]Ready[/] at {cluster.settings.server.origin}; nodes: head, {', '.join(cluster.groups)}",
+            soft_wrap=True,
+        )
         wait_for_signal()
     finally:
         with reported_steps("Stopping …"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ from launch.cli.regenerate import regenerate_app
 from launch.cli.settings import settings_command
 from launch.cli.status import status_command
 from launch.signals import wait_for_signal
-from models.errors import ConfigurationError, TrailmindError
+from models.errors import TrailmindError
 
 # No pretty tracebacks: they print local variables, which can be secrets.
 app = typer.Typer(
@@ -50,53 +50,64 @@ app.add_typer(mail_app, name="mail")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(regenerate_app, name="regenerate")
 
-#: How long to wait for a server that is starting or busy. A server on another port never becomes ready here.
-_READY_TIMEOUT_S = 30.0
-
-
-def _is_ready(settings: Settings) -> bool:
-    from launch.readiness import wait_until_ready
-
-    try:
-        wait_until_ready(settings.server.origin, _READY_TIMEOUT_S)
-    except ConfigurationError:
-        return False
-    return True
+#: How long a demonstration waits for a server that is starting or busy.
+_READY_TIMEOUT_S = 180.0
 
 
 @contextmanager
-def _running_server(settings: Settings) -> Iterator[bool]:
-    """Yield False when a server runs already, or start one, yield True and stop it at the end."""
-    with reported_steps("Starting …") as report:
-        # Ray and the stores are imported after the first line is printed.
-        from launch.stores import running_urls
+def _server(settings: Settings, *, may_join: bool) -> Iterator[str | None]:
+    """Start a server, yield None and stop it at the end. With `may_join`, yield the origin of one that runs instead.
 
+    Raises StoresInUse when a server runs on the data directory that may not be joined.
+    """
+    with reported_steps("Starting …") as report:
+        # Ray and the stores are imported after the first line is printed, and not at all when another process has them.
+        from launch.joined_cluster import require_free_data_dir
+
+        origin = _running_origin(settings, report) if may_join else None
         server = None
-        if running_urls(settings.data_dir) is None or not _is_ready(settings):
+        if origin is None:
+            require_free_data_dir(settings.data_dir)
             from launch.local_server import LocalServer
 
             server = LocalServer(settings)
             server.start(report)
     if server is None:
-        print_line(f"Using the Trailmind that runs at {settings.server.origin}")
-        yield False
+        print_line(f"Using the Trailmind that runs at {origin}")
+        yield origin
         return
     try:
-        yield True
+        yield None
     finally:
         with reported_steps("Stopping …"):
             server.stop()
+
+
+def _running_origin(settings: Settings, report: Callable[[str], None]) -> str | None:
+    """The origin of the server that runs on the data directory, when it answers; None when none runs."""
+    from launch.joined_cluster import running_origin
+    from launch.readiness import wait_until_ready
+    from launch.stores import data_dir_holder
+
+    if (holder := data_dir_holder(settings.data_dir)) is None:
+        return None
+    origin = running_origin(settings.data_dir) or settings.server.origin
+    report(f"Waiting for the Trailmind of process {holder.pid} at {origin} …")
+
+    def problem() -> str | None:
+        return None if data_dir_holder(settings.data_dir) else f"process {holder.pid}, which ran Trailmind, ended"
+
+    wait_until_ready(origin, _READY_TIMEOUT_S, problem=problem)
+    return origin
 
 
 @app.command()
 def up(data_dir: DataDir = None, port: Port = None) -> None:
     """Start everything and serve until Ctrl-C."""
     settings = command_settings(data_dir, port)
-    with _running_server(settings) as is_ours:
+    with _server(settings, may_join=False):
         origin = settings.server.origin
-        if not is_ours:
-            raise ConfigurationError(f"Trailmind runs at {origin} already")
-        err.print(f"[bold green]Ready[/] at {origin}   API docs at {origin}/docs   Ctrl-C stops")
+        err.print(f"[bold green]Ready[/] at {origin}   API docs at {origin}/docs   Ctrl-C stops", soft_wrap=True)
         err.print(f"[bold]Plan[/]  {settings.default_plan_note}", soft_wrap=True, highlight=False)
         wait_for_signal()
 
@@ -118,8 +129,8 @@ def demo(
     settings = command_settings(data_dir, port)
     path = session or sample_path()
     read_session_file(path)  # report an invalid file before anything starts
-    with _running_server(settings) as is_ours:
-        result = run_demo(settings.server.origin, path, err)
+    with _server(settings, may_join=True) as joined:
+        result = run_demo(joined or settings.server.origin, path, err)
         image = settings.data_dir / "demo" / f"{result['session_id']}.svg"
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(httpx2.get(result["picture_url"], timeout=30.0, trust_env=False).raise_for_status().content)
@@ -128,7 +139,7 @@ def demo(
             return
         out = Console()
         print_result(result, out)
-        if once or not is_ours:
+        if once or joined is not None:
             out.print(f"[bold]Image[/]    {escape(str(image))}", soft_wrap=True)
             return
         out.print(f"[bold]Image[/]    {result['picture_url']}\n         {escape(str(image))}", soft_wrap=True)

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from launch.stores.embedded import EmbeddedStores
 from launch.stores.errors import StoresError, StoresInUse
-from launch.stores.lock import StoreUrls, running_urls
+from launch.stores.lock import StoreUrls, data_dir_holder, running_urls
 
-__all__ = ["EmbeddedStores", "StoreUrls", "StoresError", "StoresInUse", "running_urls"]
+__all__ = ["EmbeddedStores", "StoreUrls", "StoresError", "StoresInUse", "data_dir_holder", "running_urls"]

@@ -27,17 +27,21 @@ class StoresError(TrailmindError):
 
 
 class StoresInUse(StoresError):
-    """Another process supervises the stores of this data directory; `pid` is None when its process id is unknown."""
+    """Another process holds this data directory; `pid` and `origin` (of its API) are None when they are unknown."""
 
     code, status = "STORES_IN_USE", 409
 
-    def __init__(self, data_dir: Path, pid: int | None) -> None:
-        super(StoresError, self).__init__(data_dir, pid)
-        self.data_dir, self.pid = data_dir, pid
+    def __init__(self, data_dir: Path, pid: int | None, origin: str | None = None) -> None:
+        super(StoresError, self).__init__(data_dir, pid, origin)
+        self.data_dir, self.pid, self.origin = data_dir, pid, origin
 
     def __str__(self) -> str:
         holder = "another process" if self.pid is None else f"process {self.pid}"
-        return f"{holder} already runs Trailmind on {self.data_dir}; stop it or choose another data directory"
+        where = "" if self.origin is None else f", at {self.origin}"
+        return (
+            f"{holder} already runs Trailmind on {self.data_dir}{where}; stop it, or choose another data directory "
+            "with --data-dir or TRAILMIND_DATA_DIR"
+        )
 
 
 # Pattern in the log of a server -> message. The first match wins, so causes precede their consequences.

@@ -29,6 +29,14 @@ class StoreUrls:
     redis_url: str
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a data directory. `urls` is None while its stores start, and if it has none of its own."""
+
+    pid: int | None
+    urls: StoreUrls | None
+
+
 def lock_path(data_dir: Path) -> Path:
     """The file that the supervisor of the stores of `data_dir` locks."""
     return data_dir / "stores.lock"
@@ -78,6 +86,12 @@ class DataDirLock:
 
 def running_urls(data_dir: Path) -> StoreUrls | None:
     """The URLs published by the supervisor of `data_dir`; None when none runs, or its stores are not ready."""
+    holder = data_dir_holder(data_dir)
+    return None if holder is None else holder.urls
+
+
+def data_dir_holder(data_dir: Path) -> Holder | None:
+    """The process that holds `data_dir`; None when none does."""
     try:
         fd = os.open(lock_path(data_dir.expanduser()), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -86,10 +100,11 @@ def running_urls(data_dir: Path) -> StoreUrls | None:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         facts = _read(fd)
+        pid, urls = facts.get("pid"), None
         match facts:
             case {"database_url": str(database_url), "redis_url": str(redis_url)}:
-                return StoreUrls(database_url, redis_url)
-        return None
+                urls = StoreUrls(database_url, redis_url)
+        return Holder(pid if isinstance(pid, int) else None, urls)
     except OSError:
         return None
     finally:

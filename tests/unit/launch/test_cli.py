@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import pytest
 import redis
+from pydantic import SecretStr
 
+from cluster.settings import load_settings
 from launch.cli import main as cli
 from launch.cli.jobs import _print_jobs
 from launch.listening_port import check_port
+from launch.local_server import server_stores
+from launch.stores import StoresInUse, data_dir_holder
+from launch.stores.lock import DataDirLock
 from models.errors import ConfigurationError
 
 
@@ -102,6 +108,44 @@ def test_a_start_on_a_taken_port_ends_at_once_with_one_sentence(command: list[st
     assert rest[0].startswith(f"trailmind: port {port} is in use by ")
     assert len(rest) == 1
     assert not (tmp_path / "data").exists(), "nothing was started"
+
+
+#: A server with external stores holds its data directory all the same.
+_EXTERNAL_STORES = {"DATABASE_URL": "postgresql://nowhere.invalid/x", "REDIS_URL": "redis://nowhere.invalid"}
+
+
+@pytest.mark.parametrize(("command", "stores"), [(["up"], _EXTERNAL_STORES), (["cluster", "up"], {})])
+def test_a_start_on_a_used_data_directory_names_the_process_at_once(
+    command: list[str], stores: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    lock = DataDirLock(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as ray:
+        # What a running server publishes: the address of its Ray, which must answer, and the origin of its API.
+        (tmp_path / "run" / "ray-address").write_text(f"127.0.0.1:{ray.getsockname()[1]}")
+        (tmp_path / "run" / "origin").write_text("http://127.0.0.1:4321")
+        arguments = [sys.executable, "-m", "launch.cli.main", *command, "--data-dir", str(tmp_path), "--port", "0"]
+        result = subprocess.run(
+            arguments, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **stores}
+        )
+    lock.release()
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "Starting …",
+        f"trailmind: process {os.getpid()} already runs Trailmind on {tmp_path}, at http://127.0.0.1:4321; stop it, or "
+        "choose another data directory with --data-dir or TRAILMIND_DATA_DIR",
+    ]
+
+
+def test_a_server_with_external_stores_holds_its_data_directory(tmp_path: Path) -> None:
+    urls = {
+        "database_url": SecretStr("postgresql://nowhere.invalid/x"),
+        "redis_url": SecretStr("redis://nowhere.invalid"),
+    }
+    settings = load_settings(data_dir=tmp_path, environment="test", **urls)
+    with server_stores(settings, print), pytest.raises(StoresInUse), server_stores(settings, print):
+        pass
+    assert data_dir_holder(tmp_path) is None
 
 
 def test_the_first_line_is_printed_before_slow_imports() -> None:
