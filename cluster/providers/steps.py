@@ -76,8 +76,14 @@ async def describe_pages(
             nonlocal num_pending
             async with semaphore:
                 num_pending -= 1
-                if result.out_of_tokens_until is None and not result.is_session_deleted:
-                    await _describe_batch(context, request, payloads, result)
+                if result.out_of_tokens_until is not None or result.is_session_deleted:
+                    return
+                described = await _describe_batch(context, request, payloads, result)
+            if described is not None:
+                # The next call does not wait for the charge and the cache.
+                await _save_descriptions(context, request, payloads, *described)
+                result.pages += described[0]
+                result.by_model[described[1].key] += len(described[0])
 
         await gather_all(*(describe(payloads) for payloads in batches))
     return result
@@ -94,25 +100,34 @@ def _first_calls(request: CallRequest, batches: Sequence[Sequence[PagePayload]])
 
 async def _describe_batch(
     context: CallContext, request: CallRequest, payloads: Sequence[PagePayload], result: DescribeResult
-) -> None:
+) -> tuple[list[PageDescription], ModelTarget] | None:
+    """The descriptions and their model; None, noted in `result`, when there are none."""
     try:
         descriptions, provider = await context.chain.run(lambda provider: provider.describe(payloads, request.language))
     except OutOfTokens as error:
         result.out_of_tokens_until = error.resets_at
-        return
     except SessionGone:
         result.is_session_deleted = True
-        return
     except NoProviderAvailable as error:
         result.failures[error.reason] += len(payloads)
-        return
-    scope, target = request.scope, provider.target
+    else:
+        return descriptions, provider.target
+    return None
+
+
+async def _save_descriptions(
+    context: CallContext,
+    request: CallRequest,
+    payloads: Sequence[PagePayload],
+    descriptions: Sequence[PageDescription],
+    target: ModelTarget,
+) -> None:
+    scope = request.scope
     payload_of = {payload.page_id: payload for payload in payloads}
+    await context.client.wait_until_charged()
     async with context.pool.connection() as connection, connection.transaction():
         for page in descriptions:
             await save_description(connection, scope.user_id, scope.session_id, target, payload_of[page.page_id], page)
-    result.pages += descriptions
-    result.by_model[target.key] += len(descriptions)
 
 
 async def refine_outline(
@@ -131,6 +146,7 @@ async def refine_outline(
     """
     async with open_call_context(config, request, connections=connections) as context:
         outline, provider = await context.chain.run(lambda provider: provider.outline(skeleton, request.language))
+        await context.client.wait_until_charged()
         async with context.pool.connection() as connection:
             await save_outline(
                 connection, request.scope.user_id, request.scope.session_id, provider.target, digest, outline

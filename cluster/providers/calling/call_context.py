@@ -15,6 +15,7 @@ from actors.quota_store import PostgresQuotaStore
 from cluster.providers.calling.metered_client import CallScope, MeteredClient
 from cluster.providers.calling.model_client import ModelProvider
 from cluster.providers.calling.provider_chain import ProviderChain
+from cluster.providers.calling.settlements import SettlementWriter
 from cluster.providers.configuration import ProviderEndpoint, open_transport
 from cluster.providers.types import ModelTarget, Transport
 
@@ -57,6 +58,7 @@ class ProviderConnections:
             # Every call runs the same few statements: prepare them on their first use.
             kwargs={"autocommit": True, "prepare_threshold": 0},
         )
+        self.settlements = SettlementWriter(self.pool)
 
     async def ensure_open(self) -> None:
         """Open the database pool, or replace its broken connections."""
@@ -96,7 +98,7 @@ async def open_call_context(
     num_pending: Callable[[], int] = lambda: 0,
     prefetch: tuple[int, int] = (0, 0),
 ) -> AsyncIterator[CallContext]:
-    """A context for `request`, closed at the end.
+    """A context for `request`, closed at the end: when every response is charged. Raises if a charge is not stored.
 
     Args:
         config: The addresses and factories of this process.
@@ -122,6 +124,7 @@ async def open_call_context(
         deadline=request.deadline,
         clock=time.time,
         num_pending=num_pending,
+        settlements=used_connections.settlements,
     )
     try:
         if request.targets:
@@ -129,6 +132,7 @@ async def open_call_context(
         await used_connections.ensure_open()
         chain = ProviderChain([ModelProvider(target, client) for target in request.targets], deadline=request.deadline)
         yield CallContext(used_connections.pool, client, chain)
+        await client.wait_until_charged()
     finally:
         await client.close()
         if connections is None:

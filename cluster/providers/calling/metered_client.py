@@ -1,8 +1,9 @@
 """Sends one call to a provider: rate-limit permit, token reservation, call log, disclosure text, metrics.
 
 The call's row and its reservation are written in one transaction before the request is sent, and completed and settled
-in one afterwards. A process that is killed in between leaves a row with status `sent` and a reservation that expires.
-The response to a call of a regeneration run is stored with its completion: the next attempt reads it again.
+in one afterwards (`settlements`), for which the caller does not wait. A process that is killed in between leaves a row
+with status `sent` and a reservation that expires; nothing made of the response is stored then. The response to a call
+of a regeneration run is stored with its completion, for which its caller does wait: the next attempt reads it again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from actors.provider_limiter import CallOutcome, Permit, PermitRequest, QuotaLimiter
 from cluster.providers.calling.permit_prefetch import MAX_WAIT_S, PermitPrefetcher
+from cluster.providers.calling.settlements import SettlementWriter
 from cluster.providers.model_catalog import cost_micros, effective_spec
 from cluster.providers.prompting.prompts import unmarked
 from cluster.providers.types import (
@@ -67,13 +69,22 @@ class CallScope:
 
 
 class CompletedCall:
-    """A settled call. See model_client.ModelCall."""
+    """A call whose charge is stored, or is being written by `charging`. See model_client.ModelCall."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], call_id: uuid.UUID, response: ModelResponse) -> None:
-        self._pool, self.call_id, self.response = pool, call_id, response
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        call_id: uuid.UUID,
+        response: ModelResponse,
+        charging: asyncio.Task[None] | None = None,
+    ) -> None:
+        self._pool, self.call_id, self.response, self._charging = pool, call_id, response, charging
 
     async def reject(self) -> None:
         """Refund the call's tokens and record that its response is unusable. Idempotent."""
+        if self._charging is not None:
+            # Only a charge can be refunded.
+            await asyncio.shield(self._charging)
         async with self._pool.connection() as connection, connection.transaction():
             await ai_calls.reject_call(connection, self.call_id)
 
@@ -90,6 +101,7 @@ class MeteredClient:
         clock: The clock of `deadline` and of the measured latencies, in seconds.
         num_pending: Returns the number of calls that will follow those already started; permits are prefetched for
             them.
+        settlements: Writes the charges; clients of one pool share it.
     """
 
     def __init__(
@@ -102,8 +114,12 @@ class MeteredClient:
         deadline: float,
         clock: Callable[[], float] = time.monotonic,
         num_pending: Callable[[], int] = lambda: 0,
+        settlements: SettlementWriter | None = None,
     ) -> None:
         self._pool, self._scope = pool, scope
+        self._settlements = settlements or SettlementWriter(pool)
+        #: Charges that are being written, and those whose writing failed.
+        self._charging: set[asyncio.Task[None]] = set()
         self._transport = transport
         self._permits = PermitPrefetcher(limiter, self._permit_request, num_pending)
         self._deadline, self._clock = deadline, clock
@@ -114,6 +130,8 @@ class MeteredClient:
 
     async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> CompletedCall:
         """Send `prompt` once; `max_tokens` is the upper bound that is reserved, input and output together.
+
+        The charge may not be stored yet when this returns: see `wait_until_charged`.
 
         Raises:
             SessionGone: the session or the account was deleted.
@@ -144,18 +162,30 @@ class MeteredClient:
             with span(
                 "provider_call", provider=target.provider, model=target.model, operation=operation, call_id=str(call_id)
             ) as call_span:
-                response, outcome = await self._send(call_id, target, operation, prompt, max_tokens)
+                response, charging, outcome = await self._send(call_id, target, operation, prompt, max_tokens)
                 call_span.set(outcome=outcome.kind)
-            return CompletedCall(self._pool, call_id, response)
+            return CompletedCall(self._pool, call_id, response, charging)
         except _CallFailure as failure:
             outcome = failure.outcome
             raise failure.error from failure.error.__cause__
         finally:
             await self._settle_permit(target, permit, outcome)
 
+    async def wait_until_charged(self) -> None:
+        """Return when the charge of every response so far is stored; call it before storing what was made of them.
+
+        Raises what the writing of a charge raised: then the responses must not be used.
+        """
+        if self._charging:
+            # `gather` would cancel the charges together with the caller.
+            done, _ = await asyncio.wait(set(self._charging))
+            for charging in done:
+                charging.result()
+
     async def close(self) -> None:
-        """Wait until every outcome has been reported to the limiters."""
+        """Wait until every outcome has been reported to the limiters, and every charge is stored or has failed."""
         await self._permits.close()
+        await asyncio.gather(*self._charging, return_exceptions=True)
 
     async def _settle_permit(self, target: ModelTarget, permit: Permit, outcome: CallOutcome) -> None:
         settling = self._permits.settle(target, permit, outcome)
@@ -257,7 +287,7 @@ class MeteredClient:
 
     async def _send(
         self, call_id: uuid.UUID, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int
-    ) -> tuple[ModelResponse, CallOutcome]:
+    ) -> tuple[ModelResponse, asyncio.Task[None], CallOutcome]:
         started = self._clock()
         try:
             # The SDK's own time-out applies between two bytes; this one applies to the whole call.
@@ -272,13 +302,16 @@ class MeteredClient:
         except asyncio.CancelledError:
             await self._record_unsuccessful(call_id, "cancelled", "cancelled", started)
             raise
-        await self._record_success(call_id, target, operation, prompt, response, started)
+        charging = self._record_success(call_id, target, operation, prompt, response, started)
+        if self._scope.run_id is not None:
+            # A worker that is killed before the response is stored pays for it again.
+            await asyncio.shield(charging)
         # Vendors that do not credit unused tokens count the requested maximum; the permit may have been larger.
         credits_unused = effective_spec(target).credits_unused_tokens
         used_tokens = response.usage.total_tokens if credits_unused else max_tokens
-        return response, CallOutcome("ok", tokens_used=used_tokens, hints=_hint_values(response.hints))
+        return response, charging, CallOutcome("ok", tokens_used=used_tokens, hints=_hint_values(response.hints))
 
-    async def _record_success(
+    def _record_success(
         self,
         call_id: uuid.UUID,
         target: ModelTarget,
@@ -286,7 +319,7 @@ class MeteredClient:
         prompt: Prompt,
         response: ModelResponse,
         started: float,
-    ) -> None:
+    ) -> asyncio.Task[None]:
         usage = response.usage
         result = CallResult(
             request_id=response.request_id,
@@ -298,17 +331,26 @@ class MeteredClient:
             cost_micros=cost_micros(target, usage),
             text=response.text if self._scope.stores_texts else None,
         )
-        async with self._pool.connection() as connection:
-            if self._scope.run_id is None:
-                await ai_calls.complete_call(connection, call_id, result)
-            else:
-                answer = RunAnswer(_prompt_digest(target, operation, prompt), response.text, response.is_truncated)
-                await ai_calls.complete_run_call(connection, call_id, result, answer)
+        answer = None
+        if self._scope.run_id is not None:
+            answer = RunAnswer(_prompt_digest(target, operation, prompt), response.text, response.is_truncated)
+        # A task of its own: a caller that is cancelled now has caused the cost all the same.
+        charging = asyncio.ensure_future(self._settlements.settle(call_id, result, answer))
+        self._charging.add(charging)
+        charging.add_done_callback(self._forget_charge)
         AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
         AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
         AI_COST.labels(provider=target.provider).inc(cost_micros(target, usage))
         AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
         AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
+        return charging
+
+    def _forget_charge(self, charging: asyncio.Task[None]) -> None:
+        error = None if charging.cancelled() else charging.exception()
+        if error is not None:
+            log.warning("charge_failed", error=type(error).__name__)
+        elif not charging.cancelled():
+            self._charging.discard(charging)
 
     async def _record_failure(self, call_id: uuid.UUID, error: ProviderError, started: float) -> _CallFailure:
         status, outcome = _classify(error)
