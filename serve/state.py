@@ -61,6 +61,8 @@ class AppState:
     webhook_inbox: WebhookInbox
     #: None without a Stripe key.
     purchases: Purchases | None = None
+    #: Held while a report of a run is made.
+    report_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: By user id: the task that adds the user's older sessions to the search index.
     indexing_tasks: dict[uuid.UUID, asyncio.Task[None]] = field(default_factory=dict)
     #: By key id: digest of the secret and owner of recently used API keys.

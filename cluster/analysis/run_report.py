@@ -45,6 +45,7 @@ from models.analysis.consented_sessions import use_one_snapshot
 from models.analysis.parquet import ParquetWriter, read_parquet
 from models.analysis.run_maps import MapsOfItem, agreed_sessions, load_maps_of_item
 from models.database import Connection
+from models.errors import Conflict
 from models.mindmap.diff import Change, diff_documents
 from models.mindmap.document import MindmapDocument
 from models.recording.timeline_store import load_pages
@@ -60,6 +61,8 @@ Pictures = Literal["agreed", "all", "none"]
 _FOLDER: Final = Path(__file__).parent
 #: Rows in the table of all maps and in the short tables; the Parquet file has all.
 MAX_ROWS: Final = 500
+#: Maps of a run whose report a server of users makes: their rows take 0.2 GB.
+MAX_PAGE_MAPS: Final = 5_000
 _NUM_LISTED: Final = 10
 _MAX_CHANGES: Final = 12
 _PAGE: Final = 1000
@@ -124,7 +127,8 @@ class RunReporter:
         Raises NotFound for an unknown run, and BadRequest when the directory exists or the dataset cannot be read.
         """
         reference = await asyncio.to_thread(_scores_of_dataset, options.dataset) if options.dataset else {}
-        results = await self._read(run_id, options, reference)
+        async with self._pool.connection() as connection:
+            results = await read_results(connection, run_id, options, reference)
         with new_directory(destination) as directory:
             size = await asyncio.to_thread(write_files, directory, results, options, self._origin)
             facts = {"num_maps": len(results.items), "pictures": options.pictures, "num_pictures": len(results.pairs)}
@@ -132,26 +136,44 @@ class RunReporter:
                 await insert_audit_entry(connection, "run.reported", run_id, facts)
         return ReportSummary(destination, len(results.items), len(results.pairs), size)
 
-    async def _read(self, run_id: str, options: ReportOptions, reference: Mapping[str, list[float]]) -> RunResults:
-        async with self._pool.connection() as connection, connection.transaction():
-            await use_one_snapshot(connection)
-            run = await load_run(connection, run_id)
-            items: list[dict[str, Any]] = []
-            while page := await list_items(
-                connection, run_id, after=items[-1]["position"] if items else 0, limit=_PAGE
-            ):
-                items += page
-            showable = await agreed_sessions(connection, run_id)
-            drawable = frozenset(item["session_id"] for item in items) if options.pictures == "all" else showable
-            num_pictures = 0 if options.pictures == "none" else options.num_pictures
-            pairs = []
-            for item in sample(items, drawable, num_pictures):
-                maps = await load_maps_of_item(connection, run_id, item["session_id"])
-                pair = await _redacted_pair(connection, item["session_id"], maps) if maps is not None else None
-                if pair is not None:
-                    pairs.append(pair)
-            progress = await load_progress(connection, run_id)
-        return RunResults(run, progress, items, showable, pairs, reference, datetime.now(UTC))
+
+async def report_page(connection: Connection, run_id: str, language: Language, origin: str) -> str:
+    """The HTML file of a report with the default options. `connection` must have no transaction open.
+
+    Raises NotFound for an unknown run, and Conflict for one with more than MAX_PAGE_MAPS maps.
+    """
+    if (num_maps := (await load_progress(connection, run_id)).total) > MAX_PAGE_MAPS:
+        raise Conflict(
+            f"the run has {num_maps:,} maps, too many for a server of users: write the report with"
+            f" `trailmind regenerate report {run_id} --out DIR`"
+        )
+    await connection.rollback()
+    options = ReportOptions(language)
+    results = await read_results(connection, run_id, options, {})
+    return await asyncio.to_thread(_html, results, options, origin)
+
+
+async def read_results(
+    connection: Connection, run_id: str, options: ReportOptions, reference: Mapping[str, list[float]]
+) -> RunResults:
+    """What a report shows, in a transaction of its own. Raises NotFound."""
+    async with connection.transaction():
+        await use_one_snapshot(connection)
+        run = await load_run(connection, run_id)
+        items: list[dict[str, Any]] = []
+        while page := await list_items(connection, run_id, after=items[-1]["position"] if items else 0, limit=_PAGE):
+            items += page
+        showable = await agreed_sessions(connection, run_id)
+        drawable = frozenset(item["session_id"] for item in items) if options.pictures == "all" else showable
+        num_pictures = 0 if options.pictures == "none" else options.num_pictures
+        pairs = []
+        for item in sample(items, drawable, num_pictures):
+            maps = await load_maps_of_item(connection, run_id, item["session_id"])
+            pair = await _redacted_pair(connection, item["session_id"], maps) if maps is not None else None
+            if pair is not None:
+                pairs.append(pair)
+        progress = await load_progress(connection, run_id)
+    return RunResults(run, progress, items, showable, pairs, reference, datetime.now(UTC))
 
 
 async def _redacted_pair(connection: Connection, session_id: UUID, maps: MapsOfItem) -> DrawnPair | None:

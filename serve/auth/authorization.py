@@ -209,6 +209,7 @@ ACCESS_RULES: dict[tuple[str, str], AccessRule] = {
     ("GET", "/v1/admin/status"): _ADMIN,
     ("GET", "/v1/admin/runs"): _ADMIN,
     ("GET", "/v1/admin/runs/{run_id}"): _ADMIN,
+    ("GET", "/v1/admin/runs/{run_id}/report"): _ADMIN,
     ("POST", "/v1/admin/runs/{run_id}/actions"): _ADMIN,
     ("GET", "/v1/admin/jobs"): _ADMIN,
     ("POST", "/v1/admin/jobs/{job_id}/retry"): _ADMIN,

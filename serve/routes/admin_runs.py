@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
+from cluster.analysis.run_report import report_page
 from models.accounts.audit import record_audit
 from models.database import Connection
 from models.jobs import DRIVE_RUN, PROMOTE_RUN, ROLL_BACK_RUN, enqueue_run_work
@@ -23,7 +24,7 @@ from models.runs.run_store import (
 )
 from models.runs.run_tables import ItemStatus, RunStatus
 from models.schemas.admin import FailedRunItem, RunActionBody, RunEnvelope, RunList, RunProgressReply, RunReply
-from serve.dependencies import CurrentUserId, DbConnection, DbSession
+from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
 
 router = APIRouter(prefix="/v1/admin/runs", tags=["admin"])
 RunId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9_.-]{{1,{MAX_RUN_ID_CHARS}}}$")]
@@ -36,6 +37,7 @@ _AUDITED = {
     "roll_back": "run.rolled_back",
 }
 _MAX_FAILED = 50
+_REPORT: dict[int | str, dict[str, Any]] = {200: {"description": "The report", "content": {"text/html": {}}}}
 
 
 async def _reply(connection: Connection, run_id: str) -> RunReply:
@@ -90,6 +92,33 @@ async def list_runs(
 async def get_run(run_id: RunId, _: CurrentUserId, connection: DbConnection) -> RunEnvelope:
     """The progress of one run, and the maps that failed."""
     return await _envelope(connection, run_id)
+
+
+@router.get("/{run_id}/report", response_class=Response, responses=_REPORT)
+async def download_report(
+    run_id: RunId,
+    admin_id: CurrentUserId,
+    state: State,
+    db: DbSession,
+    language: Annotated[Literal["en", "ko"], Query(description="Of the report")] = "en",
+) -> Response:
+    """What a run has changed, as one HTML file that loads nothing.
+
+    Pictures and topics are of users who have agreed to datasets, numbers of all.
+    """
+    # One at a time: a large run takes much memory.
+    async with state.report_lock, state.open_connection() as connection:
+        page = await report_page(connection, run_id, language, state.settings.server.origin)
+    record_audit(db, admin_id, "run.reported", run_id)
+    await db.commit()
+    return Response(
+        page,
+        media_type="text/html; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="report-{run_id}.html"',
+            "Cache-Control": "private, no-store",
+        },
+    )
 
 
 @router.post("/{run_id}/actions", response_model_exclude_none=True, status_code=202)

@@ -11,7 +11,7 @@ from cluster.runs.planning import Budget, RunPlanner
 from cluster.settings import Settings
 from tests.acceptance.test_admin import operator
 from tests.acceptance.test_map_collections import session_about
-from tests.acceptance.test_map_edits import get
+from tests.acceptance.test_map_edits import get, topics
 from tests.acceptance.test_map_runs import Db, new_id, planner, run_of
 from tests.support.client import ApiUser
 from tests.support.worker import InProcessWorker
@@ -104,7 +104,34 @@ async def test_rate_and_remaining_time_are_of_the_last_minute(
     assert progress["seconds_left"] == pytest.approx(60 / progress["maps_per_minute"], rel=0.02)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/spring"), ("POST", "/spring/actions")])
+async def test_operators_download_the_report(
+    operator: ApiUser, ann: ApiUser, worker: InProcessWorker, planner: RunPlanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann has not agreed to datasets: nothing of her pages is in it."""
+    session = await session_about(ann, worker, "bread", "chess")
+    label = topics(await get(ann, session))[0]["label"]
+    run_id = new_id()
+    await planner.create(run_id, run_of(session), Budget())
+    await operator.ok("POST", f"/v1/admin/runs/{run_id}/actions", json={"action": "resume"})
+    await worker.run()
+    report = await operator.call("GET", f"/v1/admin/runs/{run_id}/report?language=ko")
+    assert report.status_code == 200
+    assert report.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert report.headers["Content-Disposition"] == f'attachment; filename="report-{run_id}.html"'
+    assert '<html lang="ko">' in report.text
+    assert session[:8] in report.text
+    assert label not in report.text
+    entries = (await operator.ok("GET", "/v1/admin/audit"))["entries"]
+    assert [e["action"] for e in entries if e["subject"] == run_id] == ["run.reported", "run.resumed"]
+    monkeypatch.setattr("cluster.analysis.run_report.MAX_PAGE_MAPS", 0)
+    refused = await operator.call("GET", f"/v1/admin/runs/{run_id}/report")
+    assert refused.status_code == 409
+    assert f"trailmind regenerate report {run_id} --out DIR" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("GET", "/spring"), ("GET", "/spring/report"), ("POST", "/spring/actions")]
+)
 async def test_users_and_unknown_names_are_refused(
     operator: ApiUser, ann: ApiUser, db: psycopg.AsyncConnection[object], method: str, path: str
 ) -> None:

@@ -2607,6 +2607,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/runs/{run_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Report
+         * @description What a run has changed, as one HTML file that loads nothing.
+         *
+         *     Pictures and topics are of users who have agreed to datasets, numbers of all.
+         *
+         *     For operators.
+         */
+        get: operations["download_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/runs/{run_id}/actions": {
         parameters: {
             query?: never;
@@ -12215,6 +12239,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunEnvelope"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    download_report: {
+        parameters: {
+            query?: {
+                /** @description Of the report */
+                language?: "en" | "ko";
+            };
+            header?: never;
+            path: {
+                /** @description The name of the run */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             400: components["responses"]["BadRequest"];

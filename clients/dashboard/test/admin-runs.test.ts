@@ -1,6 +1,6 @@
 import type { RunReply } from "@trailmind/api";
 import { expect, it } from "vitest";
-import { actsOf, percentOf } from "~/admin/run-acts";
+import { actsOf, isAskedFirst, microsOf, percentOf } from "~/admin/run-acts";
 
 const NOTHING: RunReply["progress"] = {
   total: 10,
@@ -39,4 +39,18 @@ it("shows a run as done only when every map is", () => {
   expect(percentOf({ ...NOTHING, total: 1000, processed: 999 })).toBe(99);
   expect(percentOf({ ...NOTHING, total: 1000, processed: 1000 })).toBe(100);
   expect(percentOf({ ...NOTHING, total: 0 })).toBe(100);
+});
+
+it("asks before what users notice, what cannot be undone, and what may need another budget", () => {
+  const asked = (status: RunReply["status"], progress = {}) =>
+    acts(status, progress).filter((act) => isAskedFirst(act, { status }));
+  expect(asked("running")).toEqual(["cancel"]);
+  expect(asked("stopped", { done: 3 })).toEqual(["resume", "promote", "cancel"]);
+  expect(asked("promoted", { promoted: 8, done: 2 })).toEqual(["promote", "roll_back"]);
+});
+
+it("reads a budget in dollars", () => {
+  expect(microsOf("")).toBeUndefined();
+  expect(microsOf("0.07")).toBe(70_000);
+  expect(microsOf("19.99")).toBe(19_990_000);
 });

@@ -1,12 +1,16 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { dateTime, duration, type RunReply, unwrap } from "@trailmind/api";
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { dateTime, defined, duration, type RunActionBody, type RunReply, unwrap } from "@trailmind/api";
 import { useState } from "react";
-import { api } from "~/api/client";
-import { useLanguage } from "~/i18n";
+import { api, download } from "~/api/client";
+import { useLanguage, useMessages } from "~/i18n";
+import { Dialog } from "~/ui/Dialog";
+import { errorMessage } from "~/ui/error-message";
+import { Field } from "~/ui/Field";
 import { ErrorState, Skeletons } from "~/ui/states";
+import { toast } from "~/ui/toast";
 import { Pages, Table, useAct } from "./parts";
 import { runQuery, runsQuery } from "./queries";
-import { actsOf, percentOf, type RunAct } from "./run-acts";
+import { actsOf, DANGEROUS, isAskedFirst, microsOf, percentOf, type RunAct } from "./run-acts";
 import { useAdminWords } from "./words";
 
 /** Regeneration runs with their progress, and what an operator does about them. The command line creates them. */
@@ -104,28 +108,109 @@ function Progress({ run }: { run: RunReply }) {
 
 function Acts({ run }: { run: RunReply }) {
   const w = useAdminWords();
-  const act = useAct((action: RunAct) =>
-    unwrap(
-      api.POST("/v1/admin/runs/{run_id}/actions", {
-        params: { path: { run_id: run.id } },
-        body: { action, every: false },
-      }),
-    ),
+  const t = useMessages();
+  const language = useLanguage();
+  const [asked, setAsked] = useState<RunAct>();
+  const act = useAct(
+    (body: RunActionBody) =>
+      unwrap(api.POST("/v1/admin/runs/{run_id}/actions", { params: { path: { run_id: run.id } }, body })),
+    () => setAsked(undefined),
   );
+  const report = useMutation({
+    mutationFn: () =>
+      download(`/v1/admin/runs/${encodeURIComponent(run.id)}/report?language=${language}`, `report-${run.id}.html`),
+    onError: (error) => toast(errorMessage(error, t)),
+  });
   return (
     <span className="row">
       {actsOf(run).map((each) => (
         <button
           key={each}
           type="button"
-          className={`button ${each === "cancel" || each === "roll_back" ? "danger" : ""}`}
+          className={`button ${DANGEROUS.includes(each) ? "danger" : ""}`}
           disabled={act.isPending}
-          onClick={() => act.mutate(each)}
+          onClick={() => (isAskedFirst(each, run) ? setAsked(each) : act.mutate({ action: each, every: false }))}
         >
           {w.runActs[each]}
         </button>
       ))}
+      <button
+        type="button"
+        className="button"
+        disabled={report.isPending}
+        aria-label={w.reportOf(run.id)}
+        onClick={() => report.mutate()}
+      >
+        {report.isPending ? w.makingReport : w.report}
+      </button>
+      {asked && (
+        <AskFirst
+          act={asked}
+          run={run}
+          isPending={act.isPending}
+          onAct={(body) => act.mutate(body)}
+          onClose={() => setAsked(undefined)}
+        />
+      )}
     </span>
+  );
+}
+
+/** Says what an act does to the maps that users see, and asks for what it needs. */
+function AskFirst(props: {
+  act: RunAct;
+  run: RunReply;
+  isPending: boolean;
+  onAct: (body: RunActionBody) => void;
+  onClose: () => void;
+}) {
+  const w = useAdminWords();
+  const { act, run } = props;
+  const [isEvery, setEvery] = useState(false);
+  const [dollars, setDollars] = useState("");
+  const spent = run.progress.cost_micros / 1e6;
+  return (
+    <Dialog title={w.runAsk(w.runActs[act], run.id)} isOpen onClose={props.onClose}>
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          props.onAct({ action: act, every: isEvery, ...defined({ cost_budget_micros: microsOf(dollars) }) });
+        }}
+      >
+        {run.reason && act === "resume" && <p className="notice amber">{run.reason}</p>}
+        <p className="muted">{w.runActHints[act]}</p>
+        {act === "promote" && (
+          <label className="row">
+            <input type="checkbox" checked={isEvery} onChange={(event) => setEvery(event.currentTarget.checked)} />
+            {w.showEvery}
+          </label>
+        )}
+        {act === "resume" && (
+          <Field
+            label={w.newBudget}
+            hint={w.newBudgetHint(`$${spent.toFixed(2)}`)}
+            type="number"
+            min={0.01}
+            step={0.01}
+            value={dollars}
+            onChange={(event) => setDollars(event.target.value)}
+          />
+        )}
+        <div className="dialog-actions">
+          <button type="button" className="button" onClick={props.onClose}>
+            {w.back}
+          </button>
+          <button
+            type="submit"
+            className={`button ${DANGEROUS.includes(act) ? "danger" : "primary"}`}
+            disabled={props.isPending}
+          >
+            {w.runActs[act]}
+          </button>
+        </div>
+      </form>
+    </Dialog>
   );
 }
 

@@ -19,6 +19,19 @@ export function actsOf({ status, progress }: Pick<RunReply, "status" | "progress
   return acts.filter(([, isPossible]) => isPossible).map(([act]) => act);
 }
 
+/** Acts that end a run, or take maps away that users see. */
+export const DANGEROUS: readonly RunAct[] = ["cancel", "roll_back"];
+
+/** Whether an act is explained before it is done: it changes what users see, cannot be undone, or may need a budget. */
+export function isAskedFirst(act: RunAct, { status }: Pick<RunReply, "status">): boolean {
+  return act === "promote" || DANGEROUS.includes(act) || (act === "resume" && status === "stopped");
+}
+
+/** An amount in dollars in millionths; undefined for an empty field. */
+export function microsOf(dollars: string): number | undefined {
+  return dollars.trim() === "" ? undefined : Math.round(Number(dollars) * 1e6);
+}
+
 /** The share of its maps that need no more work, in percent. A run without maps is done. */
 export function percentOf({ processed, total }: RunReply["progress"]): number {
   return total === 0 ? 100 : Math.floor((100 * processed) / total);
