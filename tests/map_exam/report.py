@@ -20,7 +20,7 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument
-from tests.map_exam.rubric import description_faults, is_grounded, label_faults
+from tests.map_exam.rubric import description_faults, is_grounded, label_faults, pages_below
 from tests.map_exam.sessions import FLAVOURS, PARTS, ExamSession, exam_sessions
 
 
@@ -39,6 +39,7 @@ class SessionScores:
     subtopic_faults: list[list[str]]
     description_faults: list[list[str]]
     grounded: list[bool]
+    chapters_found: list[bool] = field(default_factory=list)
     links_right: list[bool] = field(default_factory=list)
 
 
@@ -74,7 +75,21 @@ def score_session(session: ExamSession, *, with_vectors: bool = True) -> Session
             if n.type in ("topic", "subtopic", "page") and n.data.description
         ],
         [is_grounded(node, captured) for node in (*topics, *subtopics)],
+        _chapters_found(session, document),
     )
+
+
+def _chapters_found(session: ExamSession, document: MindmapDocument) -> list[bool]:
+    """For each chapter of three pages or more, whether a sub-topic has most of its pages and hardly any others."""
+    below = [
+        {page.page_id for page in pages_below(n, document, session)} for n in document.nodes if n.type == "subtopic"
+    ]
+    found = []
+    for chapter in sorted({(session.subject_of[i], name) for i, name in session.chapter_of.items() if name}):
+        own = {i for i, name in session.chapter_of.items() if (session.subject_of[i], name) == chapter}
+        if len(own) >= 3:
+            found.append(any(2 * len(own & some) > len(own) and 3 * len(own & some) >= 2 * len(some) for some in below))
+    return found
 
 
 def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True) -> dict[str, object]:
@@ -82,7 +97,8 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
     chosen = [flavour for flavour in FLAVOURS if not flavours or flavour.name in flavours]
     began = time.perf_counter()
     scores = [score_session(session, with_vectors=with_vectors) for session in exam_sessions(part, chosen)]
-    by_flavour = {f.name: _means([s for s in scores if s.session.flavour == f.name]) for f in chosen}
+    made = dict.fromkeys(s.session.flavour for s in scores)
+    by_flavour = {name: _means([s for s in scores if s.session.flavour == name]) for name in made}
     return {
         "part": part,
         "sessions": len(scores),
@@ -142,6 +158,7 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "topics_good": share([not faults for s in scores for faults in s.topic_faults]),
         "subtopics": sum(len(s.subtopic_faults) for s in scores),
         "subtopics_good": share([not faults for s in scores for faults in s.subtopic_faults]),
+        "chapters_found": share([found for s in scores for found in s.chapters_found]),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),
         "warned_right": share([s.ari < WRONG_ARI for s in scores if _warns(s)]),

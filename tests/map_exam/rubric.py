@@ -50,8 +50,10 @@ def label_faults(node: Node, document: MindmapDocument, session: ExamSession) ->
     parent = document.parents().get(node.id)
     above = next((n for n in document.nodes if n.id == parent), None)
     parent_label = above.label if node.type == "subtopic" and above is not None else ""
-    pages = _pages_below(node, document, captured)
+    pages = pages_below(node, document, session)
     faults = wording_faults(node.label, pages, session, parent_label)
+    if node.type == "subtopic" and not _is_one_chapter(pages, session):
+        faults.append("no_group")
     return faults if is_grounded(node, captured) else [*faults, "no_quote"]
 
 
@@ -114,7 +116,15 @@ def is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
     return all(any(supports_label(half, quote) for quote in quotes) for half in node.label.split(_HALVES))
 
 
-def _pages_below(node: Node, document: MindmapDocument, captured: Mapping[str, CapturedPage]) -> list[CapturedPage]:
+def _is_one_chapter(pages: Sequence[CapturedPage], session: ExamSession) -> bool:
+    """Whether two thirds of a sub-topic's pages are of one chapter of one subject; of a subject, if it has none."""
+    groups = Counter((session.subject_of[page.page_id], session.chapter_of[page.page_id]) for page in pages)
+    return 3 * max(groups.values(), default=0) >= 2 * groups.total()
+
+
+def pages_below(node: Node, document: MindmapDocument, session: ExamSession) -> list[CapturedPage]:
+    """The captured pages of a topic or sub-topic."""
+    captured = {page.page_id: page for page in session.pages}
     parents = document.parents()
     below = []
     for page in document.nodes:

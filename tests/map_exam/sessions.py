@@ -17,8 +17,9 @@ from models.recording.pages import CapturedPage
 from models.urls import host_of, page_id
 
 _FOLDER = Path(__file__).parent
-DEVELOPMENT, DEVELOPMENT_2, HELD_OUT = "development", "development_2", "held_out"
-PARTS = (DEVELOPMENT, DEVELOPMENT_2, HELD_OUT)
+DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3 = "development", "development_2", "development_3"
+HELD_OUT, HELD_OUT_2 = "held_out", "held_out_2"
+PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, HELD_OUT, HELD_OUT_2)
 
 #: What the interface of a platform adds to every page's text, before and behind what the author wrote.
 _INTERFACE: dict[str, tuple[str, str]] = {
@@ -46,11 +47,12 @@ _INTERFACE: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SubjectPage:
-    """One page of a subject."""
+    """One page of a subject, in a chapter of it where the subject is divided."""
 
     url: str
     title: str
     text: str
+    chapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +72,30 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ExamSession:
-    """A session, the flavour it belongs to, and the subject of each page id."""
+    """A session, the flavour it belongs to, and the subject and the chapter of each page id."""
 
     flavour: str
     number: int
     pages: tuple[CapturedPage, ...]
     subject_of: dict[str, str]
     words_of: dict[str, tuple[str, ...]]
+    chapter_of: dict[str, str]
 
 
 def subjects(part: str) -> list[Subject]:
     """The subjects of one part of the exam (`PARTS`). Raises `ValueError` for a malformed file."""
     found: list[Subject] = []
+    chapter = ""
     for line in (_FOLDER / f"{part}.txt").read_text("utf-8").splitlines():
         if line.startswith("## "):
             name, _, words = line[3:].partition("|")
             found.append(Subject(name.strip(), tuple(w.strip().lower() for w in words.split(",")), ()))
+            chapter = ""
+        elif line.startswith("### "):
+            chapter = line[4:].strip()
         elif line.startswith("@ "):
             url, _, title = line[2:].partition(" ")
-            found[-1] = replace(found[-1], pages=(*found[-1].pages, SubjectPage(url, title, "")))
+            found[-1] = replace(found[-1], pages=(*found[-1].pages, SubjectPage(url, title, "", chapter)))
         elif found and line.strip():
             if not found[-1].pages:
                 raise ValueError(f"text without a page: {line[:40]!r}")
@@ -102,9 +109,9 @@ def subjects(part: str) -> list[Subject]:
 class Flavour:
     """How the sessions of one kind are made.
 
-    `num_subjects` and `pages_each` are chosen from; `switching` is the probability that the next page is of another
-    subject; `text` is "full", "short" (the first 60 characters, without the interface) or "none". `languages` limits
-    the subjects.
+    `of_chapters` and `of_others` say whether it is made of subjects with chapters and of those without. `num_subjects`
+    and `pages_each` are chosen from; `switching` is the probability that the next page is of another subject; `text` is
+    "full", "short" (the first 60 characters, without the interface) or "none". `languages` limits the subjects.
     """
 
     name: str
@@ -114,26 +121,32 @@ class Flavour:
     switching: float = 0.25
     text: str = "full"
     languages: tuple[str, ...] = ("ko", "en", "mixed")
+    of_chapters: bool = False
+    of_others: bool = True
 
 
 FLAVOURS = (
     Flavour("english", 6, (3, 4, 5), (4, 5, 6), languages=("en",)),
     Flavour("korean", 6, (3, 4), (4, 5, 6), languages=("ko",)),
-    Flavour("mixed", 8, (4, 5, 6), (4, 5, 6)),
+    Flavour("mixed", 8, (4, 5, 6), (4, 5, 6), of_chapters=True),
     Flavour("short_text", 6, (3, 4, 5), (4, 5, 6), text="short"),
     Flavour("titles_only", 8, (4, 5, 6), (4, 5, 6), switching=0.8, text="none"),
     Flavour("braid", 6, (2, 3, 4), (4, 5, 6), switching=0.9),
     Flavour("small", 8, (2,), (2, 3), switching=0.4),
     Flavour("three_pages", 10, (2,), (1, 2), switching=0.3),
-    Flavour("single", 10, (1,), (6, 7, 8)),
+    Flavour("single", 10, (1,), (6, 7, 8), of_chapters=True),
     Flavour("fourteen", 4, (14,), (3, 4, 5), switching=0.3),
+    # An evening with a course, a handbook, a trip or a choice among products; sometimes with two.
+    Flavour("chapters", 16, (1, 1, 2), (10, 11, 12), switching=0.15, of_chapters=True, of_others=False),
 )
 
 
 def exam_sessions(part: str, flavours: Iterable[Flavour] = FLAVOURS) -> list[ExamSession]:
     """All sessions of one part of the exam, flavour by flavour."""
     known = subjects(part)
-    return [_session(flavour, number, known) for flavour in flavours for number in range(flavour.num_sessions)]
+    has_chapters = any(page.chapter for subject in known for page in subject.pages)
+    made = [flavour for flavour in flavours if (flavour.of_chapters if has_chapters else flavour.of_others)]
+    return [_session(flavour, number, known) for flavour in made for number in range(flavour.num_sessions)]
 
 
 def _session(flavour: Flavour, number: int, known: Sequence[Subject]) -> ExamSession:
@@ -156,6 +169,7 @@ def _session(flavour: Flavour, number: int, known: Sequence[Subject]) -> ExamSes
             visits.append(rng.choice(visits))
     pages: dict[str, CapturedPage] = {}
     subject_of: dict[str, str] = {}
+    chapter_of: dict[str, str] = {}
     now_ms = 1_760_000_000_000 + number * 86_400_000
     for order, (name, visited) in enumerate(visits):
         dwell_ms = int(rng.lognormvariate(10.3, 0.8))
@@ -169,9 +183,10 @@ def _session(flavour: Flavour, number: int, known: Sequence[Subject]) -> ExamSes
             visit_order=(*page.visit_order, order),
         )
         subject_of[page.page_id] = name
+        chapter_of[page.page_id] = visited.chapter
         now_ms += dwell_ms + rng.randrange(500, 20_000)
     words_of = {subject.name: subject.words for subject in chosen}
-    return ExamSession(flavour.name, number, tuple(pages.values()), subject_of, words_of)
+    return ExamSession(flavour.name, number, tuple(pages.values()), subject_of, words_of, chapter_of)
 
 
 def _text(page: SubjectPage, amount: str, rng: random.Random) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
@@ -11,24 +12,31 @@ import pytest
 import tests.map_exam.report
 from tests.map_exam.report import report
 from tests.map_exam.rubric import wording_faults
-from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, HELD_OUT, exam_sessions
+from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, HELD_OUT, HELD_OUT_2, exam_sessions
 
 FLOORS = json.loads(Path(tests.map_exam.report.__file__).with_name("floors.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("flavour", sorted(FLOORS))
-def test_held_out_figures_do_not_fall(flavour: str) -> None:
-    figures = report(HELD_OUT, [flavour])["all"]
+@pytest.mark.parametrize(("part", "flavour"), [(part, flavour) for part in FLOORS for flavour in FLOORS[part]])
+def test_held_out_figures_do_not_fall(part: str, flavour: str) -> None:
+    figures = report(part, [flavour])["all"]
     assert isinstance(figures, dict)
-    low = {name: (figures[name], floor) for name, floor in FLOORS[flavour].items() if figures[name] < floor}
+    low = {name: (figures[name], floor) for name, floor in FLOORS[part][flavour].items() if figures[name] < floor}
     assert not low, f"below the floor in tests/map_exam/floors.json: {low}"
 
 
 def test_the_exam_has_sessions_of_every_flavour() -> None:
-    sessions = exam_sessions(HELD_OUT)
-    assert len(sessions) >= 60
-    assert all(session.flavour in FLOORS for session in sessions)
-    assert all(len(session.pages) >= 2 for session in sessions)
+    assert len(exam_sessions(HELD_OUT)) >= 60
+    for part in (HELD_OUT, HELD_OUT_2):
+        sessions = exam_sessions(part)
+        assert {session.flavour for session in sessions} == set(FLOORS[part])
+        assert all(len(session.pages) >= 2 for session in sessions)
+
+
+def test_most_sessions_of_subjects_with_chapters_have_three_or_more_pages_of_each() -> None:
+    sessions = [session for session in exam_sessions(HELD_OUT_2) if session.flavour == "chapters"]
+    chapters = [Counter(session.chapter_of.values()) for session in sessions]
+    assert fmean(fmean(size >= 3 for size in sizes.values()) for sizes in chapters) > 0.8
 
 
 GRADED_LABELS = {DEVELOPMENT: "graded_labels.txt", DEVELOPMENT_2: "graded_labels_2.txt"}
