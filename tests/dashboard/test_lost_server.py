@@ -51,8 +51,16 @@ async def test_numbers_while_recording_and_a_server_that_is_lost(
     notice = page.locator("[data-connection=lost]")
     await expect(notice).to_contain_text("The server has not answered since")
     await expect(page.get_by_text("Recording now.")).to_have_count(0)
+    # Nothing leaves the window below the notice.
+    assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    # A part of the program that is not loaded yet waits for the server, and the page stays.
+    await page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog")
+    await expect(palette).to_have_count(0)
     proxy.reconnect()
     await expect(notice).to_have_count(0)
+    await expect(palette).to_have_css("position", "fixed")
+    await page.keyboard.press("Escape")
     await expect(page.get_by_text("Recording now.")).to_be_visible()
 
     # The list counts the pages of a recording, and says when it can no longer do so.

@@ -2,19 +2,21 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, ShieldCheck, Sun } from "lucide-react";
 import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
+import { loadPart } from "~/load-part";
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { useToldTimeZone } from "./account/told-time-zone";
 import { currentLogin, onLogin } from "./api/login";
-import { AccountNotices } from "./billing/AccountNotices";
 import { useMessages } from "./i18n";
 import { sessionsWithAbandonedEdits } from "./session/stored-edits";
 import { useEffectiveTheme } from "./theme";
-import { ConnectionNotice } from "./ui/ConnectionNotice";
+import { Notices } from "./ui/Notices";
 import { isTyping } from "./ui/useKeyDown";
 import "./Frame.css";
 
-const Palette = lazy(() => import("./search/CommandPalette").then((m) => ({ default: m.CommandPalette })));
-const Keys = lazy(() => import("./search/ShortcutsHelp").then((m) => ({ default: m.ShortcutsHelp })));
+const Palette = lazy(() =>
+  loadPart(() => import("./search/CommandPalette")).then((m) => ({ default: m.CommandPalette })),
+);
+const Keys = lazy(() => loadPart(() => import("./search/ShortcutsHelp")).then((m) => ({ default: m.ShortcutsHelp })));
 
 /**
  * The layout of every signed-in page: rail or bottom bar, command palette, shortcuts. Redirects when the login ends.
@@ -105,8 +107,7 @@ export function Frame() {
         </div>
       </nav>
       <main id="content" tabIndex={-1}>
-        <ConnectionNotice />
-        <AccountNotices />
+        <Notices />
         <Outlet />
       </main>
       {!isInSession && (
@@ -149,7 +150,7 @@ function useAbandonedEdits(): void {
   const resume = useEffectEvent(async () => {
     const sessions = sessionsWithAbandonedEdits();
     if (sessions.length === 0) return;
-    const { resumeEdits } = await import("./session/edits");
+    const { resumeEdits } = await loadPart(() => import("./session/edits"));
     // A session that is deleted, or of another account, keeps its edits here.
     for (const id of sessions) await resumeEdits(id, client, t).catch(() => undefined);
   });

@@ -25,6 +25,7 @@ import {
 } from "./api/queries";
 import { Frame } from "./Frame";
 import { useMessages } from "./i18n";
+import { loadPart } from "./load-part";
 import type { SearchFilters } from "./search/results";
 import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search-params";
 import { EmptyState } from "./ui/basics";
@@ -86,7 +87,7 @@ const sessions = createRoute({
   loaderDeps: ({ search }) => search,
   // Prefetched while the page's code loads; the page waits for the result and shows its errors.
   loader: ({ context: { client }, deps }) => void client.prefetchInfiniteQuery(sessionsQuery(deps)),
-  component: lazyRouteComponent(() => import("./sessions/SessionsPage"), "SessionsPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./sessions/SessionsPage")), "SessionsPage"),
 });
 
 const session = createRoute({
@@ -107,7 +108,7 @@ const session = createRoute({
     const known = knownSession(client, id);
     if (!known || !isOpen(known.session_status)) void client.prefetchQuery(mindmapQuery(id));
   },
-  component: lazyRouteComponent(() => import("./session/SessionPage"), "SessionPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./session/SessionPage")), "SessionPage"),
 });
 
 const search = createRoute({
@@ -121,19 +122,19 @@ const search = createRoute({
     session: optionalText(s.session),
     marked: s.marked === true ? true : undefined,
   }),
-  component: lazyRouteComponent(() => import("./search/SearchPage"), "SearchPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./search/SearchPage")), "SearchPage"),
 });
 
 const threads = createRoute({
   getParentRoute: () => frame,
   path: "/threads",
-  component: lazyRouteComponent(() => import("./threads/ThreadsPage"), "ThreadsPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./threads/ThreadsPage")), "ThreadsPage"),
 });
 
 const maps = createRoute({
   getParentRoute: () => frame,
   path: "/maps",
-  component: lazyRouteComponent(() => import("./maps/MapsPage"), "MapsPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./maps/MapsPage")), "MapsPage"),
 });
 
 const jointMap = createRoute({
@@ -144,7 +145,7 @@ const jointMap = createRoute({
     node: optionalText(s.node),
     topic: optionalText(s.topic),
   }),
-  component: lazyRouteComponent(() => import("./maps/JointMapPage"), "JointMapPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./maps/JointMapPage")), "JointMapPage"),
 });
 
 const account = createRoute({
@@ -153,7 +154,7 @@ const account = createRoute({
   validateSearch: (s: Record<string, unknown>): { checkout?: string | undefined } => ({
     checkout: optionalText(s.checkout),
   }),
-  component: lazyRouteComponent(() => import("./account/AccountPage"), "AccountPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./account/AccountPage")), "AccountPage"),
 });
 
 const admin = createRoute({
@@ -163,7 +164,7 @@ const admin = createRoute({
     tab: oneOf(s.tab, ADMIN_TABS),
     user: optionalText(s.user),
   }),
-  component: lazyRouteComponent(() => import("./admin/AdminPage"), "AdminPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./admin/AdminPage")), "AdminPage"),
 });
 
 interface LinkSearch {
@@ -182,7 +183,7 @@ const extensionLink = createRoute({
     code_challenge: optionalText(s.code_challenge),
     code_challenge_method: optionalText(s.code_challenge_method),
   }),
-  component: lazyRouteComponent(() => import("./auth/LinkExtension"), "LinkExtension"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/LinkExtension")), "LinkExtension"),
 });
 
 const shared = createRoute({
@@ -194,13 +195,13 @@ const shared = createRoute({
     view: oneOf(s.view, VIEWS),
     topic: optionalText(s.topic),
   }),
-  component: lazyRouteComponent(() => import("./share/SharedPage"), "SharedPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("./share/SharedPage")), "SharedPage"),
 });
 
 const auth = createRoute({
   getParentRoute: () => root,
   id: "auth",
-  component: lazyRouteComponent(() => import("./auth/AuthLayout"), "AuthLayout"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/AuthLayout")), "AuthLayout"),
 });
 
 const validateNext = (s: Record<string, unknown>): { next?: string | undefined } => ({ next: sameOriginPath(s.next) });
@@ -216,29 +217,29 @@ const login = createRoute({
   path: "/login",
   validateSearch: validateNext,
   beforeLoad: requireSignedOut,
-  component: lazyRouteComponent(() => import("./auth/forms"), "LoginForm"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/forms")), "LoginForm"),
 });
 const signup = createRoute({
   getParentRoute: () => auth,
   path: "/signup",
   validateSearch: validateNext,
   beforeLoad: requireSignedOut,
-  component: lazyRouteComponent(() => import("./auth/forms"), "SignupForm"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/forms")), "SignupForm"),
 });
 const forgot = createRoute({
   getParentRoute: () => auth,
   path: "/forgot-password",
-  component: lazyRouteComponent(() => import("./auth/recovery"), "ForgotForm"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/recovery")), "ForgotForm"),
 });
 const reset = createRoute({
   getParentRoute: () => auth,
   path: "/reset-password",
-  component: lazyRouteComponent(() => import("./auth/recovery"), "ResetForm"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/recovery")), "ResetForm"),
 });
 const verify = createRoute({
   getParentRoute: () => auth,
   path: "/verify-email",
-  component: lazyRouteComponent(() => import("./auth/recovery"), "VerifyEmail"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/recovery")), "VerifyEmail"),
 });
 const google = createRoute({
   getParentRoute: () => auth,
@@ -247,7 +248,7 @@ const google = createRoute({
     code: optionalText(s.code),
     state: optionalText(s.state),
   }),
-  component: lazyRouteComponent(() => import("./auth/google"), "GoogleCallback"),
+  component: lazyRouteComponent(() => loadPart(() => import("./auth/google")), "GoogleCallback"),
 });
 
 function NotFound() {

@@ -11,16 +11,8 @@ import "./styles/forms.css";
 import "./styles/content.css";
 import { accessToken, restoreLogin } from "./api/login";
 import { preload } from "./api/preload";
+import { loadPart } from "./load-part";
 import { loadGalaxy } from "./map/lazy-galaxy";
-
-// After an update the server no longer has the files of the old build: the page is reloaded, at most once in 10 s.
-addEventListener("vite:preloadError", (event) => {
-  const KEY = "trailmind.reloaded-at";
-  if (Date.now() - Number(sessionStorage.getItem(KEY)) < 10_000) return;
-  sessionStorage.setItem(KEY, String(Date.now()));
-  event.preventDefault();
-  location.reload();
-});
 
 const { pathname, search } = location;
 let isLoading = false;
@@ -42,9 +34,9 @@ async function requestData(): Promise<void> {
 function loadPage(): void {
   if (isLoading) return;
   isLoading = true;
-  void import("./main");
-  if (pathname === "/sessions") void import("./sessions/SessionsPage");
-  if (sessionId) void import("./session/SessionPage");
+  void loadPart(() => import("./main"));
+  if (pathname === "/sessions") void loadPart(() => import("./sessions/SessionsPage"));
+  if (sessionId) void loadPart(() => import("./session/SessionPage"));
   // Preparing the graphics blocks the main thread, so it is done while the data loads.
   if (search.includes("layout=galaxy"))
     void Promise.all([loadGalaxy(), dataRequested]).then(([{ prewarm }]) => prewarm());

@@ -1,5 +1,4 @@
 /** Whether the server answers. A page that updates itself says when it does not, because it would show old numbers. */
-import { useSyncExternalStore } from "react";
 
 let lostAt: number | null = null;
 const listeners = new Set<() => void>();
@@ -25,9 +24,8 @@ export function lostSince(): number | null {
   return lostAt;
 }
 
-export function useLostSince(): number | null {
-  return useSyncExternalStore((listener) => {
-    listeners.add(listener);
-    return () => listeners.delete(listener);
-  }, lostSince);
+/** Calls `listener` when the server is lost or answers again. Returns the function that unsubscribes it. */
+export function onConnectionChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }

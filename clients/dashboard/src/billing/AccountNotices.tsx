@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { shortDate } from "@trailmind/api";
 import { TriangleAlert, X } from "lucide-react";
-import { useLayoutEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { IconButton } from "~/ui/basics";
 import { type AccountNotice, accountNotices } from "./notices";
@@ -25,18 +25,7 @@ export function AccountNotices() {
   const billing = useQuery(billingQuery());
   const usage = useQuery(usageQuery());
   const [hidden, setHidden] = useState(storedHidden);
-  const box = useRef<HTMLDivElement>(null);
   const notices = accountNotices(billing.data, usage.data?.usage).filter((notice) => noticeId(notice) !== hidden);
-  useLayoutEffect(() => {
-    // The session's page is as high as the window, without what stands above it.
-    const element = box.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() =>
-      document.documentElement.style.setProperty("--notices", `${element.offsetHeight}px`),
-    );
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
   const hide = (notice: AccountNotice) => {
     setHidden(noticeId(notice));
     try {
@@ -46,7 +35,7 @@ export function AccountNotices() {
     }
   };
   return (
-    <div ref={box} role="status">
+    <div role="status">
       {notices.map((notice) => (
         <div key={notice.kind} className={`account-notice ${notice.kind === "tokensNear" ? "amber" : "danger"}`}>
           <TriangleAlert size={16} aria-hidden />

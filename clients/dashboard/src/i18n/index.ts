@@ -1,6 +1,8 @@
 /** The user's language. Only its messages are loaded; those of the other language on a switch. */
+
 import type { Language } from "@trailmind/api";
 import { useSyncExternalStore } from "react";
+import { loadPart } from "~/load-part";
 import type { Messages } from "./en";
 
 const KEY = "trailmind.language";
@@ -9,7 +11,11 @@ const loaded = new Map<Language, Messages>();
 let current: Language = "en";
 
 async function load(wanted: Language): Promise<void> {
-  if (!loaded.has(wanted)) loaded.set(wanted, wanted === "ko" ? (await import("./ko")).ko : (await import("./en")).en);
+  if (!loaded.has(wanted))
+    loaded.set(
+      wanted,
+      wanted === "ko" ? (await loadPart(() => import("./ko"))).ko : (await loadPart(() => import("./en"))).en,
+    );
   current = wanted;
 }
 

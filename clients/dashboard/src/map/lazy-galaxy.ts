@@ -1,9 +1,11 @@
 /** Loads the 3-D map's code on demand: it is larger than the rest of the dashboard. */
+import { loadPart } from "~/load-part";
+
 type GalaxyModule = typeof import("./Galaxy");
 let galaxyModule: GalaxyModule | null = null;
 
 export async function loadGalaxy(): Promise<GalaxyModule> {
-  galaxyModule = await import("./Galaxy");
+  galaxyModule = await loadPart(() => import("./Galaxy"));
   return galaxyModule;
 }
 

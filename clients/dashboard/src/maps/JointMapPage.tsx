@@ -6,6 +6,7 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
+import { loadPart } from "~/load-part";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
@@ -30,8 +31,8 @@ import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
 
-const SharePanel = lazy(() => import("~/share/SharePanel").then((m) => ({ default: m.SharePanel })));
-const Versions = lazy(() => import("~/session/Versions").then((m) => ({ default: m.Versions })));
+const SharePanel = lazy(() => loadPart(() => import("~/share/SharePanel")).then((m) => ({ default: m.SharePanel })));
+const Versions = lazy(() => loadPart(() => import("~/session/Versions")).then((m) => ({ default: m.Versions })));
 
 /** A map over several sessions: the map with its edits and versions, and the sessions it shows. */
 export function JointMapPage() {

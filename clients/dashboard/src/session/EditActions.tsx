@@ -15,15 +15,16 @@ import {
 } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useState } from "react";
 import { useMessages } from "~/i18n";
+import { loadPart } from "~/load-part";
 import type { MapModel, MapNode } from "~/map/model";
 import { IconButton } from "~/ui/basics";
 import { Menu } from "~/ui/Menu";
 import type { MenuEntry } from "~/ui/menu-types";
 import { canMove, canSplit, type Edits } from "./edits";
 
-const RenameDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.RenameDialog })));
-const ChooseDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.ChooseDialog })));
-const SplitDialog = lazy(() => import("./EditDialogs").then((m) => ({ default: m.SplitDialog })));
+const RenameDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.RenameDialog })));
+const ChooseDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.ChooseDialog })));
+const SplitDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.SplitDialog })));
 
 type DialogName = "rename" | "move" | "merge" | "link" | "unlink" | "add" | "split" | null;
 

@@ -4,6 +4,7 @@ import { BookOpenText, CornerUpRight, ExternalLink, Pencil, X } from "lucide-rea
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { type MapOwner, pageTextQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
+import { loadPart } from "~/load-part";
 import { ancestors, type MapModel, type MapNode } from "~/map/model";
 import { LabelInput } from "~/map/RenameField";
 import { hostOf, IconButton, passageHref, SiteMark, safeHref } from "~/ui/basics";
@@ -13,7 +14,7 @@ import { distinctQuotes } from "./evidence-quotes";
 import { ForgetPage } from "./ForgetPage";
 import "./Evidence.css";
 
-const Reader = lazy(() => import("./Reader"));
+const Reader = lazy(() => loadPart(() => import("./Reader")));
 
 const PARTS = ["dwell", "highlights", "scroll", "revisits", "centrality"] as const;
 

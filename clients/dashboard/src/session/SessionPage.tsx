@@ -6,6 +6,7 @@ import { lazy, type ReactNode, Suspense, useCallback, useState } from "react";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
+import { loadPart } from "~/load-part";
 import { sessionName } from "~/sessions/session-name";
 import { EmptyState } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
@@ -27,7 +28,7 @@ import { useSessionData } from "./useSessionData";
 import { useUndoKeys } from "./useUndoKeys";
 import "./session.css";
 
-const Panels = lazy(() => import("./Panels").then((m) => ({ default: m.Panels })));
+const Panels = lazy(() => loadPart(() => import("./Panels")).then((m) => ({ default: m.Panels })));
 
 /** How long a closing dialog needs to give the focus back. */
 const FOCUS_RETURN_MS = 200;

@@ -2,8 +2,8 @@ import { useQueryClient } from "@tanstack/react-query";
 import { timeOfDay } from "@trailmind/api";
 import { CloudOff } from "lucide-react";
 import { useEffect } from "react";
-import { useLostSince } from "~/api/connection";
 import { useLanguage, useMessages } from "~/i18n";
+import { useLostSince } from "./useLostSince";
 import "./ConnectionNotice.css";
 
 const RETRY_MS = 3_000;

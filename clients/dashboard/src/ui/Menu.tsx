@@ -1,7 +1,8 @@
 import { cloneElement, lazy, type MouseEvent, type ReactElement, type Ref, Suspense, useRef, useState } from "react";
+import { loadPart } from "~/load-part";
 import type { MenuEntry } from "./menu-types";
 
-const load = () => import("./MenuPopup");
+const load = () => loadPart(() => import("./MenuPopup"));
 const MenuPopup = lazy(() => load().then((module) => ({ default: module.MenuPopup })));
 
 interface TriggerProps {
