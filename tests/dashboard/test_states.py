@@ -192,7 +192,7 @@ async def test_signing_out_everywhere_ends_the_login(user: BrowserUser, product:
         await route.continue_()
 
     await page.route("**/v1/auth/logout-all", note)
-    await page.get_by_role("region", name="Sign-ins").get_by_role("checkbox", name="Keep my API keys").check()
+    await page.get_by_role("region", name="Signed in on").get_by_role("checkbox", name="Keep my API keys").check()
     await page.get_by_role("button", name="Sign out everywhere").click()
     await page.wait_for_url("**/login")
     assert bodies == [{"keep_api_keys": True}]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.extension.browser import EXTENSION_ID, Chromium, current_screen, wait_until
 from tests.extension.fake_server import FakeServer
@@ -170,6 +170,12 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
             page.goto(f"chrome-extension://{EXTENSION_ID}/welcome.html")
             page.wait_for_selector("[data-name=agree]")
             _check(page, f"{language}-{theme}-welcome")
+        # Without a chosen server, none is named.
+        page.evaluate("chrome.storage.local.set({settings: {language: 'en'}})")
+        page.reload()
+        where = page.locator("section").filter(has=page.get_by_role("heading", name="Where it goes"))
+        expect(where).to_contain_text("the server that you choose when you sign in")
+        expect(where).not_to_contain_text("127.0.0.1")
         browser.close()
 
 

@@ -21,7 +21,6 @@ import { DeletionReceipts } from "./DeletionReceipts";
 import { Logins } from "./Logins";
 import { Section } from "./Section";
 import { Settings } from "./Settings";
-import { SignOutEverywhere } from "./SignOutEverywhere";
 import { Usage } from "./Usage";
 import "./AccountPage.css";
 
@@ -84,7 +83,6 @@ export function AccountPage() {
       <ChangePassword key={String(account.hasPassword)} hasPassword={account.hasPassword !== false} />
       <ApiKeys />
       <Logins />
-      <SignOutEverywhere />
       <Section title={t.account.disclosures} id="disclosures">
         <p className="muted">{t.account.disclosureBody}</p>
         <p className="muted">

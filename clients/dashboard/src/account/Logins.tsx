@@ -6,10 +6,11 @@ import { useLanguage, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
+import { SignOutEverywhere } from "./SignOutEverywhere";
 
 const KEY = ["logins"];
 
-/** The devices and programs that are signed in, and signing out of one of them. */
+/** The devices and programs that are signed in, and signing out of one of them or of all. */
 export function Logins() {
   const t = useMessages();
   const language = useLanguage();
@@ -24,31 +25,39 @@ export function Logins() {
     },
     onError: (error) => toast(errorMessage(error, t)),
   });
-  if (!logins.data) return null;
   const now = new Date();
+  const list = logins.data?.logins ?? [];
   return (
     <Section title={t.logins.title}>
       <div className="stack">
-        <ul className="panel-list">
-          {logins.data.logins.map((login) => (
-            <li key={login.id}>
-              <span className="grow">
-                <b>{t.logins.clients[login.client]}</b>{" "}
-                {login.is_current && <span className="badge">{t.logins.current}</span>}
-                <br />
-                <span className="small muted tnum">
-                  {t.logins.used(relativeTime(new Date(login.last_used_at), now, language))} ·{" "}
-                  {t.logins.since(shortDate(new Date(login.created_at), now, language))}
+        {list.length > 0 && (
+          <ul className="panel-list">
+            {list.map((login) => (
+              <li key={login.id}>
+                <span className="grow">
+                  <b>{t.logins.clients[login.client]}</b>{" "}
+                  {login.is_current && <span className="badge">{t.logins.current}</span>}
+                  <br />
+                  <span className="small muted tnum">
+                    {t.logins.used(relativeTime(new Date(login.last_used_at), now, language))} ·{" "}
+                    {t.logins.since(shortDate(new Date(login.created_at), now, language))}
+                  </span>
                 </span>
-              </span>
-              {!login.is_current && (
-                <button type="button" className="button" disabled={end.isPending} onClick={() => end.mutate(login.id)}>
-                  {t.auth.signOut}
-                </button>
-              )}
-            </li>
-          ))}
-        </ul>
+                {!login.is_current && (
+                  <button
+                    type="button"
+                    className="button"
+                    disabled={end.isPending}
+                    onClick={() => end.mutate(login.id)}
+                  >
+                    {t.auth.signOut}
+                  </button>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+        <SignOutEverywhere />
       </div>
     </Section>
   );

@@ -8,7 +8,6 @@ import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { KeepApiKeys } from "./KeepApiKeys";
-import { Section } from "./Section";
 
 /** Ends every login of the account and, unless the user keeps them, its API keys. */
 export function SignOutEverywhere() {
@@ -26,16 +25,14 @@ export function SignOutEverywhere() {
     onError: (error) => toast(errorMessage(error, t)),
   });
   return (
-    <Section title={t.account.devices}>
-      <div className="stack">
-        <div className="row wrap">
-          <p className="grow muted">{t.account.signOutAllHint}</p>
-          <button type="button" className="button" disabled={signOut.isPending} onClick={() => signOut.mutate()}>
-            {t.account.signOutAll}
-          </button>
-        </div>
-        <KeepApiKeys checked={keepsKeys} onChange={(e) => setKeepsKeys(e.target.checked)} />
+    <>
+      <div className="row wrap">
+        <p className="grow muted">{t.account.signOutAllHint}</p>
+        <button type="button" className="button" disabled={signOut.isPending} onClick={() => signOut.mutate()}>
+          {t.account.signOutAll}
+        </button>
       </div>
-    </Section>
+      <KeepApiKeys checked={keepsKeys} onChange={(e) => setKeepsKeys(e.target.checked)} />
+    </>
   );
 }

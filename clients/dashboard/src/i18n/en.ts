@@ -772,7 +772,6 @@ export const en = {
     loginTooOld: "Sign out, sign in again, and repeat this within ten minutes.",
     keepKeys: "Keep my API keys",
     keepKeysHint: "Otherwise they are revoked: a person who knew the password may have made one.",
-    devices: "Sign-ins",
     signOutAll: "Sign out everywhere",
     signOutAllHint: "Ends every sign-in of this account, here too.",
     absent: "Not available on this server yet.",

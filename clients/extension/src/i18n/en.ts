@@ -204,12 +204,14 @@ export const en = {
       "Sites you put on your own list",
     ],
     whereTitle: "Where it goes",
-    where: (server: string) =>
-      `First onto this device, then to your account on ${server}. The extension sends it to no other server. Deleting a session deletes its data there.`,
+    where: (server: string | null) =>
+      `First onto this device, then to your account on ${server ?? "the server that you choose when you sign in"}. The extension sends it to no other server. Deleting a session deletes its data there.`,
     noVendors: "This server draws maps itself and sends page text to no AI vendor.",
     vendors: (names: string) =>
       `This server can have ${names} draw maps. It asks you on the dashboard, with the price, before the first text is sent there, and it never sends sessions that you mark “local only”.`,
     vendorsUnknown: (server: string) => `${server} could not be asked whether it uses an AI vendor.`,
+    vendorsLater:
+      "If that server uses an AI vendor, it asks you on the dashboard, with the price, before the first text is sent there.",
     vendorsMore: "What is sent where",
     askTitle: "Chrome will ask you",
     ask: "To read pages on all sites. Trailmind uses this only while you record, and you can revoke it at any time.",

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { requestPagePermission } from "../../permission";
-import { changeSettings, webOrigin } from "../../settings";
+import { changeSettings, isServerChosen, webOrigin } from "../../settings";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, Logo } from "../parts";
@@ -13,7 +13,8 @@ import "./welcome.css";
 export function WelcomePage() {
   const { settings, messages } = useUi();
   const text = messages.welcome;
-  const vendors = useModelVendors(settings.serverUrl);
+  const isChosen = isServerChosen(settings);
+  const vendors = useModelVendors(isChosen ? settings.serverUrl : null);
   const server = new URL(settings.serverUrl).host;
   const [isDenied, setDenied] = useState(false);
   const agree = async () => {
@@ -48,15 +49,17 @@ export function WelcomePage() {
       </div>
       <section>
         <h2>{text.whereTitle}</h2>
-        <p>{text.where(server)}</p>
+        <p>{text.where(isChosen ? server : null)}</p>
         <p data-name="vendors">
-          {vendors === undefined
-            ? messages.common.loading
-            : vendors === null
-              ? text.vendorsUnknown(server)
-              : vendors.length === 0
-                ? text.noVendors
-                : text.vendors(vendors.join(", "))}{" "}
+          {!isChosen
+            ? text.vendorsLater
+            : vendors === undefined
+              ? messages.common.loading
+              : vendors === null
+                ? text.vendorsUnknown(server)
+                : vendors.length === 0
+                  ? text.noVendors
+                  : text.vendors(vendors.join(", "))}{" "}
           {vendors && vendors.length > 0 && (
             <a href={`${webOrigin(settings)}/account#disclosures`} target="_blank" rel="noreferrer">
               {text.vendorsMore}
@@ -91,12 +94,13 @@ export function WelcomePage() {
   );
 }
 
-/** The AI vendors of the server; undefined until it has answered, null when it does not. */
-function useModelVendors(serverUrl: string): string[] | null | undefined {
+/** The AI vendors of the server, if one is chosen; undefined until it has answered, null when it does not. */
+function useModelVendors(serverUrl: string | null): string[] | null | undefined {
   const [vendors, setVendors] = useState<string[] | null>();
   useEffect(() => {
     let isCurrent = true;
     setVendors(undefined);
+    if (serverUrl === null) return undefined;
     void command("modelVendors", {}).then((response) => {
       if (isCurrent) setVendors(response.ok ? response.value : null);
     });
