@@ -510,6 +510,11 @@ async def test_chosen_sessions_are_deleted_and_restored_together(user: BrowserUs
     await expect(cards).to_have_count(1)
     await page.get_by_role("button", name="Undo").click()
     await expect(cards).to_have_count(3)
+    # On a phone the title stays a line above the links to maps and topics of several sessions.
+    await page.set_viewport_size({"width": 390, "height": 844})
+    title = await page.get_by_role("heading", level=1, name="Sessions").bounding_box()
+    assert title
+    assert title["width"] > title["height"]
 
 
 async def test_a_page_is_read_with_its_passages_in_place(map_page: Page, stored: StoredMap) -> None:

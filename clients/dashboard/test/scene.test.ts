@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { fitCamera, movedIntoView } from "~/map/camera";
-import { hitAt, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
+import { hitAt, labelBox, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { placeAt } from "~/map/free-places";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
+import { LINK_FONT_PX, placeLinkLabels } from "~/map/link-labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap, subtree } from "~/map/model";
 import { nextPress } from "~/map/presses";
@@ -234,6 +235,43 @@ it("finds the node under the pointer, label included, and the control that folds
   expect(hitAt(scene, labels, 1, topic.x, topic.y, 4, true)).toMatchObject({ n: { id: "t0" }, isFold: false });
   expect(hitAt(scene, labels, 1, topic.fold.x, topic.fold.y, 4, true)).toMatchObject({ n: { id: "t0" }, isFold: true });
   expect(hitAt(scene, labels, 1, 1e6, 1e6, 4, true)).toBeNull();
+});
+
+describe("the names of links", () => {
+  // Two topics on opposite sides of the core: the middle of their link is near the core's name.
+  const data = mapData(2, 3);
+  Object.assign(data.edges.at(-1) ?? {}, { label: "shared" });
+  data.layouts.radial = { core: { x: 0, y: 0 }, t0: { x: -100, y: 0 }, t1: { x: 100, y: 0 } } as never;
+  const scene = radialScene(parseMap(data) as MapModel, all);
+  const named = scene.links.filter((link) => link.label);
+  it("stand over no label of a node, however small the map is, and over each other neither", () => {
+    expect(named).toHaveLength(1);
+    let numShown = 0;
+    for (let k = 0.3; k < 2.5; k += 0.1) {
+      for (const isNarrow of [true, false]) {
+        const labels = placeSceneLabels(scene.nodes, k, marks, "fitting", isNarrow);
+        // The same link twice: the second name has to give way to the first.
+        const twice = [...named, ...named.map((link) => ({ ...link, from: `${link.from} again` }))];
+        const names = placeLinkLabels(twice, labels, k, marks).map((each) => ({
+          ...each,
+          width: labelWidth([each.label], "page", LINK_FONT_PX),
+          height: LINK_FONT_PX,
+          turn: 0,
+        }));
+        numShown += names.length;
+        for (const name of names)
+          for (const label of labels)
+            expect(overlaps(name, { ...label, ...labelBox(label, [], marks) }), `${k} ${label.n.id}`).toBe(false);
+        if (names[0] && names[1]) expect(overlaps(names[0], names[1])).toBe(false);
+      }
+    }
+    expect(numShown).toBeGreaterThan(20);
+  });
+  it("are shown at a selected node even without space", () => {
+    const labels = placeSceneLabels(scene.nodes, 0.05, marks, "fitting", true);
+    expect(placeLinkLabels(named, labels, 0.05, marks)).toHaveLength(0);
+    expect(placeLinkLabels(named, labels, 0.05, { ...marks, selected: "t1" })).toHaveLength(1);
+  });
 });
 
 describe("the tree seen from far away", () => {

@@ -7,9 +7,10 @@ import {
   type PlacedLabel,
   placeSceneLabels,
 } from "./flat-labels";
+import { LINK_FONT_PX, type PlacedLinkLabel, placeLinkLabels } from "./link-labels";
 import { labelFont, labelWidth } from "./measure";
 import { hueColour, labelColour, type Palette } from "./palette";
-import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneNode } from "./scene";
+import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneLink, type SceneNode } from "./scene";
 import { directionOf } from "./text-direction";
 
 const DIMMED_ALPHA = 0.25;
@@ -36,6 +37,7 @@ export interface DrawPlan {
   isFixed: boolean;
   isNarrow: boolean;
   labels: PlacedLabel[];
+  linkLabels: PlacedLinkLabel[];
 }
 
 /** Prepares a scene for drawing at scale `k`. Labels keep their positions while the scale stays the same. */
@@ -47,15 +49,11 @@ export function makePlan(
   mode: LabelMode,
   isNarrow: boolean,
 ): DrawPlan {
-  return {
-    scene,
-    k,
-    palette,
-    marks,
-    isFixed: mode === "fitting",
-    isNarrow,
-    labels: placeSceneLabels(scene.nodes, k, marks, mode, isNarrow),
-  };
+  const isFixed = mode === "fitting";
+  const labels = placeSceneLabels(scene.nodes, k, marks, mode, isNarrow);
+  const shownLinks = scene.links.filter((link) => isLinkShown(link, isFixed, marks));
+  const linkLabels = placeLinkLabels(shownLinks, labels, k, marks);
+  return { scene, k, palette, marks, isFixed, isNarrow, labels, linkLabels };
 }
 
 export interface Area {
@@ -108,7 +106,7 @@ function drawLinks(context: CanvasRenderingContext2D, plan: DrawPlan, view: View
   const { scene, palette } = plan;
   let isEmpty = true;
   for (const link of scene.links) {
-    if (!isLinkShown(link, plan)) continue;
+    if (!isLinkShown(link, plan.isFixed, plan.marks)) continue;
     const [x0, y0, x1, y1, x2, y2, x3, y3] = link.curve;
     if (
       Math.max(x0, x1, x2, x3) < view.x0 ||
@@ -302,23 +300,20 @@ function drawFold(
   context.fillText(String(n.numCollapsed), x - away * height * 0.2, y + 0.5);
 }
 
-/** Draws the names of cross links, where they are drawn. */
 function drawLinkLabels(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): void {
-  const { scene, k, palette } = plan;
-  context.font = `500 11px ${palette.font}`;
+  const { palette } = plan;
+  context.font = `500 ${LINK_FONT_PX}px ${palette.font}`;
   context.textAlign = "center";
-  for (const link of scene.links) {
-    if (!link.label || !isLinkShown(link, plan)) continue;
-    const [x0, y0, x1, y1, , , x3, y3] = link.curve;
-    const [x, y] = [((x0 + 3 * x1 + 3 * x1 + x3) / 8) * k, ((y0 + 3 * y1 + 3 * y1 + y3) / 8) * k];
+  context.textBaseline = "middle";
+  for (const { link, label, x, y } of plan.linkLabels) {
     if (x < area.x - 160 || x > area.x + area.width + 160 || y < area.y - 20 || y > area.y + area.height + 20) continue;
     context.globalAlpha = isLinkBright(link, plan) ? 1 : DIMMED_ALPHA;
-    context.direction = directionOf(link.label);
+    context.direction = directionOf(label);
     context.lineWidth = 4;
     context.strokeStyle = palette.bg;
-    context.strokeText(link.label, x, y);
+    context.strokeText(label, x, y);
     context.fillStyle = palette.muted;
-    context.fillText(link.label, x, y);
+    context.fillText(label, x, y);
   }
 }
 
@@ -327,6 +322,6 @@ function isLinkBright({ from, to }: { from: string; to: string }, { marks }: Dra
 }
 
 /** In the tree, links between topics would cross every branch: those of the selected node are shown only. */
-function isLinkShown(link: Scene["links"][number], { isFixed, marks }: DrawPlan): boolean {
+function isLinkShown(link: SceneLink, isFixed: boolean, marks: Marks): boolean {
   return link.kind === "contains" || isFixed || link.from === marks.selected || link.to === marks.selected;
 }

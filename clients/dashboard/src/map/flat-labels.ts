@@ -223,7 +223,7 @@ function labelPlaces({ n, width, height, x, y }: PlacedLabel, k: number): [numbe
   return [[x + Math.cos(n.turn) * sign * (distance + width / 2), y + Math.sin(n.turn) * sign * (distance + width / 2)]];
 }
 
-function labelBox({ n, size, width, height }: PlacedLabel, places: [number, number][], marks: Marks): LabelBox {
+export function labelBox({ n, size, width, height }: PlacedLabel, places: [number, number][], marks: Marks): LabelBox {
   const isCore = n.side === "center";
   // Space for the frame of the core's name, or for the fold control, which is on one side of the label only.
   const fold = n.canFold && n.turn === 0 ? foldWidths(n, size).gap + foldWidths(n, size).width : 0;

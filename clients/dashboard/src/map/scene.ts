@@ -25,7 +25,7 @@ export interface SceneNode {
   canFold: boolean;
 }
 
-interface SceneLink {
+export interface SceneLink {
   from: string;
   to: string;
   hue: number | null;
