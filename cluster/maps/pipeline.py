@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 from redis.asyncio import Redis
@@ -14,7 +15,7 @@ from cluster.maps.progress import Progress
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
 from cluster.mindmap.outline.types import Outline
-from cluster.mindmap.pages.features import lack_vectors
+from cluster.mindmap.pages.features import PageFeatures, lack_vectors
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
@@ -79,6 +80,8 @@ class MapPipeline:
         result = await self._enrich(request, source, outline, progress)
         if self._enricher is not None:
             timings_ms["models"] = elapsed_ms(began)
+        if result.provider != LOCAL_PROVIDER:
+            result = await self._keep_better(result, outline, features, source)
 
         await progress.advance("drawing", 80, topics=[topic.label for topic in result.outline.topics])
         began = time.perf_counter()
@@ -129,6 +132,18 @@ class MapPipeline:
             nonce=nonce,
             on_progress=on_progress,
         )
+
+    async def _keep_better(
+        self, result: EnrichResult, local: Outline, features: Sequence[PageFeatures], source: MapInput
+    ) -> EnrichResult:
+        """The models' result, with what is better of the `local` outline and notes that say so."""
+        kept = await self._tasks.keep_better(result.outline, local, features, source.pages)
+        notes = [*result.notes]
+        if kept.has_local_topics:
+            notes.append(map_note("local_topics_kept", provider=result.provider))
+        if kept.num_local:
+            notes.append(map_note("local_names_kept", provider=result.provider, count=kept.num_local))
+        return replace(result, outline=kept.outline, notes=notes)
 
     async def _compose(
         self, request: MapRequest, source: MapInput, outline: Outline, result: EnrichResult

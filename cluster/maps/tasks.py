@@ -20,6 +20,7 @@ import structlog
 
 from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
 from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.outline.comparison import KeptOutline, keep_better
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
@@ -74,6 +75,18 @@ def _outline_step(
     with _logged("session_outlined", context, num_pages=len(features)):
         encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
         return build_outline(features, title=title, language=language, encoder=encoder, options=options)
+
+
+def _comparison_step(
+    outline: Outline,
+    local: Outline,
+    features: Sequence[PageFeatures],
+    pages: Sequence[CapturedPage],
+    context: LogContext | None = None,
+) -> KeptOutline:
+    with _logged("model_outline_compared", context, num_pages=len(features)):
+        encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
+        return keep_better(outline, local, features, pages, encoder)
 
 
 def _compose_step(
@@ -142,6 +155,13 @@ class MapTasks(ABC):
         outline: Outline = await self.run_step(_outline_step, features, title, language, options)
         return outline
 
+    async def keep_better(
+        self, outline: Outline, local: Outline, features: Sequence[PageFeatures], pages: Sequence[CapturedPage]
+    ) -> KeptOutline:
+        """A model's `outline`, with what is better of the `local` one."""
+        kept: KeptOutline = await self.run_step(_comparison_step, outline, local, features, list(pages))
+        return kept
+
     async def compose_document(
         self,
         outline: Outline,
@@ -173,7 +193,7 @@ class RayMapTasks(MapTasks):
         defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
         self._remote_steps: dict[Callable[..., Any], Any] = {
             step: ray.remote(step).options(**defaults)
-            for step in (_features_step, _vectors_step, _outline_step, _compose_step)
+            for step in (_features_step, _vectors_step, _outline_step, _comparison_step, _compose_step)
         }
 
     async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:

@@ -22,6 +22,8 @@ SENTENCES: Final = {
     "words_only": "Topics were found by words alone: the package that compares meaning is not installed.",
     "unknown_pages": "{count} page ids were not of this session and were dropped.",
     "repeated_pages": "{count} pages had more than one place; the first was kept.",
+    "local_topics_kept": "{provider} grouped the pages less aptly than we do: the topics are our own.",
+    "local_names_kept": "Names and descriptions by {provider} that do not fit their pages: {count}. Ours replace them.",
     "low_stability": "Some topics of this map may be wrong: many of its pages are near to more than one topic.",
 }
 
@@ -41,6 +43,8 @@ KOREAN_SENTENCES: Final = {
     "words_only": "의미를 비교하는 패키지가 설치되어 있지 않아 낱말만으로 주제를 나눴어요.",
     "unknown_pages": "이 세션에 없는 페이지 {count}개를 무시했어요.",
     "repeated_pages": "두 번 놓인 페이지 {count}개는 첫 자리만 남겼어요.",
+    "local_topics_kept": "{provider} 모델보다 저희가 페이지를 더 알맞게 나눠서 저희 주제를 그대로 두었어요.",
+    "local_names_kept": "{provider} 모델의 이름과 설명 가운데 맞지 않는 {count}개는 저희 것으로 바꿨어요.",
     "low_stability": "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
 }
 

@@ -20,8 +20,9 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument
+from tests.map_exam.model_answers import AnsweredSession, answered_sessions
 from tests.map_exam.rubric import description_faults, is_grounded, label_faults, pages_below
-from tests.map_exam.sessions import FLAVOURS, PARTS, ExamSession, exam_sessions
+from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, PARTS, ExamSession, exam_sessions
 
 
 @dataclass(slots=True)
@@ -45,7 +46,11 @@ class SessionScores:
 
 def score_session(session: ExamSession, *, with_vectors: bool = True) -> SessionScores:
     """The map of `session` by the local provider, and its scores."""
-    document = build_map(session.pages, with_meaning=with_vectors)
+    return score_document(session, build_map(session.pages, with_meaning=with_vectors))
+
+
+def score_document(session: ExamSession, document: MindmapDocument) -> SessionScores:
+    """The scores of a map of `session`."""
     captured = {page.page_id: page for page in session.pages}
     topic_of_node = document.topic_of_pages()
     topic_of = {n.data.page_id: topic_of_node[n.id] for n in document.nodes if n.id in topic_of_node}
@@ -111,6 +116,34 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
         "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
         "description_faults": _counts([f for s in scores for f in s.description_faults]),
     }
+
+
+#: What a model's answer must not lower.
+MODEL_FIGURES = ("ari", "v", "topics_good", "subtopics_good", "descriptions_good", "grounded", "worst_grounding")
+
+
+def model_report(part: str, *, with_vectors: bool = True) -> dict[str, dict[str, dict[str, float]]]:
+    """By kind of recorded answers, the figures of the local maps, of the answers as they are, and of the maps shown."""
+    found: dict[str, list[AnsweredSession]] = {}
+    for answered in answered_sessions(part, with_vectors=with_vectors):
+        found.setdefault(answered.kind, []).append(answered)
+    return {
+        kind: {
+            name: _means([score_document(each.session, getattr(each, name)) for each in some])
+            for name in ("local", "answered", "shown")
+        }
+        for kind, some in found.items()
+    }
+
+
+def _print_model_report(part: str, result: dict[str, dict[str, dict[str, float]]]) -> None:
+    sys.stdout.write(f"{part}, models: local map / answer as it is / map shown\n")
+    sys.stdout.write(f"{'':12}" + "".join(f"{name[:20]:>22}" for name in MODEL_FIGURES) + "\n")
+    for kind, figures in result.items():
+        cells = (
+            " / ".join(f"{figures[n][name]:.3f}" for n in ("local", "answered", "shown")) for name in MODEL_FIGURES
+        )
+        sys.stdout.write(f"{kind:12}" + "".join(f"{cell:>22}" for cell in cells) + "\n")
 
 
 def _stability_correlation(scores: Sequence[SessionScores]) -> float | None:
@@ -185,6 +218,8 @@ def main() -> None:
             sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=1) + "\n")
         else:
             _print_table(result)
+            if not arguments.flavour and part in (DEVELOPMENT, HELD_OUT):
+                _print_model_report(part, model_report(part, with_vectors=not arguments.without_vectors))
 
 
 def _print_table(result: dict[str, object]) -> None:

@@ -10,7 +10,8 @@ from statistics import fmean
 import pytest
 
 import tests.map_exam.report
-from tests.map_exam.report import report
+from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
+from tests.map_exam.report import MODEL_FIGURES, model_report, report
 from tests.map_exam.rubric import wording_faults
 from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, HELD_OUT, HELD_OUT_2, exam_sessions
 
@@ -73,3 +74,18 @@ def test_the_rubric_agrees_with_labels_that_were_graded_one_by_one(
     if kind == "topic":
         # The rubric is neither kinder nor stricter than the reader.
         assert abs(sum(passes) - sum(accepted)) <= 0.05 * len(passes)
+
+
+def test_a_model_never_makes_a_map_worse() -> None:
+    figures = model_report(HELD_OUT)
+    assert set(figures) == set(KINDS)
+    for kind, maps in figures.items():
+        lower = {name: (maps["shown"][name], maps["local"][name]) for name in MODEL_FIGURES}
+        assert not {name: pair for name, pair in lower.items() if pair[0] < pair[1]}, kind
+        assert maps["shown"]["worst_grounding"] == 1.0, kind
+    good = figures[GOOD]
+    assert good["shown"]["ari"] > good["local"]["ari"], "a good answer is used"
+    assert good["shown"]["topics_good"] > good["local"]["topics_good"]
+    for kind in WEAK_KINDS:
+        weak = figures[kind]["answered"]
+        assert any(weak[name] < figures[kind]["local"][name] for name in MODEL_FIGURES), f"{kind} is not weak"

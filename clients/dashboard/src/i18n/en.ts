@@ -558,6 +558,9 @@ export const en = {
     words_only: () => "Topics were found by words alone: the server lacks the package that compares meaning.",
     unknown_pages: (n) => `The model named ${n.count} pages that are not in this session; they were ignored.`,
     repeated_pages: (n) => `The model placed ${n.count} pages twice; the first place was kept.`,
+    local_topics_kept: (n) => `${n.provider} grouped the pages less aptly than we do, so the topics are our own.`,
+    local_names_kept: (n) =>
+      `Names and descriptions by ${n.provider} that do not fit their pages: ${n.count}. Ours replace them.`,
     low_stability: () => "Some topics may be wrong: many pages are near to more than one topic.",
   } as Record<string, (values: Record<string, string>) => string>,
   share: {

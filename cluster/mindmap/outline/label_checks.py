@@ -1,0 +1,204 @@
+"""What a reader rejects in the wording of a label or a description, as checks that need the pages alone.
+
+A label of a model replaces the local one only if it passes as many of them. The map exam uses the same checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cluster.mindmap.pages.evidence import label_halves
+from cluster.mindmap.text.language import hangul_share
+from cluster.mindmap.text.words import GENERIC_WORDS, KOREAN_STOP_WORDS, PLATFORM_NAMES, STOP_WORDS, split_words, stem
+from models.recording.pages import CapturedPage
+from models.urls import host_of
+from models.words import find_words
+
+_CERTAIN_PARTICLES = split_words("을 를 은 는 에서 으로 에게 까지 부터 에는 이나 처럼")
+#: Words of interfaces that the captured text of a page contains.
+_INTERFACE_WORDS = frozenset(
+    split_words(
+        """
+    subscribe share download views upvotes sort join comment comments answer asked viewed cart rating ratings
+    댓글 조회 공감 이웃추가 답변 채택답변 질문 로켓배송 장바구니 상품평 리뷰 최저가 가격비교 추천 비추천 개념글
+    갤러리 카페 블로그
+    """
+    )
+)
+#: Words that say nothing about a subject, alone or as half of a label.
+_FILLERS = frozenset(
+    split_words(
+        "day days week weeks hour hours minute minutes month months year years late 추천 비교 후기 정리 만에 개월"
+    )
+)
+
+
+#: Below, a label may come from one page.
+MIN_PAGES_OF_WIDE_LABEL = 4
+
+
+def label_problems(label: str, pages: Sequence[CapturedPage], parent_label: str = "") -> list[str]:
+    """The names of the checks that a label of `pages` fails; `parent_label` is the topic's if it names a sub-topic.
+
+    A sub-topic must stand in the titles of half of its pages.
+    """
+    halves = label_halves(label)
+    words = find_words(label)
+    checks = {
+        "length": not words or len(label) > 40,
+        "not_in_titles": not _is_said(label, pages, is_subtopic=bool(parent_label)),
+        "narrow": not parent_label and any(_is_narrow(half, pages) for half in halves),
+        "platform": any(word.lower() in PLATFORM_NAMES for word in words) or _is_host(label, pages),
+        "generic": any(_is_empty_of_meaning(half) for half in halves),
+        "interface": any(word.lower() in _INTERFACE_WORDS for word in words) and len(words) == 1,
+        "particle": any(_has_particle(half, pages) for half in halves),
+        "fragment": any(_is_fragment(half, pages) or _is_cut(half, pages) for half in halves),
+        "halves": len(halves) > 1 and not _halves_divide(halves, pages),
+        "parent": bool(_folded(label) & _folded(parent_label)) or _letters(label) in _letters(parent_label),
+    }
+    return [name for name, has_failed in checks.items() if has_failed]
+
+
+def description_problems(text: str) -> list[str]:
+    """The names of the checks that a description fails."""
+    text = text.strip()
+    if not text:
+        return []
+    faults = []
+    if text[0].islower() or text[0] in ",.;:)]}…&|/=<>*#-":
+        faults.append("starts_in_mid_air")
+    if re.match(r"(?i)(this|these|those|that|it|they|he|she|also|but|however|click|see|note|so|and|or|if so)\b", text):
+        faults.append("points_elsewhere")
+    if re.match(r"^(이것|그것|그래서|그러나|하지만|또한|그리고|이는|이를|위의|아래)\b", text):
+        faults.append("points_elsewhere")
+    if re.search(r"[{};]|\w\(\)|=>|::", text[:40]):
+        faults.append("code")
+    if any(
+        word in text.lower() for word in ("add a comment", "sort by", "클린봇", "이웃추가", "add to cart", "더보기")
+    ):
+        faults.append("interface")
+    return faults
+
+
+def _folded(text: str) -> set[str]:
+    return {stem(word.lower()) for word in find_words(text)} - {"의", "and", "the", "of"}
+
+
+def _word_in(word: str, text: str, words: set[str]) -> bool:
+    return word in words or (not word.isascii() and word in text)
+
+
+def title_share(label: str, pages: Sequence[CapturedPage]) -> float:
+    """The share of the pages whose titles have at least half of the label's words."""
+    label_words = _folded(label)
+    num_pages = 0
+    for page in pages:
+        title, title_words = page.title.lower(), _folded(page.title)
+        found = sum(1 for word in label_words if _word_in(word, title, title_words))
+        num_pages += found * 2 >= len(label_words) > 0
+    return num_pages / max(1, len(pages))
+
+
+def _is_said(label: str, pages: Sequence[CapturedPage], *, is_subtopic: bool) -> bool:
+    """Whether titles say the label: of half the pages for a sub-topic, of a quarter for a topic.
+
+    A topic may also be called by what the texts of two fifths of its pages say: readers accept "Knife" above pages
+    whose titles speak of edges and whetstones. That it is the subject is another check.
+    """
+    if title_share(label, pages) >= (0.5 if is_subtopic else 0.25):
+        return True
+    return not is_subtopic and title_share(label, _whole(pages)) >= 0.4
+
+
+def _is_narrow(half: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the phrase as a whole is what one page of several is about ("Moving box" of a removal).
+
+    One word that no page has does not make a phrase narrow: a model calls pages on guitars "Learning guitar".
+    """
+    words = _folded(half)
+    texts = [(page.title.lower(), _folded(page.title)) for page in _whole(pages)]
+    known = {word for word in words if any(_word_in(word, *text) for text in texts)}
+    words = known if len(words) - len(known) == 1 and len(known) >= 1 else words
+    num_pages = sum(all(_word_in(word, *text) for word in words) for text in texts)
+    return len(pages) >= MIN_PAGES_OF_WIDE_LABEL and num_pages * 3 < len(pages)
+
+
+def _whole(pages: Sequence[CapturedPage]) -> list[CapturedPage]:
+    """The pages with their texts as part of their titles."""
+    return [replace(page, title=f"{page.title}\n{page.text}") for page in pages]
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold())) or "?"
+
+
+def _is_cut(text: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the text is the beginning of a title that goes on, or what follows a number ("개월" of "6개월")."""
+    if re.search(r"[,:?!]|\s[-–|]\s", text):
+        return True
+    places = [(page.title, at) for page in pages if (at := page.title.find(text)) >= 0]
+    if not places:
+        return False
+    goes_on = [re.match(r"\s+\w|\w", title[at + len(text) :]) is not None for title, at in places]
+    is_start = len(find_words(text)) >= 3 and all(at == 0 for _, at in places) and all(goes_on)
+    return is_start or all(at > 0 and title[at - 1].isdigit() for title, at in places)
+
+
+def _is_host(label: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the label is the name of a host on which the pages are by chance: an address or a name with a dot."""
+    return any(label.lower() in (host_of(page.url), host_of(page.url).removeprefix("www.")) for page in pages)
+
+
+def _is_empty_of_meaning(text: str) -> bool:
+    words = [word.lower() for word in find_words(text)]
+    return all(
+        w in _FILLERS or w in GENERIC_WORDS or w in STOP_WORDS or w in KOREAN_STOP_WORDS or w.isdigit() for w in words
+    )
+
+
+def _has_particle(text: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the last Korean word ends with a particle without which the pages use the word too."""
+    words = find_words(text)
+    if not words or hangul_share(words[-1]) < 0.5:
+        return False
+    used = {word for page in pages for word in find_words(f"{page.title}\n{page.text}")}
+    for particle in _CERTAIN_PARTICLES:
+        if words[-1].endswith(particle) and len(words[-1]) - len(particle) >= 2:
+            base = words[-1].removesuffix(particle)
+            if base in used or any(base + other in used for other in _CERTAIN_PARTICLES if other != particle):
+                return True
+    return False
+
+
+def _is_fragment(text: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether the pages' titles have the text only as part of one longer phrase ("Stack" of "Stack Overflow")."""
+    expected = [word.casefold() for word in find_words(text)]
+    size = len(expected)
+    before: list[str] = []
+    behind: list[str] = []
+    for page in pages:
+        # A sign between two words separates phrases.
+        for phrase in re.split(r"[|:,.!?()\[\]/·–—-]+\s*|\s[&+]\s", page.title):
+            words = [word.casefold() for word in find_words(phrase)]
+            for i in range(len(words) - size + 1):
+                if words[i : i + size] == expected:
+                    before.append(words[i - 1] if i else "")
+                    behind.append(words[i + size] if i + size < len(words) else "")
+    if len(before) < 3:
+        return False
+    return any(len(set(side)) == 1 and side[0] and side[0] not in STOP_WORDS for side in (before, behind))
+
+
+def _halves_divide(halves: Sequence[str], pages: Sequence[CapturedPage]) -> bool:
+    """Whether each half is on a page whose title lacks the others."""
+    titles = [(page.title.lower(), _folded(page.title)) for page in pages]
+    covered = [
+        {i for i, (title, words) in enumerate(titles) if all(_word_in(w, title, words) for w in _folded(half))}
+        for half in halves
+    ]
+    letters = [_letters(half) for half in halves]
+    is_repeated = letters[0] in letters[1] or letters[1] in letters[0]
+    # The wider half may contain the narrower one ("대출 · 금리"), but not be the same pages.
+    return not is_repeated and len({frozenset(own) for own in covered}) == len(halves)
