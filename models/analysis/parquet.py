@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self
 
 import duckdb
@@ -60,7 +61,8 @@ def _confined_database(database: str, directory: Path) -> Iterator[duckdb.DuckDB
 class ParquetWriter:
     """Collects rows on disk and writes a Parquet file for each table. Use as a context manager.
 
-    `columns` are the columns of each table as DuckDB declares them. Rows have a value for each column.
+    `columns` are the columns of each table as DuckDB declares them. Rows have a value for each column. Raises
+    BadRequest at the end when the rows need more memory or disk than there is.
     """
 
     def __init__(self, directory: Path, columns: Mapping[str, str]) -> None:
@@ -74,13 +76,23 @@ class ParquetWriter:
             self._connection.execute(CREATE_ROWS.format(table=table, columns=columns))
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._opened.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, traceback)
         for path in self._directory.glob(f"{_DATABASE}*"):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        # DuckDB reports the same at the end of a statement as a failed commit.
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.TransactionException):
+            raise BadRequest(
+                f"the texts are too long to be written with {_CONFIG['memory_limit']} of memory: choose fewer sessions,"
+                " or leave the texts out"
+            ) from error
+        if isinstance(error, duckdb.IOException):
+            raise BadRequest(f"{self._directory.parent} cannot be written: perhaps its disk is full") from error
 
     def add(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows to a table."""

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,12 @@ class RegenerateCommand:
         assert output.startswith(b"{"), (output, errors.decode())
         state: dict[str, Any] = json.loads(output)
         return state
+
+    def check_running(self, items: list[dict[str, Any]]) -> None:
+        """Raise AssertionError with what the command has said, if it has ended."""
+        if self._process.poll() is not None:
+            counts = Counter(item["status"] for item in items)
+            pytest.fail(f"the command has ended too early: {counts}, {self._process.communicate()}")
 
     def workers(self) -> list[psutil.Process]:
         """The processes that make maps at the moment."""
@@ -147,6 +154,7 @@ async def one_more_done(db: Db, run_id: str, num_done: int, command: RegenerateC
             found = [item["status"] for item in items].count("done")
             if found > num_done and command.workers():
                 return found
+            command.check_running(items)
             await asyncio.sleep(0.05)
 
 
@@ -161,7 +169,8 @@ async def test_a_run_that_is_killed_at_ten_random_points_ends_like_an_undisturbe
     tmp_path: Path,
 ) -> None:
     """Two users have read the same; the run over the sessions of one of them is killed."""
-    models.slow(50)
+    # Longer than the moment in which the test notices that a map is done, so that maps are left for the last kill.
+    models.slow(400)
     await set_quota(db, {"at": 0.0, "requests": 1e9, "tokens": 1e9})
     for user in (ann, bob):
         for part in range(NUM_MAPS):

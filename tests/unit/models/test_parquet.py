@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from models.analysis import parquet
 from models.analysis.parquet import ParquetWriter, read_parquet
 from models.errors import BadRequest
 
@@ -70,6 +71,22 @@ def test_the_work_file_is_removed_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(duckdb.Error):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_need_too_much_memory_are_refused_and_leave_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parquet._CONFIG, "memory_limit", "24MB")
+
+    def write() -> None:
+        with ParquetWriter(tmp_path, COLUMNS) as writer:
+            for number in range(600):
+                writer.add("notes", [{"session": "s", "note": f"{number} " * 20_000}])
+            writer.write("notes")
+
+    with pytest.raises(BadRequest, match="too long to be written with 24MB of memory: choose fewer sessions"):
+        write()
+    assert not list(tmp_path.glob("rows.duckdb*"))
 
 
 def test_the_database_touches_no_other_directory(tmp_path: Path) -> None:
