@@ -1,0 +1,152 @@
+"""Every command of the operators' pages is executed here, or the page says that it is not testable here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+from psycopg import sql
+from typer.testing import CliRunner
+
+from launch.cli.main import app
+from models.errors import TrailmindError
+from models.migrations.run import migrate
+from tests.conftest import Stores, drop_database
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("docs/operations.md", "docs/runbook.md")
+#: A block of commands, with its mark.
+_BLOCK = re.compile(r"^```console(?P<mark>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANY_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_DECLARED = re.compile(r"Not testable here: ([^.]+)\.")
+#: A command in a sentence: a program with at least one argument.
+_INLINE = re.compile(r"`([a-z][a-z0-9-]* [^`]+)`")
+#: These find something wrong in an empty deployment: their exit status is no verdict about the command.
+_REPORTS = ("status", "doctor", "mail check")
+
+
+class Commands(NamedTuple):
+    """The commands of a page: executed ones, and the programs that it declares as not testable."""
+
+    executed: list[str]
+    declared: set[str]
+    #: Commands that are neither.
+    unmarked: list[str]
+
+
+def commands_of(page: str) -> Commands:
+    """The commands in the text of a page."""
+    declared = {name for line in _DECLARED.findall(page) for name in re.findall(r"`([\w-]+)`", line)}
+    executed, unmarked = [], []
+    for block in _BLOCK.finditer(page):
+        if block["mark"].split() == ["not-testable-here"]:
+            continue
+        joined = block["text"].replace("\\\n", " ")
+        executed += [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+    for command in _INLINE.findall(_ANY_BLOCK.sub("", page).replace("\n", " ")):
+        program = command.split()[0]
+        if program in {"trailmind", "make"}:
+            executed.append(command)
+        elif program not in declared:
+            unmarked.append(command)
+    unmarked += [command for command in executed if command.split()[0] not in {"trailmind", "make"}]
+    return Commands(executed, declared, unmarked)
+
+
+def all_executed() -> list[str]:
+    """The commands of all pages that this test executes, each once, in the order of the pages."""
+    return list(dict.fromkeys(c for page in PAGES for c in commands_of((ROOT / page).read_text()).executed))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_is_executed_or_marked(name: str) -> None:
+    found = commands_of((ROOT / name).read_text())
+    assert found.unmarked == []
+    assert found.executed
+    assert found.declared
+
+
+@pytest.mark.parametrize(
+    ("text", "unmarked"),
+    [
+        ("```console\n$ kubectl get pods\n```\n", ["kubectl get pods"]),
+        ("```console not-testable-here\n$ kubectl get pods\n```\n", []),
+        ("Run `kubectl get pods`.\n", ["kubectl get pods"]),
+        ("Not testable here: `kubectl`.\n\nRun `kubectl get\npods`.\n", []),
+        ("```console\n$ trailmind jobs\n```\n", []),
+    ],
+)
+def test_a_command_that_is_neither_is_found(text: str, unmarked: list[str]) -> None:
+    assert commands_of(text).unmarked == unmarked
+
+
+def test_the_targets_of_make_are_run_by_the_checks() -> None:
+    run = (ROOT / ".ci" / "run").read_text() + "".join(f.read_text() for f in (ROOT / ".github").rglob("*.yml"))
+    targets = [command.split()[1] for command in all_executed() if command.startswith("make ")]
+    assert targets
+    assert [target for target in targets if f"make {target}" not in run] == []
+
+
+@pytest.fixture
+def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
+    """A second database, without tables."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(stores.libpq, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield fresh_database.replace(fresh_database.partition("?")[0].rpartition("/")[2], name)
+        drop_database(connection, name)
+
+
+@pytest.mark.services
+def test_the_commands_of_trailmind_run(
+    stores: Stores, fresh_database: str, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
+    address = "operator@test.local"
+    with psycopg.connect(fresh_database) as connection:
+        connection.execute(
+            "INSERT INTO users (id, email, password_hash, email_verified_at)"
+            " VALUES (gen_random_uuid(), %s, 'x', now())",
+            [address],
+        )
+        row = connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status)"
+            " VALUES ('maintenance', 'test.none', 0, '{}', 'failed') RETURNING id"
+        ).fetchone()
+        assert row is not None
+    values = {
+        "ADDRESS": address,
+        "ID": str(row[0]),
+        "N": "3",
+        "BACKUPS": str(tmp_path / "backups"),
+        "KEY_FILE": str(tmp_path / "backup.key"),
+        # Inside a cluster this is the API; here nothing listens.
+        "http://trailmind-serve-svc:8000": "http://127.0.0.1:9",
+        "s3://BUCKET/database": str(tmp_path / "backups"),
+        "FILE": str(tmp_path / "other.key"),
+    }
+    for name in ("TRAILMIND_SMTP_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRAILMIND_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("REDIS_URL", stores.redis_url)
+    executed = 0
+    for command in all_executed():
+        program, *arguments = shlex.split(command)
+        if program != "trailmind" or arguments[:2] == ["cluster", "drain-node"]:  # tests/chaos/test_cluster.py
+            continue
+        arguments = [values.get(argument, argument) for argument in arguments]
+        is_restore = arguments[0] == "restore"
+        monkeypatch.setenv("DATABASE_URL", empty_database if is_restore else fresh_database)
+        result = CliRunner().invoke(app, arguments)
+        executed += 1
+        is_report = " ".join(arguments).startswith(_REPORTS)
+        assert result.exit_code in ({0, 1, 3} if is_report else {0}), (command, result.output, result.exception)
+        assert not isinstance(result.exception, TrailmindError), command
+        assert result.output.strip(), command
+    assert executed > 10
