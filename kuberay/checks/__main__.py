@@ -70,6 +70,8 @@ def check_rules(documents: list[Document]) -> list[Finding]:
         *job_rules.check(documents),
         *settings_rules.check(environment),
         *settings_rules.check_client_address(documents, environment),
+        *settings_rules.check_mail(documents, environment),
+        *settings_rules.check_idle_group(documents, environment),
         *reference_rules.check(documents),
         *monitoring_rules.check(documents),
     ]

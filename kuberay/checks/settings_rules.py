@@ -9,18 +9,31 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import ray
 
 from cluster.front_door import NO_PROXIES
 from cluster.settings import load_settings
 from kuberay.checks.findings import Finding
-from kuberay.checks.manifests import Document, Pod, named, of_kind, pods
+from kuberay.checks.manifests import (
+    Document,
+    Pod,
+    label,
+    named,
+    of_kind,
+    pods,
+    ray_clusters,
+    ray_groups,
+    selects,
+)
 from models.errors import ConfigurationError
 
 RULES = {
     "settings": "the settings class of the application accepts the environment",
     "ray-variable": "every RAY_ variable is one that the installed Ray reads",
+    "mail-egress": "a network policy lets mails out to the configured server",
+    "idle-group": "no worker keeps a node of a group that may be empty",
     "client-address": "replicas believe X-Forwarded-For of the front door and of declared proxies only",
 }
 #: Sample values for secrets of the secret store, in the form that the application expects.
@@ -31,6 +44,8 @@ _SAMPLES = {
     "TRAILMIND_SMTP_URL": "smtps://user:password@mail.example",
     "TRAILMIND_METRICS_TOKEN": "0123456789abcdef0123456789abcdef",
 }
+#: Schemes of TRAILMIND_SMTP_URL, and their ports unless the URL names one.
+_MAIL_PORTS = {"smtp": 587, "smtps": 465}
 #: The files of the installed Ray that name the variables it reads.
 _RAY_SOURCES = (
     "_raylet.so",
@@ -110,6 +125,37 @@ def check_client_address(documents: list[Document], environment: dict[str, dict[
         if variables.get("TRAILMIND_TRUSTED_PROXIES") == NO_PROXIES and list(of_kind(documents, "Ingress")):
             text = "TRAILMIND_TRUSTED_PROXIES is `none`, but an Ingress is a proxy: all users share one rate limit"
             yield Finding("client-address", owner, text)
+
+
+def check_mail(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """The findings about the way of mails out of the cluster; every worker of the service may send some."""
+    policies = list(of_kind(documents, "NetworkPolicy"))
+    for pod in pods(documents):
+        url = urlsplit(environment.get(pod.owner, {}).get("TRAILMIND_SMTP_URL", ""))
+        if pod.cluster_kind != "RayService" or pod.role != "worker" or url.scheme not in _MAIL_PORTS:
+            continue
+        wanted = url.port or _MAIL_PORTS[url.scheme]
+        allowed = {
+            port["port"]
+            for policy in policies
+            if selects(policy["spec"]["podSelector"], pod.labels)
+            for rule in policy["spec"].get("egress", [])
+            for port in rule.get("ports", [])
+        }
+        if wanted not in allowed:
+            text = f"no network policy lets it reach port {wanted} of TRAILMIND_SMTP_URL: no mail would leave"
+            yield Finding("mail-egress", pod.owner, text)
+
+
+def check_idle_group(documents: list[Document], environment: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """The findings about workers that stay while there is no map to make."""
+    for owner, cluster in ray_clusters(documents):
+        for name, group in ray_groups(cluster):
+            where = f"{label(owner)} group {name}"
+            number = environment.get(where, {}).get("TRAILMIND_NUM_WORKERS")
+            if owner["kind"] == "RayService" and name == "ai" and group.get("minReplicas") == 0 and number != "0":
+                text = f"TRAILMIND_NUM_WORKERS is {number or 'left out'}: write 0, or its worker keeps a node for ever"
+                yield Finding("idle-group", where, text)
 
 
 def check(environment: dict[str, dict[str, str]]) -> Iterator[Finding]:

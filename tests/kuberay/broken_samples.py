@@ -334,6 +334,13 @@ RULE_SAMPLES: list[Sample] = [
     ("settings", at(config_map, put("1", "TRAILMIND_NUM_SHARD")), "there is no such setting"),
     ("settings", at(config_map, put("*", "TRAILMIND_EXTENSION_IDS")), "must name the extension"),
     ("settings", at(config_map, lambda data: data.pop("TRAILMIND_TRUSTED_PROXIES")), "TRAILMIND_TRUSTED_PROXIES"),
+    (
+        "mail-egress",
+        in_kind("NetworkPolicy", "ray-to-internet", lambda policy: policy["spec"]["egress"][0]["ports"].pop(1)),
+        "lets it reach port 465",
+    ),
+    ("idle-group", at(config_map, put("1", "TRAILMIND_NUM_WORKERS")), "TRAILMIND_NUM_WORKERS is 1: write 0"),
+    ("idle-group", at(config_map, drop("TRAILMIND_NUM_WORKERS")), "is left out"),
     ("client-address", at(config_map, put("none", "TRAILMIND_TRUSTED_PROXIES")), "an Ingress is a proxy"),
     ("client-address", at(config_map, put("*", "FORWARDED_ALLOW_IPS")), "set and empty"),
     ("client-address", at(config_map, lambda data: data.pop("FORWARDED_ALLOW_IPS")), "set and empty"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from kuberay.checks import __main__ as checks
 from kuberay.checks import schemas
-from kuberay.checks.manifests import KUBERAY, RenderError, render
+from kuberay.checks.manifests import KUBERAY, RenderError, pods, render
 from tests.kuberay import broken_samples
 from tests.kuberay.broken_samples import RULE_SAMPLES, SCHEMA_SAMPLES, Break
 
@@ -85,6 +87,39 @@ def test_a_typo_in_any_field_is_refused(overlays: dict[str, Documents], part: in
         inside[f"{path[-1]}x"] = inside.pop(path[-1])
         shape = list(schemas.check([documents[index]])) or list(schemas.check_pods([documents[index]]))
         assert shape or checks.check_rules(documents), (documents[index]["kind"], path)
+
+
+def _quantity(text: str | int) -> float:
+    """A quantity of Kubernetes as a number: CPUs, or bytes."""
+    number, unit = re.fullmatch(r"([\d.]+)(m|Mi|Gi)?", str(text)).groups()  # type: ignore[union-attr]
+    return float(number) * {None: 1.0, "m": 0.001, "Mi": 2.0**20, "Gi": 2.0**30}[unit]
+
+
+def _requests(documents: Documents, extra: dict[str, int]) -> tuple[float, float]:
+    """CPUs and GiB that the Pods request, with `extra` Pods of groups beside their minimum."""
+    cpus = gib = 0.0
+    for pod in pods(documents):
+        if pod.owner.startswith(("Job/", "CronJob/", "RayJob/")):
+            continue
+        count = 1
+        if pod.role == "worker":
+            group = broken_samples.group(documents, pod.group or "")
+            count = group["minReplicas"] + extra.get(pod.group or "", 0)
+        containers = [c["resources"]["requests"] for c in pod.spec["containers"]]
+        if pod.role == "head":
+            containers.append(broken_samples.cluster(documents)["autoscalerOptions"]["resources"]["requests"])
+        cpus += count * sum(_quantity(r["cpu"]) for r in containers)
+        gib += count * sum(_quantity(r["memory"]) for r in containers) / 2**30
+    # Rounded up: less than that is not enough.
+    return math.ceil(round(cpus * 10, 3)) / 10, math.ceil(round(gib * 10, 3)) / 10
+
+
+def test_a_laptop_is_told_what_the_pods_request(overlays: dict[str, Documents]) -> None:
+    at_rest, making_maps = _requests(overlays["kind"], {}), _requests(overlays["kind"], {"ai": 2})
+    text = (KUBERAY / "README.md").read_text() + (KUBERAY / "overlays" / "kind" / "kustomization.yaml").read_text()
+    words = " ".join(text.replace("#", " ").split())
+    assert words.count(f"request {at_rest[0]} CPUs and {at_rest[1]} GiB at rest") == 2, at_rest
+    assert words.count(f"{making_maps[0]} CPUs and {making_maps[1]} GiB while") == 2, making_maps
 
 
 def test_every_rule_has_a_broken_sample() -> None:
