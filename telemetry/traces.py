@@ -31,8 +31,8 @@ Anchor = Literal["request", "job"]
 #: Names, ids and route templates; a value with a blank is no name.
 _NAME = re.compile(r"[\w./:{}@+-]{1,128}")
 _REPLACED: Final = "[redacted]"
-#: Of frequent spans, one in this number is recorded. A recorded span of a batch of events takes as much processor time
-#: as a third of its request (`make bench-traces`).
+#: Of frequent spans, one in this number is recorded: their requests take less than a millisecond, and a span and its
+#: export are a noticeable part of that (`make bench-traces`).
 FREQUENT_SPANS_PER_RECORDED: Final = 32
 
 _provider: TracerProvider | None = None

@@ -134,7 +134,7 @@ def check_mail(documents: list[Document], environment: dict[str, dict[str, str]]
         url = urlsplit(environment.get(pod.owner, {}).get("TRAILMIND_SMTP_URL", ""))
         if pod.cluster_kind != "RayService" or pod.role != "worker" or url.scheme not in _MAIL_PORTS:
             continue
-        wanted = url.port or _MAIL_PORTS[url.scheme]
+        needed = url.port or _MAIL_PORTS[url.scheme]
         allowed = {
             port["port"]
             for policy in policies
@@ -142,8 +142,8 @@ def check_mail(documents: list[Document], environment: dict[str, dict[str, str]]
             for rule in policy["spec"].get("egress", [])
             for port in rule.get("ports", [])
         }
-        if wanted not in allowed:
-            text = f"no network policy lets it reach port {wanted} of TRAILMIND_SMTP_URL: no mail would leave"
+        if needed not in allowed:
+            text = f"no network policy lets it reach port {needed} of TRAILMIND_SMTP_URL: no mail would leave"
             yield Finding("mail-egress", pod.owner, text)
 
 
@@ -154,7 +154,7 @@ def check_idle_group(documents: list[Document], environment: dict[str, dict[str,
             where = f"{label(owner)} group {name}"
             number = environment.get(where, {}).get("TRAILMIND_NUM_WORKERS")
             if owner["kind"] == "RayService" and name == "ai" and group.get("minReplicas") == 0 and number != "0":
-                text = f"TRAILMIND_NUM_WORKERS is {number or 'left out'}: write 0, or its worker keeps a node for ever"
+                text = f"TRAILMIND_NUM_WORKERS is {number or 'left out'}: write 0, or its worker always keeps a node"
                 yield Finding("idle-group", where, text)
 
 

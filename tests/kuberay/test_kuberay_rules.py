@@ -114,7 +114,7 @@ def _requests(documents: Documents, extra: dict[str, int]) -> tuple[float, float
     return math.ceil(round(cpus * 10, 3)) / 10, math.ceil(round(gib * 10, 3)) / 10
 
 
-def test_a_laptop_is_told_what_the_pods_request(overlays: dict[str, Documents]) -> None:
+def test_the_requests_of_the_pods_on_a_laptop_are_documented(overlays: dict[str, Documents]) -> None:
     at_rest, making_maps = _requests(overlays["kind"], {}), _requests(overlays["kind"], {"ai": 2})
     text = (KUBERAY / "README.md").read_text() + (KUBERAY / "overlays" / "kind" / "kustomization.yaml").read_text()
     words = " ".join(text.replace("#", " ").split())
