@@ -13,7 +13,8 @@ export function Status() {
   const language = useLanguage();
   const query = useQuery(statusQuery());
   if (query.isPending) return <Skeletons rows={8} height={36} />;
-  if (!query.data) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  // Not what was true before: while the database is down the server does not answer, and the last answer says that all is well.
+  if (query.isError || !query.data) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   const status = query.data;
   const { versions, last_backup: backup } = status;
   const facts: [string, string][] = [

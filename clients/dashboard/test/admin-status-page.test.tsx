@@ -1,0 +1,73 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
+import type { PartStatus, StatusReply } from "@trailmind/api";
+import { createRoot, type Root } from "react-dom/client";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Status } from "~/admin/Status";
+import { loadMessages } from "~/i18n";
+
+const PATIENCE = { timeout: 20_000 };
+let root: Root;
+let client: QueryClient;
+let answer: () => Response;
+
+const reply = (...parts: PartStatus[]): StatusReply => ({
+  state: parts.some((part) => part.state === "down") ? "down" : "ok",
+  at: "2026-11-28T10:00:00Z",
+  versions: { trailmind: "1.2.3" },
+  parts,
+  queues: [],
+  providers: [],
+});
+
+async function show(): Promise<void> {
+  client = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const router = createRouter({
+    routeTree: createRootRoute({ component: Status }),
+    history: createMemoryHistory({ initialEntries: ["/"] }),
+  });
+  root = createRoot(document.body.appendChild(document.createElement("div")));
+  root.render(
+    <QueryClientProvider client={client}>
+      <RouterProvider router={router as never} />
+    </QueryClientProvider>,
+  );
+  await vi.waitFor(() => expect(document.body.textContent).toContain("1.2.3"), PATIENCE);
+}
+
+beforeEach(async () => {
+  vi.stubGlobal("fetch", async () => answer());
+  await loadMessages();
+});
+
+afterEach(() => {
+  root.unmount();
+  document.body.innerHTML = "";
+  vi.unstubAllGlobals();
+});
+
+it("shows each part that is down with what it says and what helps", async () => {
+  const worker: PartStatus = {
+    name: "workers",
+    state: "down",
+    message: "0 running, none takes a map",
+    remedy: "start a worker",
+  };
+  answer = () => Response.json(reply({ name: "api", state: "ok", message: "ready" }, worker));
+  await show();
+  const row = [...document.querySelectorAll("tr")].find((each) => each.textContent?.includes("none takes a map"));
+  expect(row?.textContent).toContain("start a worker");
+  expect(row?.querySelector(".badge.failed")).not.toBeNull();
+});
+
+it("does not go on saying that all is well when the server no longer answers", async () => {
+  answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18" }));
+  await show();
+  answer = () => Response.json({ error: { code: "SERVICE_UNAVAILABLE", message: "no database" } }, { status: 503 });
+  await client.refetchQueries();
+  await vi.waitFor(() => expect(document.querySelector('[role="alert"]')).not.toBeNull(), PATIENCE);
+  expect(document.body.textContent).not.toContain("version 18");
+  answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18 again" }));
+  await client.refetchQueries();
+  await vi.waitFor(() => expect(document.body.textContent).toContain("version 18 again"), PATIENCE);
+});
