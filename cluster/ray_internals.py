@@ -67,6 +67,8 @@ _AGENT_PORTS = {
     "runtime_env_agent_port": "RUNTIME_ENV_AGENT_PORT_NAME",
 }
 NUM_AGENT_PORTS = len(_AGENT_PORTS)
+#: Parameters of the raylet with the command of an agent.
+_METRICS_AGENT, _RUNTIME_ENV_AGENT = "--dashboard_agent_command=", "--runtime_env_agent_command="
 
 INTERNALS: tuple[Internal, ...] = (
     Internal(_NODE, "Node", "start a local node with fewer processes"),
@@ -111,7 +113,7 @@ INTERNALS: tuple[Internal, ...] = (
 
 
 class LocalRayNode(ray._private.node.Node):
-    """The only node of a cluster on one machine, without the processes that nothing uses there.
+    """A node of a cluster on one machine, without the processes that nothing uses there.
 
     A head node as `ray.init` starts it has three Python programs that one machine does not need: the API server (what
     remains of Ray's dashboard when it is off), the autoscaler's monitor and the log monitor. `ray.init` also waits for
@@ -120,14 +122,16 @@ class LocalRayNode(ray._private.node.Node):
     leaves the three out and assigns the ports of the agents, so that nothing waits for them.
 
     Once started, the agents would keep 130 MB for as long as the server runs (`make bench-idle`). The agent for runtime
-    environments serves tasks that name one, and ours name none. The agent of the dashboard exports Ray's metrics, which
-    a local server does only on request.
+    environments serves tasks that name one; ours name none, except in the rolling update of a cluster of several nodes.
+    The agent of the dashboard exports Ray's metrics, which a local server does only on request.
     """
 
     #: The ports of the agents; `local_ray_node` sets them.
     agent_ports: tuple[int, ...] = ()
     #: Whether the agent that exports Ray's metrics runs.
     has_metrics: bool = True
+    #: Whether the agent for runtime environments runs.
+    has_runtime_environments: bool = False
 
     def start_api_server(self, **_: Any) -> None:
         """Start nothing: our commands read from the GCS."""
@@ -148,26 +152,28 @@ class LocalRayNode(ray._private.node.Node):
         node._ray_params.setup_worker_path = str(_WORKER_PROGRAM)
         services: Any = importlib.import_module(_SERVICES)
         start_process = services.start_ray_process
-        unused_agents = _unused_agents(has_metrics=self.has_metrics)
+        is_used = {_METRICS_AGENT: self.has_metrics, _RUNTIME_ENV_AGENT: self.has_runtime_environments}
 
         def start_without_agents(command: Sequence[str], *others: Any, **named: Any) -> Any:
-            return start_process([_without_agent(part, unused_agents) for part in command], *others, **named)
+            return start_process([_with_used_agent(part, is_used) for part in command], *others, **named)
 
         with _replaced(_SERVICES, "start_ray_process", start_without_agents):
             super().start_raylet(*arguments, **options)
 
 
-def _unused_agents(*, has_metrics: bool) -> tuple[str, ...]:
-    """The options of the raylet with the commands of agents that a local node does not need."""
+def _with_used_agent(part: str, is_used: Mapping[str, bool]) -> str:
+    """An argument of the raylet; if it is the command of an agent, the agent waits for others, or does not run."""
+    option = next((name for name in is_used if part.startswith(name)), None)
+    if option is None or sys.platform == "win32":
+        return part
+    if is_used[option]:
+        # Agents import for seconds, and nothing waits for them.
+        return f"{option}nice -n 10 {part.removeprefix(option)}"
     if sys.platform != "linux":  # elsewhere no test shows that a raylet gives its agents a pipe as standard input
-        return ()
-    return ("--runtime_env_agent_command=", *(() if has_metrics else ("--dashboard_agent_command=",)))
-
-
-def _without_agent(part: str, unused_agents: Sequence[str]) -> str:
+        return part
     # A raylet ends when one of its agents ends. The standard input of an agent is a pipe that closes with the raylet,
     # so `cat` lives exactly as long, in a megabyte. The shell takes the options that the raylet appends.
-    return next((f'{option}sh -c "exec cat"' for option in unused_agents if part.startswith(option)), part)
+    return f'{option}sh -c "exec cat"'
 
 
 @contextlib.contextmanager
@@ -182,9 +188,16 @@ def _replaced(module_name: str, attribute: str, value: object) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def local_ray_node(agent_ports: tuple[int, ...], *, has_metrics: bool) -> Iterator[None]:
-    """Within the block, `ray.init` starts a `LocalRayNode`; `agent_ports` are `NUM_AGENT_PORTS` free ports."""
-    node_class = type("LocalRayNode", (LocalRayNode,), {"agent_ports": agent_ports, "has_metrics": has_metrics})
+def local_ray_node(
+    agent_ports: tuple[int, ...], *, has_metrics: bool, has_runtime_environments: bool = False
+) -> Iterator[None]:
+    """Within the block, Ray starts a `LocalRayNode`; `agent_ports` are `NUM_AGENT_PORTS` free ports."""
+    attributes = {
+        "agent_ports": agent_ports,
+        "has_metrics": has_metrics,
+        "has_runtime_environments": has_runtime_environments,
+    }
+    node_class = type("LocalRayNode", (LocalRayNode,), attributes)
     with (
         _replaced(_NODE, "Node", node_class),
         # Ray imports everything the agents need only to find out whether it can: ray[default] is a dependency of ours.

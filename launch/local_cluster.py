@@ -56,6 +56,7 @@ _RAY_ENVIRONMENT = {
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(DRAIN_TIMEOUT_S),
     # On a busy machine a node starts slowly.
     "RAY_raylet_start_wait_time_s": "120",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
@@ -68,7 +69,7 @@ class LocalCluster:
     `settings` are those of `trailmind up`. A dead node is replaced after `replace_after_s`; None never replaces one.
     """
 
-    def __init__(self, settings: Settings, num_nodes: int = 3, *, replace_after_s: float | None = 3.0) -> None:
+    def __init__(self, settings: Settings, num_nodes: int = 3, *, replace_after_s: float | None = 1.0) -> None:
         """Raises BadRequest for an invalid number of worker nodes."""
         self.groups = groups_for(num_nodes)
         self._settings, self._replace_after_s = settings, replace_after_s
@@ -184,7 +185,9 @@ class LocalCluster:
         # A killed head leaves its address behind, and Ray would not start a second head while the other nodes use it.
         (temp_dir / "ray_current_cluster").unlink(missing_ok=True)
         command = [
-            str(Path(sys.executable).with_name("ray")),
+            sys.executable,
+            "-m",
+            "launch.cluster_node",
             "start",
             "--block",
             f"--node-ip-address={node_ip(number)}",
@@ -280,7 +283,7 @@ class LocalCluster:
             for number, process in list(self._nodes.items()):
                 if process.poll() is None or self._replace_after_s is None:
                     continue
-                # As the operator of KubeRay does, after the time that a Pod needs to start.
+                # A pause, so that a node that cannot start does not occupy the machine.
                 kill_node(self.directory, number)
                 if self._closing.wait(self._replace_after_s):
                     return
