@@ -89,7 +89,12 @@ function preloadMain(): Plugin {
 
 export default defineConfig({
   plugins: [react(), apiFeatures(), preloadMain(), precompress()],
-  resolve: { alias: { "~": resolve(import.meta.dirname, "src") } },
+  resolve: {
+    alias: {
+      "~": resolve(import.meta.dirname, "src"),
+      "d3-transition": resolve(import.meta.dirname, "src/map/no-transitions.ts"),
+    },
+  },
   build: {
     outDir: OUT,
     emptyOutDir: true,

@@ -1,10 +1,11 @@
 /** Pan, wheel and pinch of a flat map, by d3-zoom. */
 import { select } from "d3-selection";
-import "d3-transition";
 import { type D3ZoomEvent, zoom as d3zoom, type ZoomBehavior, zoomIdentity } from "d3-zoom";
 import { type RefObject, useEffect, useRef } from "react";
-import type { Camera } from "./camera";
+import type { Camera, Size } from "./camera";
+import { animate, flight, zoomed } from "./flight";
 
+const SCALE_EXTENT: [number, number] = [0.03, 6];
 const isMotionReduced = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export interface Zoom {
@@ -30,16 +31,20 @@ export function useZoom(
   latestOnMove.current = onMove;
   const latestOnUserMove = useRef(onUserMove);
   latestOnUserMove.current = onUserMove;
+  const stopFlight = useRef(() => {});
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
     const zoom = d3zoom<HTMLDivElement, unknown>()
-      .scaleExtent([0.03, 6])
+      .scaleExtent(SCALE_EXTENT)
       .filter((event: MouseEvent | TouchEvent | WheelEvent) => {
         if (event.type === "dblclick") return false;
         if (!("button" in event)) return true;
         if (event.type === "mousedown" && event.button === 0 && startsNodeDrag.current(event)) return false;
         return event.button === 0;
+      })
+      .on("start", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
+        if (event.sourceEvent) stopFlight.current();
       })
       .on("zoom", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
         camera.current = event.transform;
@@ -48,29 +53,27 @@ export function useZoom(
       });
     behaviour.current = zoom;
     select(element).call(zoom).on("dblclick.zoom", null);
-    return () => void select(element).on(".zoom", null);
+    return () => {
+      stopFlight.current();
+      select(element).on(".zoom", null);
+    };
   }, [canvas, startsNodeDrag]);
 
+  const fly = (target: (size: Size) => Camera, durationMs: number) => {
+    const element = canvas.current;
+    const zoom = behaviour.current;
+    if (!element || !zoom) return;
+    stopFlight.current();
+    const size = { width: element.clientWidth, height: element.clientHeight };
+    const at = flight(camera.current, target(size), size);
+    stopFlight.current = animate(isMotionReduced() ? 0 : durationMs, (progress) => {
+      const { x, y, k } = at(progress);
+      select(element).call(zoom.transform, zoomIdentity.translate(x, y).scale(k));
+    });
+  };
   return {
     camera,
-    moveTo: (to, durationMs) => {
-      const element = canvas.current;
-      const zoom = behaviour.current;
-      if (!element || !zoom) return;
-      const transform = zoomIdentity.translate(to.x, to.y).scale(to.k);
-      if (durationMs === 0 || isMotionReduced()) select(element).call(zoom.transform, transform);
-      else select(element).transition().duration(durationMs).call(zoom.transform, transform);
-    },
-    scaleBy: (factor, durationMs) => {
-      const element = canvas.current;
-      const zoom = behaviour.current;
-      if (!element || !zoom) return;
-      if (durationMs === 0) select(element).call(zoom.scaleBy, factor);
-      else
-        select(element)
-          .transition()
-          .duration(isMotionReduced() ? 0 : durationMs)
-          .call(zoom.scaleBy, factor);
-    },
+    moveTo: (to, durationMs) => fly(() => to, durationMs),
+    scaleBy: (factor, durationMs) => fly((size) => zoomed(camera.current, factor, size, SCALE_EXTENT), durationMs),
   };
 }
