@@ -7,7 +7,10 @@ Prints one JSON object per finding:
   to the first frame: median and maximum of five runs; `pan_fps` and `pan_worst_frame_ms` while the map is dragged in
   circles for two seconds, `far_*` while it is dragged over several widths of the screen in two movements, `zoom_*`
   while the wheel zooms in and out; `switch_ms` from choosing the layout to its first frame. `of_bare` is `pan_fps`
-  divided by that of an empty page dragged in the same way. The worst frame is the 99th percentile.
+  divided by that of an empty page dragged in the same way. The worst frame is the 99th percentile. `*_cpu_ms` is the
+  processor time of all of the browser's processes for each frame, which holds on a busy machine too.
+- `before`: the same with the dashboard built in the checkout `--before`, against the same server and the same map, each
+  layout directly after that of this checkout. Its files pass through the benchmark, so `open_to_map_ms` is left out.
 - `edits`: for every kind of edit the time from the last input to the first frame that shows it, while the server
   answers 1.5 s later (`benchmarks/edit_latency.py`).
 - `lighthouse`: its scores for the session list and a session page (desktop: 40 ms round trip, 10 Mbit/s).
@@ -17,17 +20,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+import psutil
+from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportSize, async_playwright
 
 from benchmarks.bench_map import SAMPLES, synthetic
 from benchmarks.edit_latency import measure_edits
@@ -51,13 +57,46 @@ window.ticking_ = requestAnimationFrame(tick); }"""
 
 
 async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[str, float]:
-    """Frames per second during `act`, and the 99th percentile of the frame times."""
+    """Frames per second during `act`, the 99th percentile of the frame times, and the processor time of a frame."""
     await page.evaluate(_COUNT_FRAMES)
+    cpu_s = browser_cpu_s()
     await act(page)
+    cpu_s = browser_cpu_s() - cpu_s
     frames: list[float] = sorted(
         await page.evaluate("() => { cancelAnimationFrame(window.ticking_); return window.frames_; }")
     )
-    return {"fps": len(frames) / (sum(frames) / 1000), "worst": frames[int(len(frames) * 0.99)]}
+    return {
+        "fps": len(frames) / (sum(frames) / 1000),
+        "worst": frames[int(len(frames) * 0.99)],
+        "cpu_ms": 1000 * cpu_s / len(frames),
+    }
+
+
+def browser_cpu_s() -> float:
+    """The processor time that the processes of this program's browsers have used so far."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "chrom" in process.name():
+                times = process.cpu_times()
+                total += times.user + times.system
+    return total
+
+
+async def use_build(context: BrowserContext, checkout: Path) -> None:
+    """Answer for the pages and files of the dashboard with those built in `checkout`."""
+    files = checkout / "serve" / "static" / "dashboard"
+
+    async def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path.removeprefix("/")
+        if (files / path).is_file():
+            await route.fulfill(path=files / path)
+        elif route.request.is_navigation_request():
+            await route.fulfill(path=files / "index.html")
+        else:
+            await route.continue_()
+
+    await context.route("**/*", answer)
 
 
 async def drag(page: Page, seconds: float = 2.0) -> None:
@@ -118,7 +157,11 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
     result = {"open_to_map_ms": statistics.median(opened), "slowest_open_ms": max(opened)}
     for name, act in {"pan": drag, "far": drag_far, "zoom": wheel}.items():
         frames = await frames_of(page, act)
-        result |= {f"{name}_fps": frames["fps"], f"{name}_worst_frame_ms": frames["worst"]}
+        result |= {
+            f"{name}_fps": frames["fps"],
+            f"{name}_worst_frame_ms": frames["worst"],
+            f"{name}_cpu_ms": frames["cpu_ms"],
+        }
         await asyncio.sleep(0.3)
     other = "radial" if layout == "tree" else "tree"
     await page.locator(".map-bar .segmented button").nth(("tree", "radial", "galaxy").index(other)).click()
@@ -141,7 +184,7 @@ async def signed_in_page(context: BrowserContext, origin: str, email: str) -> Pa
     return page
 
 
-async def measure_maps(origin: str, email: str, session: str) -> None:
+async def measure_maps(origin: str, email: str, session: str, layouts: Sequence[str], before: Path | None) -> None:
     """Every layout, each in a browser context with nothing in its cache but the login."""
     async with async_playwright() as playwright:
         browser: Browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -149,23 +192,24 @@ async def measure_maps(origin: str, email: str, session: str) -> None:
         await bare.set_content("<body style='height:100vh'>")
         of_bare = await frames_of(bare, drag)
         await bare.close()
-        for layout in LAYOUTS:
-            context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
-            await (await signed_in_page(context, origin, email)).close()
-            result = await measure_map(context, origin, session, layout)
-            ratio = result["pan_fps"] / of_bare["fps"]
-            print(
-                json.dumps(
-                    {
-                        "measure": "map",
-                        "layout": layout,
-                        **{k: round(v, 1) for k, v in result.items()},
-                        "of_bare": round(ratio, 2),
-                    }
-                ),
-                flush=True,
-            )
-            await context.close()
+        for layout in layouts:
+            for build in (None, before) if before else (None,):
+                context = await browser.new_context(viewport=VIEWPORT, locale="en-US", base_url=origin)
+                if build:
+                    await use_build(context, build)
+                await (await signed_in_page(context, origin, email)).close()
+                result = await measure_map(context, origin, session, layout)
+                if build:
+                    del result["open_to_map_ms"], result["slowest_open_ms"]
+                ratio = result["pan_fps"] / of_bare["fps"]
+                facts = {
+                    "measure": "before" if build else "map",
+                    "layout": layout,
+                    "load": round(os.getloadavg()[0], 1),
+                }
+                figures = {**{k: round(v, 1) for k, v in result.items()}, "of_bare": round(ratio, 2)}
+                print(json.dumps(facts | figures), flush=True)
+                await context.close()
         await browser.close()
 
 
@@ -250,34 +294,38 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=930, help="pages of the large session (930 make some 1,000 nodes)")
     parser.add_argument("--origin", help="a running Trailmind instead of one of its own")
     parser.add_argument("--only", choices=("weight", "map", "edits", "lighthouse"))
+    parser.add_argument("--layout", choices=LAYOUTS, help="one layout of the map only")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="another checkout with a built dashboard to compare")
     add_busy_option(parser)
     arguments = parser.parse_args()
     require_quiet_machine(arguments)
-    selected_layouts = [arguments.only] if arguments.only else ["weight", "map", "edits", "lighthouse"]
-    if "weight" in selected_layouts:
+    measures = [arguments.only] if arguments.only else ["weight", "map", "edits", "lighthouse"]
+    if "weight" in measures:
         print(
             json.dumps({"measure": "weight_kb", **{k: round(v / 1024, 1) for k, v in route_bundle_sizes().items()}}),
             flush=True,
         )
-    if selected_layouts == ["weight"]:
+    if measures == ["weight"]:
         return
     if arguments.origin:
-        run(arguments.origin, arguments.pages, selected_layouts)
+        run(arguments.origin, arguments, measures)
     else:
         with Product() as product:
-            run(product.origin, arguments.pages, selected_layouts)
+            run(product.origin, arguments, measures)
 
 
-def run(origin: str, pages: int, selected_layouts: list[str]) -> None:
+def run(origin: str, arguments: argparse.Namespace, measures: list[str]) -> None:
     """Everything that needs a server."""
-    if "map" in selected_layouts:
+    if "map" in measures:
         email = f"map-{int(time.time())}@bench.local"
-        asyncio.run(measure_maps(origin, email, record(origin, email, synthetic(pages))))
-    if "edits" in selected_layouts:
+        session = record(origin, email, synthetic(arguments.pages))
+        layouts = [arguments.layout] if arguments.layout else LAYOUTS
+        asyncio.run(measure_maps(origin, email, session, layouts, arguments.before))
+    if "edits" in measures:
         email = f"edits-{int(time.time())}@bench.local"
         session = record(origin, email, read_session_file(SAMPLES / "02-web-app-week.events.json"))
         asyncio.run(measure_edit_latency(origin, email, session))
-    if "lighthouse" in selected_layouts:
+    if "lighthouse" in measures:
         email = f"list-{int(time.time())}@bench.local"
         sessions = [record(origin, email, read_session_file(file)) for file in sorted(SAMPLES.glob("*.events.json"))]
         with tempfile.TemporaryDirectory() as profile:
