@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import statistics
@@ -37,7 +36,13 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, ViewportS
 
 from benchmarks.bench_map import SAMPLES, synthetic
 from benchmarks.edit_latency import measure_edits
-from benchmarks.machine import add_busy_option, require_quiet_machine
+from benchmarks.machine import (
+    ProcessCost,
+    add_busy_option,
+    cpu_seconds_by_name,
+    process_costs,
+    require_quiet_machine,
+)
 from launch.ray_environment import free_ports
 from launch.replay import read_session_file
 from tests.dashboard.browser_user import CHROMIUM_FLAGS, BrowserUser
@@ -59,9 +64,10 @@ window.ticking_ = requestAnimationFrame(tick); }"""
 async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[str, float]:
     """Frames per second during `act`, the 99th percentile of the frame times, and the processor time of a frame."""
     await page.evaluate(_COUNT_FRAMES)
-    cpu_s = browser_cpu_s()
+    before = browser_costs()
     await act(page)
-    cpu_s = browser_cpu_s() - cpu_s
+    by_name = cpu_seconds_by_name(before, browser_costs())
+    cpu_s = sum(seconds for name, seconds in by_name.items() if "chrom" in name)
     frames: list[float] = sorted(
         await page.evaluate("() => { cancelAnimationFrame(window.ticking_); return window.frames_; }")
     )
@@ -72,15 +78,9 @@ async def frames_of(page: Page, act: Callable[[Page], Awaitable[None]]) -> dict[
     }
 
 
-def browser_cpu_s() -> float:
-    """The processor time that the processes of this program's browsers have used so far."""
-    total = 0.0
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if "chrom" in process.name():
-                times = process.cpu_times()
-                total += times.user + times.system
-    return total
+def browser_costs() -> dict[psutil.Process, ProcessCost]:
+    """What the processes of this program have cost so far, among them those of its browsers."""
+    return process_costs(psutil.Process().children(recursive=True), with_memory=False)
 
 
 async def use_build(context: BrowserContext, checkout: Path) -> None:
@@ -150,8 +150,9 @@ async def measure_map(context: BrowserContext, origin: str, session: str, layout
         await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
         await page.goto(f"{origin}/sessions/{session}?view=map&layout={layout}", wait_until="commit")
         opened.append(await first_picture_ms(page))
-        await page.wait_for_load_state("networkidle")
-        await asyncio.sleep(0.5)
+        # Not "networkidle": the page keeps its event stream open.
+        await page.wait_for_load_state("load")
+        await asyncio.sleep(1.0)
         if len(opened) < NUM_OPENED:
             await page.close()
     result = {"open_to_map_ms": statistics.median(opened), "slowest_open_ms": max(opened)}

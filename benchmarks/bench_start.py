@@ -2,7 +2,8 @@
 
 Prints one JSON object: `first_start_s` (with creating and migrating the database), `second_start_s` (the median of
 `--starts`), each from the start of the process to the first 200 of `/ready`; `phases_s` of that start; `stop_s`; and
-`bare_serve_start_s`, measured in the same run: Ray and Ray Serve with one route, until its first response.
+`bare_serve_start_s`, measured in the same run: Ray and Ray Serve with one route, until its first response;
+`store_back_s`, the median and the maximum of the time in which a store that was killed answers again at its URL.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
+import redis
 
 from benchmarks.machine import add_busy_option, require_quiet_machine
 from launch.ray_environment import free_ports
@@ -101,10 +104,56 @@ def _serve(data_dir: Path, port: int, messages: Path) -> None:
         running.stop()
 
 
+def store_back_s(kills: int) -> dict[str, Any]:
+    """From the kill of each embedded store until it answers again."""
+    from launch.stores import EmbeddedStores
+
+    times: dict[str, list[float]] = {"PostgreSQL": [], "Valkey": []}
+    data_dir = Path(tempfile.mkdtemp(prefix="trailmind-stores-"))
+    try:
+        with EmbeddedStores(data_dir) as stores:
+            urls = stores.start()
+            asks = {
+                "PostgreSQL": lambda: _ask_postgres(urls.database_url),
+                "Valkey": lambda: _ask_valkey(urls.redis_url),
+            }
+            for name in list(asks) * kills:
+                killed_pid = stores.pids()[name]
+                os.kill(killed_pid, signal.SIGKILL)
+                killed_at = time.monotonic()
+                # The killed process may answer for another moment: the store is back when its successor answers.
+                while stores.pids().get(name) in (None, killed_pid) or not asks[name]():
+                    time.sleep(0.01)
+                times[name].append(time.monotonic() - killed_at)
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
+    return {
+        name: {"median": round(statistics.median(each), 2), "max": round(max(each), 2)} for name, each in times.items()
+    }
+
+
+def _ask_postgres(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
+def _ask_valkey(url: str) -> bool:
+    try:
+        with redis.Redis.from_url(url) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=3, help="number of further starts")
+    parser.add_argument("--kills", type=int, default=5, help="how often each store is killed")
+    parser.add_argument("--only-stores", action="store_true", help="measure only how soon a killed store is back")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     add_busy_option(parser)
     arguments = parser.parse_args()
@@ -113,6 +162,9 @@ def main() -> None:
     if arguments.serve:
         data_dir, port, messages = arguments.serve
         _serve(Path(data_dir), int(port), Path(messages))
+        return
+    if arguments.only_stores:
+        print(json.dumps({"store_back_s": store_back_s(arguments.kills)}), flush=True)
         return
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-start-"))
     try:
@@ -149,6 +201,7 @@ def main() -> None:
         "stop_s": round(chosen["stop_s"], 2),
         "bare_serve_start_s": round(bare["ready_s"], 2),
         "ratio_to_bare_serve": round(middle / bare["ready_s"], 2),
+        "store_back_s": store_back_s(arguments.kills),
         "cpus": os.cpu_count(),
     }
     print(json.dumps(result), flush=True)
