@@ -33,11 +33,11 @@ OLDEST_PENDING_JOB_S: Final = """
 COUNT_SUBSCRIPTIONS: Final = """
     SELECT plan, status, count(*) FROM subscriptions WHERE stripe_subscription_id IS NOT NULL GROUP BY plan, status
 """
-# Cents a month; a yearly subscription counts as a twelfth of its price.
+# Cents a month; a yearly subscription counts as a twelfth of its price. Amounts in other currencies cannot be added.
 MONTHLY_RECURRING_CENTS: Final = """
     SELECT coalesce(sum(CASE s.billing_interval WHEN 'yearly' THEN i.amount_cents / 12.0 ELSE i.amount_cents END), 0)
     FROM subscriptions s JOIN LATERAL (SELECT amount_cents FROM invoices
-        WHERE stripe_subscription_id = s.stripe_subscription_id AND paid_at IS NOT NULL
+        WHERE stripe_subscription_id = s.stripe_subscription_id AND paid_at IS NOT NULL AND currency = 'usd'
             AND period_start = s.current_period_start ORDER BY created_at DESC LIMIT 1) i ON true
     WHERE s.status IN ('active', 'past_due')
 """

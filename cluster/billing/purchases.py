@@ -7,13 +7,24 @@ clicks and repeats find the same row and receive the same Checkout session, whic
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cluster.billing.stripe_gateway import CHECKOUT_TTL_S, TOKENS_PER_PACK, PricePreview, StripeGateway
+import structlog
+
+from cluster.billing.stripe_gateway import (
+    CHECKOUT_TTL_S,
+    TOKENS_PER_PACK,
+    CallRefused,
+    OpenedCheckout,
+    PriceMismatch,
+    PricePreview,
+    StripeGateway,
+)
+from models.billing.plans import PLAN_CURRENCY, PRO
 from models.billing.purchases import (
     CheckoutRow,
     InvoiceOwner,
@@ -21,6 +32,7 @@ from models.billing.purchases import (
     add_checkout,
     begin_checkout,
     close_checkout,
+    close_open_checkouts,
     find_customer,
     find_deleted_customer,
     find_invoice_owner,
@@ -33,6 +45,8 @@ from models.billing.stripe_facts import Interval
 from models.database import Connection
 from models.errors import Conflict, NotFound
 from models.jobs import enqueue_customer_sync
+
+log = structlog.get_logger("billing")
 
 #: A payment is refunded within this time without a reason.
 REFUND_PERIOD = timedelta(days=7)
@@ -88,7 +102,11 @@ class IntervalPreview:
 
 
 class Purchases:
-    """The purchases of one server. Methods raise BillingUnavailable when Stripe does not answer."""
+    """The purchases of one server.
+
+    Methods raise BillingUnavailable when Stripe does not answer, and CallRefused when Stripe knows another state than
+    our mirror; the customer is fetched then, so that a repeat meets the state as it is.
+    """
 
     def __init__(self, gateway: StripeGateway, open_connection: OpenConnection) -> None:
         self.gateway, self._open_connection = gateway, open_connection
@@ -106,6 +124,8 @@ class Purchases:
         )
         async with self._open_connection() as connection:
             await save_customer(connection, buyer.user_id, customer_id)
+            if deleted is not None:
+                await close_open_checkouts(connection, buyer.user_id)
             await connection.commit()
             known = await find_customer(connection, buyer.user_id)
         assert known is not None
@@ -125,14 +145,30 @@ class Purchases:
                 await enqueue_customer_sync(connection, customer.id)
                 await connection.commit()
 
+    @asynccontextmanager
+    async def _synced_if_refused(self, user_id: uuid.UUID) -> AsyncIterator[None]:
+        """Enqueue a fetch of the customer when Stripe refuses a call: our mirror is behind."""
+        try:
+            yield
+        except CallRefused:
+            await self._sync_later(user_id)
+            raise
+
     async def buy_plan(self, buyer: Buyer, interval: Interval) -> tuple[uuid.UUID, str]:
         """The id and page of a purchase of Pro.
 
-        Raises AlreadySubscribed, PurchaseBlocked.
+        Raises AlreadySubscribed, PurchaseBlocked, PriceMismatch.
         """
         async with self._open_connection() as connection:
-            if await find_subscription(connection, buyer.user_id) is not None:
-                raise AlreadySubscribed("this account has a paid plan already; change it instead")
+            subscription = await find_subscription(connection, buyer.user_id)
+        if subscription is not None:
+            # Also after the grace period: Stripe goes on trying, and a second subscription would be paid beside it.
+            _require_paid(subscription)
+            raise AlreadySubscribed("this account has a paid plan already; change it instead")
+        async with self._synced_if_refused(buyer.user_id):
+            return await self._open_plan_checkout(buyer, interval)
+
+    async def _open_plan_checkout(self, buyer: Buyer, interval: Interval) -> tuple[uuid.UUID, str]:
         customer_id = await self._customer(buyer)
         price_id = self.gateway.price_of(interval)
         # At most three rounds: an open purchase of the other interval is closed, then one that has just expired.
@@ -140,11 +176,11 @@ class Purchases:
             async with self._open_connection() as connection:
                 checkout = await begin_checkout(connection, buyer.user_id, price_id, CHECKOUT_TTL_S)
                 await connection.commit()
-            opened = await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, checkout.price_id)
+            opened = await self._opened(buyer, customer_id, checkout)
             if checkout.stripe_session_id is None:
+                if checkout.price_id == price_id:
+                    await self._require_listed_price(checkout, opened, interval)
                 await self._update(set_checkout_session, checkout.id, opened.id)
-            else:
-                opened = await self.gateway.find_checkout(checkout.stripe_session_id)
             if opened.status == "complete":
                 # Paid a moment ago; the webhook is on its way.
                 await self._sync_later(buyer.user_id)
@@ -153,6 +189,32 @@ class Purchases:
                 return checkout.id, opened.url
             await self._replace(checkout, opened.id, opened.status)
         raise AlreadySubscribed("another purchase of this account is in progress; try again in a moment")
+
+    async def _opened(self, buyer: Buyer, customer_id: str, checkout: CheckoutRow) -> OpenedCheckout:
+        try:
+            if checkout.stripe_session_id is not None:
+                return await self.gateway.find_checkout(checkout.stripe_session_id)
+            return await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, checkout.price_id)
+        except CallRefused:
+            # Stripe may repeat its refusal for this id: the next click begins another purchase.
+            await self._update(close_checkout, checkout.id, "expired")
+            raise
+
+    async def _require_listed_price(self, checkout: CheckoutRow, opened: OpenedCheckout, interval: Interval) -> None:
+        """Raise PriceMismatch, and close the purchase, unless it costs what the plan shows."""
+        listed = PRO.yearly_price_cents if interval == "yearly" else PRO.price_cents
+        if (opened.amount_cents, opened.currency) == (listed, PLAN_CURRENCY):
+            return
+        log.error(
+            "price_mismatch",
+            price=checkout.price_id,
+            amount_cents=opened.amount_cents,
+            currency=opened.currency,
+            listed_cents=listed,
+        )
+        await self.gateway.expire_checkout(opened.id)
+        await self._update(close_checkout, checkout.id, "expired")
+        raise PriceMismatch("the price at the payment service is not that of the plan; the operator has to correct it")
 
     async def _replace(self, checkout: CheckoutRow, session_id: str, status: str) -> None:
         """Close a purchase that is not wanted any more. A paid one stays open until the webhook has closed it."""
@@ -174,7 +236,8 @@ class Purchases:
         async with self._open_connection() as connection:
             checkout = await add_checkout(connection, buyer.user_id, price_id, packs * TOKENS_PER_PACK, CHECKOUT_TTL_S)
             await connection.commit()
-        opened = await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, price_id, packs=packs)
+        async with self._synced_if_refused(buyer.user_id):
+            opened = await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, price_id, packs=packs)
         await self._update(set_checkout_session, checkout.id, opened.id)
         if opened.url is None:
             raise Conflict("the payment page could not be opened; try again")
@@ -182,23 +245,29 @@ class Purchases:
 
     async def portal_url(self, user_id: uuid.UUID) -> str:
         """Where the user changes the payment method. Raises NoSubscription before the first purchase."""
-        return await self.gateway.portal_url(await self._known_customer(user_id))
+        customer_id = await self._known_customer(user_id)
+        async with self._synced_if_refused(user_id):
+            return await self.gateway.portal_url(customer_id)
 
     async def set_cancellation(self, user_id: uuid.UUID, *, cancels: bool) -> None:
         """Cancel the plan at the end of its period, or undo that. Raises NoSubscription."""
         subscription = await self._subscription(user_id)
-        await self.gateway.set_cancellation(subscription.id, cancels=cancels)
+        async with self._synced_if_refused(user_id):
+            await self.gateway.set_cancellation(subscription.id, cancels=cancels)
         await self._sync_later(user_id)
 
     async def preview_interval(self, user_id: uuid.UUID, interval: Interval) -> IntervalPreview:
         """What `change_interval` would do and cost. Raises NoSubscription, PurchaseBlocked."""
         subscription = await self._payable_subscription(user_id)
-        if subscription.interval == interval:
-            return IntervalPreview(PricePreview(0, "usd"), None)
-        if interval == "monthly":
-            return IntervalPreview(PricePreview(0, "usd"), subscription.current_period_end)
+        if interval in (subscription.interval, "monthly"):
+            async with self._open_connection() as connection:
+                invoices = await list_invoices(connection, user_id)
+            currency = next((i.currency for i in invoices if i.subscription_id == subscription.id), PLAN_CURRENCY)
+            changes_at = None if subscription.interval == interval else subscription.current_period_end
+            return IntervalPreview(PricePreview(0, currency), changes_at)
         customer_id = await self._known_customer(user_id)
-        return IntervalPreview(await self.gateway.preview_interval(customer_id, subscription.id, interval), None)
+        async with self._synced_if_refused(user_id):
+            return IntervalPreview(await self.gateway.preview_interval(customer_id, subscription.id, interval), None)
 
     async def _known_customer(self, user_id: uuid.UUID) -> str:
         async with self._open_connection() as connection:
@@ -209,8 +278,7 @@ class Purchases:
 
     async def _payable_subscription(self, user_id: uuid.UUID) -> PaidSubscription:
         subscription = await self._subscription(user_id)
-        if subscription.status == "past_due":
-            raise PurchaseBlocked("the last payment of the plan failed; pay it first")
+        _require_paid(subscription)
         return subscription
 
     async def change_interval(self, user_id: uuid.UUID, interval: Interval) -> None:
@@ -220,12 +288,13 @@ class Purchases:
         PurchaseBlocked while the plan is past due.
         """
         subscription = await self._payable_subscription(user_id)
-        if subscription.interval == interval:
-            await self.gateway.keep_interval(subscription.id)
-        elif interval == "yearly":
-            await self.gateway.change_interval_now(subscription.id, interval)
-        else:
-            await self.gateway.change_interval_later(subscription.id, interval)
+        async with self._synced_if_refused(user_id):
+            if subscription.interval == interval:
+                await self.gateway.keep_interval(subscription.id)
+            elif interval == "yearly":
+                await self.gateway.change_interval_now(subscription.id, interval)
+            else:
+                await self.gateway.change_interval_later(subscription.id, interval)
         await self._sync_later(user_id)
 
     async def refund(self, user_id: uuid.UUID, now: datetime | None = None) -> None:
@@ -251,8 +320,9 @@ class Purchases:
                 f"a payment can be returned within {REFUND_PERIOD.days} days; cancel the plan instead, and it stays"
                 " until the end of its period"
             )
-        await self.gateway.refund(paid.payment_intent, "within the refund period")
-        await self.gateway.cancel_now(subscription.id)
+        async with self._synced_if_refused(user_id):
+            await self.gateway.refund(paid.payment_intent, "within the refund period")
+            await self.gateway.cancel_now(subscription.id)
         await self._sync_later(user_id)
 
     async def refund_invoice(self, invoice_id: str, amount_cents: int | None, reason: str) -> InvoiceOwner:
@@ -267,13 +337,22 @@ class Purchases:
         if owner.payment_intent is None or owner.left_cents <= 0:
             raise NothingToRefund("this invoice was not paid, or its payment was returned")
         if amount_cents is not None and amount_cents > owner.left_cents:
-            raise NothingToRefund(f"at most {owner.left_cents} cents of this payment are left to return")
+            raise NothingToRefund(
+                f"at most {owner.left_cents} of this payment is left to return, in the smallest unit of its currency"
+            )
         is_whole = amount_cents in (None, owner.paid_cents)
-        await self.gateway.refund(
-            owner.payment_intent,
-            reason,
-            amount_cents=None if is_whole else amount_cents,
-            refunded_cents=owner.refunded_cents,
-        )
+        async with self._synced_if_refused(owner.user_id):
+            await self.gateway.refund(
+                owner.payment_intent,
+                reason,
+                amount_cents=None if is_whole else amount_cents,
+                refunded_cents=owner.refunded_cents,
+            )
         await self._sync_later(owner.user_id)
         return owner
+
+
+def _require_paid(subscription: PaidSubscription) -> None:
+    """Raise PurchaseBlocked while a payment of the plan is past due."""
+    if subscription.status == "past_due":
+        raise PurchaseBlocked("the last payment of the plan failed; pay it first")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cluster.settings import BillingSettings
 from models.billing.plans import version_sold_at
 from models.billing.stripe_facts import CheckoutFacts, CustomerFacts, Interval, InvoiceFacts, SubscriptionFacts
-from models.errors import TrailmindError
+from models.errors import Conflict, TrailmindError
 
 if TYPE_CHECKING:
     from stripe import StripeClient
@@ -42,6 +42,21 @@ class PaymentDeclined(TrailmindError):
     code, status = "PAYMENT_DECLINED", 402
 
 
+class CallRefused(Conflict):
+    """Stripe knows another state of the customer than we do, or does not have the object of the call.
+
+    A webhook on its way usually explains it: a subscription was cancelled in Stripe's portal, a customer was deleted.
+    """
+
+    code = "BILLING_CHANGED"
+
+
+class PriceMismatch(TrailmindError):
+    """The price at Stripe is not the one that our plan shows."""
+
+    code, status = "PRICE_MISMATCH", 503
+
+
 class UnknownPrice(TrailmindError):
     """A subscription has a price that no setting names: its plan is not known."""
 
@@ -58,11 +73,13 @@ class PaidPlan:
 
 @dataclass(frozen=True, slots=True)
 class OpenedCheckout:
-    """A Checkout session: where the user pays."""
+    """A Checkout session: where the user pays. `amount_cents` is without tax, in the smallest unit of `currency`."""
 
     id: str
     url: str | None
     status: str
+    amount_cents: int | None
+    currency: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,11 @@ class PricePreview:
 
 
 class StripeGateway:
-    """One Stripe account. Every method raises BillingUnavailable when Stripe does not answer."""
+    """One Stripe account.
+
+    Every method raises BillingUnavailable when Stripe does not answer, and CallRefused when it does not have the object
+    or does not allow the call in its state.
+    """
 
     def __init__(self, settings: BillingSettings, origin: str) -> None:
         assert settings.secret_key is not None, "billing is off"
@@ -169,22 +190,20 @@ class StripeGateway:
             session = await self.client.v1.checkout.sessions.create_async(
                 parameters, {"idempotency_key": f"checkout-{checkout_id}"}
             )
-        return OpenedCheckout(session.id, session.url, session.status or "open")
+        return _opened(session)
 
     async def find_checkout(self, session_id: str) -> OpenedCheckout:
         """The session as it is now."""
         async with _translated_errors():
             session = await self.client.v1.checkout.sessions.retrieve_async(session_id)
-        return OpenedCheckout(session.id, session.url, session.status or "open")
+        return _opened(session)
 
     async def expire_checkout(self, session_id: str) -> bool:
         """Expire an open session; returns False if it was paid or has expired already."""
-        import stripe
-
         try:
             async with _translated_errors():
                 await self.client.v1.checkout.sessions.expire_async(session_id)
-        except stripe.InvalidRequestError:
+        except CallRefused:
             return False
         return True
 
@@ -296,8 +315,6 @@ class StripeGateway:
 
     async def related_customer(self, object_type: str, object_id: str) -> str | None:
         """The customer of an object that a webhook names; None if it has none or does not exist."""
-        import stripe
-
         readers: dict[str, Any] = {
             "checkout.session": self.client.v1.checkout.sessions.retrieve_async,
             "subscription": self.client.v1.subscriptions.retrieve_async,
@@ -315,7 +332,7 @@ class StripeGateway:
         try:
             async with _translated_errors():
                 found = (await readers[object_type](object_id)).to_dict()
-        except stripe.InvalidRequestError:
+        except CallRefused:
             return None
         customer = _id_of(found.get("customer"))
         payment = _id_of(found.get("payment_intent"))
@@ -454,6 +471,10 @@ def _checkout(values: dict[str, Any]) -> CheckoutFacts:
     )
 
 
+def _opened(session: Any) -> OpenedCheckout:
+    return OpenedCheckout(session.id, session.url, session.status or "open", session.amount_subtotal, session.currency)
+
+
 def _id_of(value: Any) -> str | None:
     """The id of a field that is an id, an expanded object, or None."""
     if isinstance(value, dict):
@@ -467,10 +488,7 @@ def _moment(seconds: int) -> datetime:
 
 @asynccontextmanager
 async def _translated_errors(*, accepted: str | None = None) -> AsyncIterator[None]:
-    """Raise our errors for Stripe's; an InvalidRequestError stays, because its meaning depends on the call.
-
-    `accepted` is the code of a refusal that means that nothing is left to do.
-    """
+    """Raise our errors for Stripe's. `accepted` is the code of a refusal that means that nothing is left to do."""
     import stripe
 
     try:
@@ -479,6 +497,8 @@ async def _translated_errors(*, accepted: str | None = None) -> AsyncIterator[No
         raise PaymentDeclined(error.user_message or "the payment was declined") from error
     except stripe.InvalidRequestError as error:
         if accepted is None or error.code != accepted:
-            raise
+            raise CallRefused(
+                f"the payment service refused this: {error.user_message or error}; load the page again"
+            ) from error
     except stripe.StripeError as error:
         raise BillingUnavailable("the payment service cannot be reached; try again in a moment") from error

@@ -83,7 +83,9 @@ DATABASE_GAUGES: tuple[DatabaseGauge, ...] = (
         tuple(product(_PAID_PLANS, _SUBSCRIPTION_STATUSES)),
     ),
     DatabaseGauge(
-        "trailmind_monthly_recurring_cents", "Revenue of all subscriptions per month", gauges.MONTHLY_RECURRING_CENTS
+        "trailmind_monthly_recurring_cents",
+        "Revenue per month of the subscriptions that are paid in US dollars",
+        gauges.MONTHLY_RECURRING_CENTS,
     ),
     DatabaseGauge("trailmind_webhooks_waiting", "Webhooks not yet handled", gauges.COUNT_WAITING_WEBHOOKS),
     DatabaseGauge(

@@ -132,7 +132,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AppliedFacts:
-    """The owner of the customer, and what has changed. `to_cancel` are subscriptions that Stripe must end."""
+    """The owner of the customer, and what has changed.
+
+    `to_cancel` are subscriptions that Stripe must end: their money was returned, or a later subscription replaces them.
+    """
 
     user_id: uuid.UUID
     address: str
@@ -185,12 +188,13 @@ async def apply_facts(connection: Connection, facts: CustomerFacts, fetched_at: 
     changes += [Change("disputed", payment) for payment in sorted(new_disputes)]
     returned = facts.returned_subscriptions()
     live = [s for s in facts.subscriptions if s.is_live]
+    replaced = facts.replaced_subscriptions(current)
     return AppliedFacts(
         user_id,
         owner["email"],
         owner["language"],
         tuple(changes),
-        to_cancel=tuple(s.id for s in live if s.id in returned),
+        to_cancel=(*(s.id for s in live if s.id in returned), *replaced),
         duplicates=tuple(s.id for s in live if s is not current and s.id not in returned),
     )
 
@@ -267,7 +271,9 @@ def _subscription_changes(before: dict[str, Any] | None, now: SubscriptionFacts,
     if was_live and not now.is_live:
         return [Change("ended", now.id, now.plan, now.ended_at)]
     changes = []
-    if before["status"] == "past_due" and now.status == "active":
+    if before["status"] == "incomplete" and now.is_live:
+        changes.append(Change("started", now.id, now.plan, now.period_end))
+    if before["status"] in ("past_due", "unpaid") and now.status == "active":
         changes.append(Change("payment_recovered", now.id, now.plan))
     if (before["billing_interval"], before["pending_interval"]) != (now.interval, now.pending_interval):
         changes.append(Change("interval_changed", now.id, now.pending_interval or now.interval, now.period_end))

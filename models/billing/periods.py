@@ -80,6 +80,8 @@ class PlanPhase:
     def periods(self, now: datetime) -> Iterator[Period]:
         """The periods from `now` backwards; the newest is cut at the end of the phase."""
         last = now if self.until is None else min(now, self.until - timedelta(microseconds=1))
+        # A phase that begins a moment later by Stripe's clock than by ours has its first period.
+        last = max(last, self.since)
         number = self.cycle.period_number_at(last)
         while True:
             start, end = self.cycle.period(number)

@@ -53,6 +53,8 @@ def _features(*names: str) -> dict[str, bool]:
     return dict.fromkeys(names, True)
 
 
+#: The currency of the prices below. Invoices may be in another one, in which Stripe has charged.
+PLAN_CURRENCY = "usd"
 _EXPORTS = ("export_png", "export_svg", "export_md", "export_json")
 FREE = Plan("free", "Free", 0, 50_000, 30, 1, _features("export_png"), 1024**3)
 PRO = Plan(
@@ -207,7 +209,8 @@ async def _paid_or_default(db: AsyncSession, user: User, default: str, now: date
         return CurrentPlan(PLANS[default], "active", *period, usage_period=period)
     cycle = BillingCycle(subscription.current_period_start, subscription.current_period_end)
     start, end = subscription.current_period_start, subscription.current_period_end
-    period = cycle.period(cycle.period_number_at(now))
+    # By Stripe's clock a new period may begin a moment after ours: it is not the period before it.
+    period = cycle.period(cycle.period_number_at(max(now, start)))
     if now >= end:
         # Stripe has not reported the next period yet: derive it from the old one.
         start, end = period

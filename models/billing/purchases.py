@@ -32,6 +32,10 @@ SAVE_CUSTOMER: Final = """
 
 LOCK_USER: Final = "SELECT FROM users WHERE id = %(user_id)s FOR NO KEY UPDATE"
 
+CLOSE_OPEN_CHECKOUTS: Final = """
+    UPDATE checkouts SET status = 'expired' WHERE user_id = %(user_id)s AND status = 'open'
+"""
+
 _CHECKOUT_OF_USER: Final = """
     SELECT id, price_id, pack_tokens, status, stripe_session_id, expires_at FROM checkouts WHERE user_id = %(user_id)s
 """
@@ -195,6 +199,11 @@ async def set_checkout_session(connection: Connection, checkout_id: uuid.UUID, s
 async def close_checkout(connection: Connection, checkout_id: uuid.UUID, status: str) -> None:
     """Mark an open purchase as `complete` or `expired`."""
     await connection.execute(CLOSE_CHECKOUT, {"id": checkout_id, "status": status})
+
+
+async def close_open_checkouts(connection: Connection, user_id: uuid.UUID) -> None:
+    """Close the purchases of a customer that another one replaces: they cannot be paid any more."""
+    await connection.execute(CLOSE_OPEN_CHECKOUTS, {"user_id": user_id})
 
 
 async def list_invoices(connection: Connection, user_id: uuid.UUID, limit: int = 100) -> list[InvoiceFacts]:

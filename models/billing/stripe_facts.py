@@ -123,6 +123,15 @@ class CustomerFacts:
         live = [s for s in self.subscriptions if s.is_live and s.id not in returned]
         return min(live, key=lambda s: (s.id != known, s.started_at, s.id), default=None)
 
+    def replaced_subscriptions(self, current: SubscriptionFacts | None) -> tuple[str, ...]:
+        """Subscriptions that Stripe has suspended, beside a live one that was bought since.
+
+        Their old invoice can still be paid, and then the customer would pay for two plans.
+        """
+        if current is None:
+            return ()
+        return tuple(s.id for s in self.subscriptions if s.status in ("unpaid", "paused"))
+
     def grace_until(self, subscription: SubscriptionFacts) -> datetime | None:
         """When the plan ends if the payment of the period goes on failing; None unless it is past due."""
         if subscription.status != "past_due":

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from models.schemas.base import Body, Reply, Time
-from models.schemas.billing import BillingInterval, InvoiceReply
+from models.schemas.billing import SMALLEST_UNIT, BillingInterval, InvoiceReply
 
 
 class AdminUser(Reply):
@@ -179,7 +179,7 @@ class CreditBody(Body):
 class RefundBody(Body):
     """A refund; without `amount_cents` what is left of the payment is returned."""
 
-    amount_cents: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    amount_cents: Annotated[int, Field(ge=1, le=100_000_000, description=SMALLEST_UNIT)] | None = None
     reason: Reason
 
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from models.schemas.base import Body, Reply, Time
 
 BillingInterval = Literal["monthly", "yearly"]
+#: What an amount in the API counts.
+SMALLEST_UNIT = "In the smallest unit of the currency: cents of a dollar, whole won"
 
 
 class CheckoutBody(Body):
@@ -34,7 +36,7 @@ class IntervalPreviewReply(Reply):
     """What a change of the interval costs. `changes_at` is absent when it takes effect at once."""
 
     interval: BillingInterval
-    due_now_cents: int
+    due_now_cents: int = Field(description=SMALLEST_UNIT)
     currency: str
     changes_at: Time | None = None
 
@@ -102,8 +104,8 @@ class InvoiceReply(Reply):
     number: str | None = None
     kind: Literal["plan", "tokens"]
     status: Literal["draft", "open", "paid", "void", "uncollectible", "refunded"]
-    amount_cents: int
-    refunded_cents: int
+    amount_cents: int = Field(description=SMALLEST_UNIT)
+    refunded_cents: int = Field(description=SMALLEST_UNIT)
     currency: str
     created_at: Time
     paid_at: Time | None = None

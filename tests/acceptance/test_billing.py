@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -24,10 +24,10 @@ from models.billing.stripe_facts import GRACE_PERIOD
 from models.billing.webhook_inbox import finish_events
 from models.errors import ConfigurationError
 from models.recording.retention import clear_deletion_notices, soft_delete_expired_sessions
-from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_world
-from tests.support.client import ApiUser, sign_in
+from tests.support.billing import WEBHOOK_SECRET, BillingWorld, billing_of, billing_world, error_of, operator_of
+from tests.support.client import ApiUser
 from tests.support.sent_mails import mails_to
-from tests.support.stripe_fake import PRO_MONTHLY, FakeStripe, StripeServer, running_stripe
+from tests.support.stripe_fake import PRO_MONTHLY, StripeServer
 from tests.support.stripe_fake.server import signed, snapshot_payload, thin_payload
 from tests.support.stripe_fake.state import DAY
 
@@ -37,33 +37,6 @@ SPEND = (
     "INSERT INTO ledger_entries (id, user_id, call_id, kind, operation, tokens, counted_at)"
     " VALUES (gen_random_uuid(), %s, %s, 'settle', 'mindmap', %s, now() - interval '1 hour')"
 )
-
-
-@pytest.fixture
-def stripe() -> Iterator[StripeServer]:
-    with running_stripe(FakeStripe()) as server:
-        yield server
-
-
-@pytest.fixture
-async def world(settings: Settings, stripe: StripeServer) -> AsyncIterator[BillingWorld]:
-    async with billing_world(settings, stripe) as running:
-        yield running
-
-
-@pytest.fixture
-async def ann(world: BillingWorld) -> ApiUser:
-    return await world.user()
-
-
-async def billing_of(user: ApiUser) -> dict[str, Any]:
-    reply: dict[str, Any] = (await user.ok("GET", "/v1/billing"))["billing"]
-    return reply
-
-
-async def error_of(user: ApiUser, path: str, **body: Any) -> tuple[int, str]:
-    reply = await user.call("POST", path, json=body)
-    return reply.status_code, reply.json()["error"]["code"]
 
 
 # --- checkout (check 19) ----------------------------------------------------------------------------------------------
@@ -571,13 +544,6 @@ async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(wor
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
-
-
-async def operator_of(world: BillingWorld, db: Db) -> ApiUser:
-    person = await world.user()
-    await db.execute("UPDATE users SET role = 'admin', email_verified_at = now() WHERE id = %s", [person.id])
-    # The role is part of the login's cached status.
-    return await sign_in(world.client, person.email)
 
 
 async def audit_of(operator: ApiUser, subject: str) -> list[tuple[str, dict[str, Any]]]:

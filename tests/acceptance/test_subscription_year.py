@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -17,16 +17,10 @@ from cluster.settings import Settings
 from models.billing.ledger import Balance, TokenAllowance, load_balance
 from tests.support.billing import BillingWorld, billing_world
 from tests.support.client import ApiUser
-from tests.support.stripe_fake import FakeStripe, StripeServer, running_stripe
+from tests.support.stripe_fake import StripeServer
 from tests.support.stripe_fake.state import DAY
 
 FREE_TOKENS, PRO_TOKENS, PACK_TOKENS = 50_000, 500_000, 100_000
-
-
-@pytest.fixture
-def stripe() -> Iterator[StripeServer]:
-    with running_stripe(FakeStripe()) as server:
-        yield server
 
 
 @dataclass

@@ -313,7 +313,7 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     invoices = page.get_by_role("region", name="Invoices", exact=True)
     await invoices.get_by_role("button", name="Refund").click()
     dialog = page.locator(".dialog")
-    await dialog.get_by_label("Amount in cents").fill("500")
+    await dialog.get_by_label("Amount in USD").fill("5")
     await dialog.get_by_label("Reason").fill("Half of the week was unusable")
     await dialog.get_by_role("button", name="Refund").click()
     await expect(dialog).to_have_count(0)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import psycopg
 from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from pydantic import SecretStr
@@ -22,7 +23,7 @@ from cluster.mail.queue import MailQueue
 from cluster.settings import Settings, with_changes
 from models.accounts.users import User
 from models.billing.plans import CurrentPlan, current_plan, usage_periods
-from tests.support.client import ApiUser, sign_up
+from tests.support.client import ApiUser, sign_in, sign_up
 from tests.support.sent_mails import mails_to, send_queued_mails
 from tests.support.server import running_api
 from tests.support.stripe_fake import PACK_PRICE, PRO_MONTHLY, PRO_YEARLY, FakeStripe, StripeServer
@@ -125,6 +126,26 @@ class BillingWorld:
         """The subjects of the mails to the user after the one that confirms the address, oldest first."""
         await send_queued_mails(self.app, user.id)
         return [str(mail["Subject"]) for mail in mails_to(self.settings.data_dir, user.email)][1:]
+
+
+async def billing_of(user: ApiUser) -> dict[str, Any]:
+    """What `GET /v1/billing` says to the user."""
+    reply: dict[str, Any] = (await user.ok("GET", "/v1/billing"))["billing"]
+    return reply
+
+
+async def error_of(user: ApiUser, path: str, **body: Any) -> tuple[int, str]:
+    """The status and code with which a POST is refused."""
+    reply = await user.call("POST", path, json=body)
+    return reply.status_code, reply.json()["error"]["code"]
+
+
+async def operator_of(world: BillingWorld, db: psycopg.AsyncConnection[Any]) -> ApiUser:
+    """A new user with the role of an operator."""
+    person = await world.user()
+    await db.execute("UPDATE users SET role = 'admin', email_verified_at = now() WHERE id = %s", [person.id])
+    # The role is part of the login's cached status.
+    return await sign_in(world.client, person.email)
 
 
 @asynccontextmanager

@@ -4194,7 +4194,10 @@ export interface components {
              * @enum {string}
              */
             interval: "monthly" | "yearly";
-            /** Due Now Cents */
+            /**
+             * Due Now Cents
+             * @description In the smallest unit of the currency: cents of a dollar, whole won
+             */
             due_now_cents: number;
             /** Currency */
             currency: string;
@@ -4254,9 +4257,15 @@ export interface components {
              * @enum {string}
              */
             status: "draft" | "open" | "paid" | "void" | "uncollectible" | "refunded";
-            /** Amount Cents */
+            /**
+             * Amount Cents
+             * @description In the smallest unit of the currency: cents of a dollar, whole won
+             */
             amount_cents: number;
-            /** Refunded Cents */
+            /**
+             * Refunded Cents
+             * @description In the smallest unit of the currency: cents of a dollar, whole won
+             */
             refunded_cents: number;
             /** Currency */
             currency: string;

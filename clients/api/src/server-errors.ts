@@ -26,6 +26,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   },
   ANSWER_UNUSABLE: modelFailed,
   BAD_REQUEST: { en: "The server did not understand the request.", ko: "서버가 요청을 이해하지 못했어요." },
+  BILLING_CHANGED: {
+    en: "The payment service refused this, because something has changed there. Load the page again in a moment.",
+    ko: "결제 서비스에서 바뀐 것이 있어 처리하지 못했어요. 잠시 뒤 새로 불러오세요.",
+  },
   BILLING_DISABLED: {
     en: "This server does not sell plans.",
     ko: "이 서버에서는 요금제를 판매하지 않아요.",
@@ -108,6 +112,10 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   PROVIDER_REFUSED: modelFailed,
   PROVIDER_THROTTLED: modelFailed,
   PROVIDER_TIMEOUT: modelFailed,
+  PRICE_MISMATCH: {
+    en: "The price is set up differently at the payment service, so nothing was sold. The operator has to correct it.",
+    ko: "결제 서비스에 설정된 가격이 달라서 판매하지 않았어요. 운영자가 고쳐야 해요.",
+  },
   PURCHASE_BLOCKED: {
     en: "A payment is open or disputed. Settle it first.",
     ko: "미납되었거나 이의가 제기된 결제가 있어요. 먼저 해결해 주세요.",

@@ -65,6 +65,11 @@ it("writes amounts as people do", () => {
   expect(money(1200, "usd", "en")).toBe("$12");
   expect(money(958, "usd", "en")).toBe("$9.58");
   expect(money(10_740, "usd", "ko")).toBe("US$107.40");
+  // Stripe counts some currencies without hundredths, or with thousandths.
+  expect(money(16_500, "krw", "ko")).toBe("₩16,500");
+  expect(money(1_500, "JPY", "en")).toBe("¥1,500");
+  expect(money(5_120, "kwd", "en")).toMatch(/^KWD\s5.120$/);
+  expect(money(50_000, "huf", "en")).toMatch(/^HUF\s500$/);
   const pro = { price_cents: 1200, yearly_price_cents: 11_500 } as PlanReply;
   expect(yearlySaving(pro)).toBe(20);
   expect(yearlySaving({ price_cents: 0 } as PlanReply)).toBe(0);

@@ -54,6 +54,11 @@ class FakeStripe:
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     #: Events in the order in which they happened.
     events: list[Object] = field(default_factory=list)
+    #: What the account charges, and what its prices are, in the smallest unit of the currency.
+    currency: str = "usd"
+    amounts: dict[str, int] = field(default_factory=lambda: dict(_AMOUNTS))
+    #: Whether a subscription becomes unpaid when its retries are used up, instead of ending.
+    suspends_unpaid: bool = False
     calls: list[str] = field(default_factory=list)
     api_version: str = "2026-10-28.endive"
     #: Part of every id: the tests of one database have accounts of their own.
@@ -127,17 +132,18 @@ class FakeStripe:
 
     def price(self, price_id: str) -> Object:
         """The price. Raises StripeFailure if the account has none of this id."""
-        if price_id not in _AMOUNTS:
+        if price_id not in self.amounts:
             raise StripeFailure(400, "resource_missing", f"No such price: '{price_id}'")
         interval = _INTERVALS.get(price_id)
         recurring = {"interval": interval, "interval_count": 1, "meter": None, "usage_type": "licensed"}
         return {
             "id": price_id, "object": "price", "active": True, "billing_scheme": "per_unit", "created": self.now,
-            "currency": "usd", "livemode": False, "metadata": {}, "product": "prod_pro" if interval else "prod_pack",
+            "currency": self.currency, "livemode": False, "metadata": {},
+            "product": "prod_pro" if interval else "prod_pack",
             "type": "recurring" if interval else "one_time", "recurring": recurring if interval else None,
-            "unit_amount": _AMOUNTS[price_id], "lookup_key": None, "nickname": None, "custom_unit_amount": None,
+            "unit_amount": self.amounts[price_id], "lookup_key": None, "nickname": None, "custom_unit_amount": None,
             "tax_behavior": "unspecified", "tiers_mode": None, "transform_quantity": None,
-            "unit_amount_decimal": str(_AMOUNTS[price_id]),
+            "unit_amount_decimal": str(self.amounts[price_id]),
         }  # fmt: skip
 
     # --- checkout -----------------------------------------------------------------------------------------------------
@@ -145,12 +151,12 @@ class FakeStripe:
     def create_session(self, **values: Any) -> Object:
         """An open Checkout session."""
         self.get("customer", values["customer"])
-        amount = sum(_AMOUNTS[self.price(i["price"])["id"]] * i.get("quantity", 1) for i in values["line_items"])
+        amount = sum(self.amounts[self.price(i["price"])["id"]] * i.get("quantity", 1) for i in values["line_items"])
         session = self._new(
             "checkout.session", "cs", mode=values["mode"], customer=values["customer"], status="open",
             payment_status="unpaid", success_url=values.get("success_url"), cancel_url=values.get("cancel_url"),
             client_reference_id=values.get("client_reference_id"), metadata=values.get("metadata", {}),
-            amount_total=amount, amount_subtotal=amount, currency="usd",
+            amount_total=amount, amount_subtotal=amount, currency=self.currency,
             expires_at=values.get("expires_at", self.now + DAY),
             automatic_tax={"enabled": values.get("automatic_tax", {}).get("enabled", False), "liability": None,
                            "provider": None, "status": None},
@@ -225,7 +231,7 @@ class FakeStripe:
         """A subscription whose first period is paid."""
         subscription = self._new(
             "subscription", "sub", customer=customer, status="active", cancel_at_period_end=False, cancel_at=None,
-            canceled_at=None, ended_at=None, start_date=self.now, billing_cycle_anchor=self.now, currency="usd",
+            canceled_at=None, ended_at=None, start_date=self.now, billing_cycle_anchor=self.now, currency=self.currency,
             metadata=metadata, collection_method="charge_automatically", discounts=[], schedule=None,
             automatic_tax={"disabled_reason": None, "enabled": False, "liability": None},
             billing_mode={"type": "flexible", "flexible": None, "updated_at": self.now}, billing_schedules=[],
@@ -236,7 +242,7 @@ class FakeStripe:
         subscription["items"] = {"object": "list", "data": [item], "has_more": False, "url": "/v1/subscription_items"}
         period = item["current_period_start"], item["current_period_end"]
         invoice = self._create_invoice(
-            customer, _AMOUNTS[price_id], "subscription_create", period, subscription=subscription["id"]
+            customer, self.amounts[price_id], "subscription_create", period, subscription=subscription["id"]
         )
         subscription["latest_invoice"] = invoice["id"]
         self.emit("customer.subscription.created", subscription)
@@ -287,7 +293,7 @@ class FakeStripe:
 
     def price_of_change(self, subscription: Object, price_id: str) -> int:
         """What a change to `price_id` costs now, in cents."""
-        return max(0, _AMOUNTS[price_id] - self.unused_amount(subscription))
+        return max(0, self.amounts[price_id] - self.unused_amount(subscription))
 
     def preview_change(self, customer: str, subscription_id: str, price_id: str) -> Object:
         """The invoice that a change of the price would make; it is not kept."""
@@ -306,7 +312,7 @@ class FakeStripe:
         """What the rest of the current period is worth, in cents."""
         item = self.item_of(subscription)
         start, end = item["current_period_start"], item["current_period_end"]
-        return int(_AMOUNTS[item["price"]["id"]] * (end - self.now) // (end - start))
+        return int(self.amounts[item["price"]["id"]] * (end - self.now) // (end - start))
 
     def cancel(self, subscription: Object) -> Object:
         """End a subscription now."""
@@ -334,8 +340,8 @@ class FakeStripe:
 
     def _phase(self, price_id: str, start: int, end: int) -> Object:
         item: Object = {"billing_thresholds": None, "discounts": [], "metadata": {}, "price": price_id, "quantity": 1}
-        return {"start_date": start, "end_date": end, "items": [item], "add_invoice_items": [], "currency": "usd",
-                "discounts": [], "metadata": {}, "proration_behavior": "none"}  # fmt: skip
+        return {"start_date": start, "end_date": end, "items": [item], "add_invoice_items": [],
+                "currency": self.currency, "discounts": [], "metadata": {}, "proration_behavior": "none"}  # fmt: skip
 
     def update_schedule(self, schedule_id: str, **values: Any) -> Object:
         """Replace the phases."""
@@ -376,7 +382,7 @@ class FakeStripe:
             "invoice", "in", customer=customer, status="open", amount_due=amount, amount_paid=0,
             amount_remaining=amount, amount_overpaid=0, amount_paid_off_stripe=0, amount_shipping=0,
             attempt_count=0, attempted=False,
-            auto_advance=True, billing_reason=reason, collection_method="charge_automatically", currency="usd",
+            auto_advance=True, billing_reason=reason, collection_method="charge_automatically", currency=self.currency,
             automatic_tax={"disabled_reason": None, "enabled": False, "liability": None, "provider": None,
                            "status": None},
             default_tax_rates=[], discounts=[], issuer={"type": "self"}, metadata=metadata or {},
@@ -418,7 +424,7 @@ class FakeStripe:
         """A payment that the customer's bank wants confirmed (3-D Secure): it stays open."""
         if not invoice["payments"]["data"]:
             intent = self._new(
-                "payment_intent", "pi", status="requires_action", amount=invoice["amount_due"], currency="usd",
+                "payment_intent", "pi", status="requires_action", amount=invoice["amount_due"], currency=self.currency,
                 customer=invoice["customer"], latest_charge=None, metadata={},
             )  # fmt: skip
             invoice["payments"]["data"] = [self._invoice_payment(invoice, intent["id"], "open")]
@@ -437,7 +443,7 @@ class FakeStripe:
         return self._new(
             "invoice_payment", "inpay", amount_requested=invoice["amount_due"],
             amount_paid=invoice["amount_due"] if is_paid else None,
-            currency="usd", invoice=invoice["id"], is_default=True, status=status,
+            currency=self.currency, invoice=invoice["id"], is_default=True, status=status,
             payment={"type": "payment_intent", "payment_intent": intent},
             status_transitions={"canceled_at": None, "paid_at": self.now if is_paid else None},
         )  # fmt: skip
@@ -446,7 +452,7 @@ class FakeStripe:
         intent = f"pi_{self._account}{next(self._numbers):08d}"
         charge = self._new(
             "charge", "ch", amount=invoice["amount_due"], amount_captured=invoice["amount_due"], amount_refunded=0,
-            captured=True, currency="usd", customer=invoice["customer"], disputed=False, metadata={}, paid=True,
+            captured=True, currency=self.currency, customer=invoice["customer"], disputed=False, metadata={}, paid=True,
             payment_intent=intent, refunded=False, status="succeeded",
             billing_details={"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
         )  # fmt: skip
@@ -474,7 +480,7 @@ class FakeStripe:
         charge["amount_refunded"] += amount
         charge["refunded"] = charge["amount_refunded"] == charge["amount"]
         refund = self._new(
-            "refund", "re", amount=amount, charge=charge["id"], currency="usd", customer=charge["customer"],
+            "refund", "re", amount=amount, charge=charge["id"], currency=self.currency, customer=charge["customer"],
             payment_intent=payment_intent, status="succeeded", metadata=values.get("metadata", {}),
             reason=values.get("reason"), balance_transaction=None, receipt_number=None,
         )  # fmt: skip
@@ -488,7 +494,7 @@ class FakeStripe:
         charge = self.charge_of(payment_intent)
         charge["disputed"] = True
         dispute = self._new(
-            "dispute", "dp", amount=charge["amount"], charge=charge["id"], currency="usd",
+            "dispute", "dp", amount=charge["amount"], charge=charge["id"], currency=self.currency,
             payment_intent=payment_intent, reason="fraudulent", status="needs_response", is_charge_refundable=False,
             metadata={}, balance_transactions=[], enhanced_eligibility_types=[], evidence={}, evidence_details={},
         )  # fmt: skip
@@ -544,7 +550,7 @@ class FakeStripe:
         end = add_months(start, 12 if _INTERVALS[price_id] == "year" else 1, anchor.day)
         item.update(current_period_start=start, current_period_end=end, price=self.price(price_id))
         invoice = self._create_invoice(
-            subscription["customer"], _AMOUNTS[price_id], "subscription_cycle", (start, end),
+            subscription["customer"], self.amounts[price_id], "subscription_cycle", (start, end),
             subscription=subscription["id"],
         )  # fmt: skip
         subscription["latest_invoice"] = invoice["id"]
@@ -572,12 +578,17 @@ class FakeStripe:
             return
         later = [first + days * DAY for days in RETRY_DAYS if first + days * DAY > self.now]
         invoice["next_payment_attempt"] = later[0] if later else None
-        if not later and subscription["status"] == "past_due":
+        if later or subscription["status"] != "past_due":
+            return
+        if self.suspends_unpaid:
+            subscription["status"] = "unpaid"
+            self.emit("customer.subscription.updated", subscription)
+        else:
             self.cancel(subscription)
 
     def _reactivate(self, invoice: Object) -> None:
         subscription = self.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
-        if subscription["status"] == "past_due":
+        if subscription["status"] in ("past_due", "unpaid"):
             subscription["status"] = "active"
             self.emit("customer.subscription.updated", subscription)
 

@@ -6,7 +6,7 @@ import { useId, useState } from "react";
 import { Section } from "~/account/Section";
 import { api } from "~/api/client";
 import { serverQuery } from "~/api/queries";
-import { money } from "~/billing/money";
+import { minorDigits, money } from "~/billing/money";
 import { useLanguage, useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
@@ -305,12 +305,13 @@ function RefundInvoice({ invoice, onClose }: { invoice: InvoiceReply; onClose: (
   const [amount, setAmount] = useState("");
   const [reason, setReason] = useState("");
   const left = invoice.amount_cents - invoice.refunded_cents;
+  const scale = 10 ** minorDigits(invoice.currency);
   const refund = useAct(
     () =>
       unwrap(
         api.POST("/v1/admin/invoices/{invoice_id}/refund", {
           params: { path: { invoice_id: invoice.id } },
-          body: { reason, ...(amount ? { amount_cents: Number(amount) } : {}) },
+          body: { reason, ...(amount ? { amount_cents: Math.round(Number(amount) * scale) } : {}) },
         }),
       ),
     onClose,
@@ -326,10 +327,11 @@ function RefundInvoice({ invoice, onClose }: { invoice: InvoiceReply; onClose: (
       >
         <p className="muted">{w.refundHint}</p>
         <Field
-          label={w.refundAmount(money(left, invoice.currency, language))}
+          label={w.refundAmount(invoice.currency.toUpperCase(), money(left, invoice.currency, language))}
           type="number"
-          min={1}
-          max={left}
+          min={1 / scale}
+          max={left / scale}
+          step={1 / scale}
           value={amount}
           onChange={(event) => setAmount(event.target.value)}
         />

@@ -11,7 +11,7 @@ import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { CancelDialog, IntervalDialog, RefundDialog } from "./dialogs";
-import { money, yearlySaving } from "./money";
+import { money, PLAN_CURRENCY, yearlySaving } from "./money";
 import { billingQuery, type Interval, type PaidPlan, plansQuery } from "./queries";
 import { useBillingChange } from "./useBillingChange";
 import "./Plans.css";
@@ -139,7 +139,7 @@ export function Price({
 }) {
   const t = useMessages();
   const language = useLanguage();
-  if (plan.id === "free") return <p className="tnum">{money(0, "usd", language)}</p>;
+  if (plan.id === "free") return <p className="tnum">{money(0, PLAN_CURRENCY, language)}</p>;
   // A plan without a price is sold by the operator; without an address it shows no text.
   if (plan.price_cents === 0)
     return contact ? (
@@ -150,13 +150,13 @@ export function Price({
   if (interval === "yearly" && plan.yearly_price_cents)
     return (
       <p className="tnum">
-        {t.billing.perYear(money(plan.yearly_price_cents, "usd", language))}{" "}
+        {t.billing.perYear(money(plan.yearly_price_cents, PLAN_CURRENCY, language))}{" "}
         <span className="small muted">
-          {t.billing.equals(money(Math.round(plan.yearly_price_cents / 12), "usd", language))}
+          {t.billing.equals(money(Math.round(plan.yearly_price_cents / 12), PLAN_CURRENCY, language))}
         </span>
       </p>
     );
-  return <p className="tnum">{t.account.perMonth(money(plan.price_cents, "usd", language))}</p>;
+  return <p className="tnum">{t.account.perMonth(money(plan.price_cents, PLAN_CURRENCY, language))}</p>;
 }
 
 /** What happens at the end of the paid period, on the date `day`. */

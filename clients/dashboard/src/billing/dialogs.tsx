@@ -6,7 +6,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
 import { Skeletons } from "~/ui/states";
-import { money } from "./money";
+import { money, PLAN_CURRENCY } from "./money";
 import type { Interval } from "./queries";
 import { useBillingChange } from "./useBillingChange";
 
@@ -67,7 +67,9 @@ export function IntervalDialog(props: { interval: Interval; plans: PlanReply[]; 
     props.onClose,
   );
   const plan = props.plans.find((each) => each.id === "pro");
-  const price = interval === "yearly" ? plan?.yearly_price_cents : plan?.price_cents;
+  const listed = interval === "yearly" ? plan?.yearly_price_cents : plan?.price_cents;
+  // What Stripe will charge in another currency is known to Stripe alone.
+  const price = listed && preview.data?.currency === PLAN_CURRENCY ? money(listed, PLAN_CURRENCY, language) : null;
   return (
     <Dialog title={interval === "yearly" ? t.billing.toYearly : t.billing.toMonthly} isOpen onClose={props.onClose}>
       {preview.isError ? (
@@ -79,14 +81,8 @@ export function IntervalDialog(props: { interval: Interval; plans: PlanReply[]; 
       ) : (
         <p>
           {preview.data.changes_at
-            ? t.billing.monthlyBody(
-                shortDate(new Date(preview.data.changes_at), new Date(), language),
-                money(price ?? 0, preview.data.currency, language),
-              )
-            : t.billing.yearlyBody(
-                money(preview.data.due_now_cents, preview.data.currency, language),
-                money(price ?? 0, preview.data.currency, language),
-              )}
+            ? t.billing.monthlyBody(shortDate(new Date(preview.data.changes_at), new Date(), language), price)
+            : t.billing.yearlyBody(money(preview.data.due_now_cents, preview.data.currency, language), price)}
         </p>
       )}
       <Actions

@@ -1,9 +1,23 @@
 import type { Language, PlanReply } from "@trailmind/api";
 
-/** "$12", "$9.58": an amount in cents, without ".00". */
-export function money(cents: number, currency: string, language: Language): string {
-  const digits = cents % 100 === 0 ? 0 : 2;
-  return (cents / 100).toLocaleString(language, {
+/** The currency of the plans' prices. Stripe may have charged in another one. */
+export const PLAN_CURRENCY = "usd";
+
+// https://docs.stripe.com/currencies#zero-decimal: Stripe counts UGX, ISK, HUF and TWD in hundredths all the same.
+const WITHOUT_DIGITS = new Set("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" "));
+const WITH_THREE_DIGITS = new Set("bhd jod kwd omr tnd".split(" "));
+
+/** How many digits after the point the smallest unit has in which Stripe counts a currency. */
+export function minorDigits(currency: string): number {
+  const code = currency.toLowerCase();
+  return WITHOUT_DIGITS.has(code) ? 0 : WITH_THREE_DIGITS.has(code) ? 3 : 2;
+}
+
+/** "$12", "$9.58", "₩16,500": an amount in the smallest unit of its currency, without ".00". */
+export function money(amount: number, currency: string, language: Language): string {
+  const scale = 10 ** minorDigits(currency);
+  const digits = amount % scale === 0 ? 0 : minorDigits(currency);
+  return (amount / scale).toLocaleString(language, {
     style: "currency",
     currency: currency.toUpperCase(),
     minimumFractionDigits: digits,

@@ -804,9 +804,10 @@ export const en = {
     keepInterval: (interval: string) => `Stay with ${interval}`,
     toYearly: "Pay yearly",
     toMonthly: "Pay monthly",
-    yearlyBody: (due: string, price: string) =>
-      `You pay ${due} now. The unused part of the current month is credited. From then on it is ${price} a year.`,
-    monthlyBody: (d: string, price: string) => `Nothing changes until ${d}. From then on you pay ${price} a month.`,
+    yearlyBody: (due: string, price: string | null) =>
+      `You pay ${due} now. The unused part of the current month is credited.${price ? ` From then on it is ${price} a year.` : ""}`,
+    monthlyBody: (d: string, price: string | null) =>
+      `Nothing changes until ${d}. From then on you pay ${price ? `${price} a month` : "by the month"}.`,
     payGo: (due: string) => `Pay ${due}`,
     changeGo: "Change",
     refund: "Return the payment",

@@ -811,8 +811,8 @@ export const ko: Messages = {
     toYearly: "매년 결제로 바꾸기",
     toMonthly: "매월 결제로 바꾸기",
     yearlyBody: (due, price) =>
-      `지금 ${due}를 내요. 이번 달의 남은 금액은 빼고 계산했어요. 다음부터는 1년에 ${price}예요.`,
-    monthlyBody: (d, price) => `${d}까지는 그대로예요. 그 뒤에는 한 달에 ${price}를 내요.`,
+      `지금 ${due}를 내요. 이번 달의 남은 금액은 빼고 계산했어요.${price ? ` 다음부터는 1년에 ${price}예요.` : ""}`,
+    monthlyBody: (d, price) => `${d}까지는 그대로예요. 그 뒤에는 ${price ? `한 달에 ${price}를 내요` : "매월 내요"}.`,
     payGo: (due) => `${due} 결제`,
     changeGo: "바꾸기",
     refund: "결제 환불",
