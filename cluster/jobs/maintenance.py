@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from cluster.mail.messages import Language, erasure_receipt_mail
 from cluster.mail.queue import NOTICE_TTL, MailQueue
 from models.accounts.audit import insert_audit_entry
+from models.accounts.data_kinds import counts_by_kind
 from models.accounts.erasure import accounts_to_erase, erase_user
 from models.accounts.mail_records import mail_recipient
 from models.billing.purchases import end_billing
@@ -86,8 +87,10 @@ async def erase_due_accounts(
             async with pool.connection() as connection, connection.transaction():
                 await end_billing(connection, user_id, is_erased=True)
                 recipient = await mail_recipient(connection, user_id, with_closed=True)
-                counts = await erase_user(connection, user_id)
-                await insert_audit_entry(connection, "account.erased", user_id, counts)
+                counts = counts_by_kind(await erase_user(connection, user_id))
+                await insert_audit_entry(
+                    connection, "account.erased", user_id, {str(kind): number for kind, number in counts.items()}
+                )
                 if mail_queue is not None and mail_queue.mailer.has_server and recipient is not None:
                     language: Language = "en" if recipient.language == "en" else "ko"
                     mail = erasure_receipt_mail(language, str(user_id), counts)

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cluster.mail.data_kind_names import DATA_KIND_NAMES
+from models.accounts.data_kinds import DataKind
 from models.text import shorten
 
 if TYPE_CHECKING:
@@ -236,13 +238,13 @@ def usage_mail(
     )
 
 
-def erasure_receipt_mail(language: Language, receipt_id: str, counts: Mapping[str, int]) -> Mail:
-    """Says that the account was erased, and how many rows of which kind. Users cannot opt out of it."""
+def erasure_receipt_mail(language: Language, receipt_id: str, counts: Mapping[DataKind, int]) -> Mail:
+    """Says that the account was erased, and how many entries of which kind. Users cannot opt out of it."""
     return _render(
         "erasure_receipt",
         "erasure_receipt",
         language,
         receipt_id=receipt_id,
-        facts=[(name, f"{count:,}") for name, count in sorted(counts.items())],
+        facts=[(DATA_KIND_NAMES[kind][language], f"{count:,}") for kind, count in counts.items()],
         total=sum(counts.values()),
     )

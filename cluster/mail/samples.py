@@ -68,6 +68,6 @@ def sample_mails(language: Language, map_png: bytes | None = None) -> list[Mail]
         messages.password_changed_mail(language),
         messages.retention_mail(language, 3, _AT, f"{_ORIGIN}/sessions"),
         messages.account_closed_mail(language, 7),
-        messages.erasure_receipt_mail(language, "7d0f6a3e", {"browsing_sessions": 12, "events": 4_118}),
+        messages.erasure_receipt_mail(language, "7d0f6a3e", {"account": 1, "sessions": 12, "events": 4_118}),
         *(mail for mail in billing if mail is not None),
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from models.accounts.data_kinds import DataKind
 from models.schemas.base import Body, Reply, Time
 
 
@@ -37,9 +38,9 @@ class DeletionBody(Body):
 
 
 class DeletionReceipt(Reply):
-    """The number of rows of each kind that the account has; all are erased at `erased_at`."""
+    """The number of entries of each kind of data that the account has; all are erased at `erased_at`."""
 
     status: Literal["erased", "scheduled"]
     erased_at: Time
-    counts: dict[str, int]
+    counts: dict[DataKind, int]
     total: int

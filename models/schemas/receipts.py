@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from models.accounts.data_kinds import DataKind
 from models.recording.exclusions import normalize_domain
 from models.schemas.base import Body, Reply, Time
 
@@ -20,11 +21,7 @@ class ErasureReceiptReply(Reply):
     session_ids: list[str]
     created_at: Time
     erased_at: Time | None = Field(default=None, description="Absent while a deleted session can still be restored")
-    counts: dict[str, int] | None = Field(
-        default=None,
-        description="Rows deleted or rewritten by kind: events, page_contents, highlights, mindmap_versions, "
-        "search_pages, shares, jobs and so on",
-    )
+    counts: dict[DataKind, int] | None = Field(default=None, description="Entries deleted or rewritten, by kind")
     total: int = Field(description="The sum of the counts")
 
 

@@ -47,7 +47,7 @@ _RECEIPT = {
     "session_ids": [_SESSION_ID],
     "created_at": _ENDED,
     "erased_at": _ENDED,
-    "counts": {"events": 4, "page_contents": 1, "mindmap_versions": 2, "search_pages": 1},
+    "counts": {"events": 4, "page_texts": 1, "search_entries": 1, "map_versions": 2},
     "total": 8,
 }
 _HIGHLIGHT = {
@@ -359,7 +359,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
     "DeletionReceipt": {
         "status": "scheduled",
         "erased_at": _LATER,
-        "counts": {"users": 1, "events": 412},
+        "counts": {"account": 1, "events": 412},
         "total": 413,
     },
     "DiffReply": {

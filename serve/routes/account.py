@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.mail.messages import account_closed_mail, erasure_receipt_mail
 from cluster.mail.queue import NOTICE_TTL
 from models.accounts.audit import record_audit
+from models.accounts.data_kinds import counts_by_kind
 from models.accounts.erasure import count_user_rows, erase_user
 from models.accounts.logins import end_all_access
 from models.accounts.users import User, UserSettings, require_active_user
@@ -123,7 +124,7 @@ async def _close_account(
     if not delay:
         user_id = user.id
         await end_billing(connection, user_id, is_erased=True)
-        counts = await erase_user(connection, user_id)
+        counts = counts_by_kind(await erase_user(connection, user_id))
         record_audit(db, None, "account.erased", user_id, **counts)
         if state.mail_queue.mailer.has_server:
             receipt = erasure_receipt_mail(language, str(user_id), counts)
@@ -132,7 +133,7 @@ async def _close_account(
         user.status, user.deleted_at = "inactive", datetime.now(UTC)
         await db.flush()
         user_id = user.id
-        counts = await count_user_rows(connection, user_id)
+        counts = counts_by_kind(await count_user_rows(connection, user_id))
         await end_billing(connection, user_id, is_erased=False)
         record_audit(db, user_id, "account.closed", user_id)
         mail = account_closed_mail(language, max(1, delay.days))

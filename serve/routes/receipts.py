@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from cluster.mail.session_report import KIND as SESSION_REPORT
 from cluster.maps.live_maps import forget_cached_map
 from cluster.maps.notifications import notify
+from models.accounts.data_kinds import counts_by_kind
 from models.accounts.erasure_receipts import Receipt, list_receipts
 from models.errors import NotFound
 from models.lifecycle.forget import forget
@@ -34,7 +35,7 @@ def receipt_reply(receipt: Receipt) -> ErasureReceiptReply:
         session_ids=[str(session_id) for session_id in receipt.session_ids],
         created_at=receipt.created_at,
         erased_at=receipt.erased_at,
-        counts=receipt.counts,
+        counts=counts_by_kind(receipt.counts) if receipt.counts is not None else None,
         total=sum((receipt.counts or {}).values()),
     )
 

@@ -155,8 +155,8 @@ async def test_the_deletion_receipt_counts_all_rows(
     receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD, "now": True})
     assert receipt["status"] == "erased"
     assert receipt["counts"]["events"] == 11
-    assert receipt["counts"]["browsing_sessions"] == 1
-    assert receipt["counts"]["page_contents"] == 5
+    assert receipt["counts"]["sessions"] == 1
+    assert receipt["counts"]["page_texts"] == 5
     assert receipt["total"] == sum(receipt["counts"].values())
     assert await _rows_of(db, ann.id) == {}
     cursor = await db.execute("SELECT facts FROM audit_log WHERE subject = %s", [ann.id])

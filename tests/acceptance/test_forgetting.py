@@ -14,9 +14,14 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from cluster.jobs.maintenance import purge_session
+from cluster.mail.data_kind_names import DATA_KIND_NAMES
+from cluster.mail.messages import Language, erasure_receipt_mail
 from cluster.maps.loader import MapRequest, load_map_input
 from cluster.maps.version_writer import save_version
 from cluster.settings import Settings
+from models.accounts.data_kinds import DATA_KINDS, KIND_OF_TABLE, counts_by_kind
+from models.accounts.erasure import owned_tables
+from models.accounts.erasure_receipts import add_receipt
 from models.accounts.legal_holds import end_hold, place_hold
 from models.urls import page_id
 from tests.support.client import ApiUser, sign_up, visit
@@ -134,14 +139,14 @@ async def test_a_forgotten_marker_is_nowhere(
     expected = {
         "events": 2,
         "events_rewritten": 1,
-        "page_contents": 1,
+        "page_texts": 1,
         "highlights": 1,
         "visits": 1,
-        "mindmap_versions": 1,
-        "search_pages": 5,
+        "map_versions": 1,
+        "search_entries": 5,
         "share_links": 1,
-        "ai_call_texts": 1,
-        "ai_cached_responses": 1,
+        "model_texts": 1,
+        "model_answers": 1,
     }
     assert expected.items() <= receipt["counts"].items()
     assert (await marked.person.ok("GET", f"/v1/receipts/{receipt['id']}"))["receipt"] == receipt
@@ -230,7 +235,7 @@ async def test_a_deleted_session_gets_a_receipt_of_every_kind_of_row(
         await purge_session(pool, uuid.UUID(marked.id))
     receipt = (await marked.person.ok("GET", path))["receipt"]
     assert receipt["erased_at"]
-    for kind in ("events", "page_contents", "visits", "highlights", "mindmap_versions", "share_links", "search_pages"):
+    for kind in ("events", "page_texts", "visits", "highlights", "map_versions", "share_links", "search_entries"):
         assert receipt["counts"][kind] > 0, kind
     assert marked.marker not in await dump_of(db)
 
@@ -251,3 +256,37 @@ async def test_the_data_of_a_held_account_stays(marked: Marked, db: psycopg.Asyn
     assert await end_hold(db, user_id)
     assert (await person.call("DELETE", "/v1/auth/me?hard=true")).status_code == 204
     assert marked.marker not in await dump_of(db)
+
+
+#: What deletions count beside the tables that belong to an account or a session.
+COUNTED_BESIDE_TABLES = {"events_rewritten", "ai_cached_responses", "jobs", "users"}
+
+
+async def test_every_table_that_an_erasure_can_touch_has_words(db: psycopg.AsyncConnection[Any]) -> None:
+    """A new table fails here until it has a kind, and a new kind until both languages name it."""
+    tables = {*await owned_tables(db), *await owned_tables(db, "browsing_sessions")}
+    assert len(tables) > 30
+    assert {table for table in tables | COUNTED_BESIDE_TABLES if table not in KIND_OF_TABLE} == set()
+    assert set(KIND_OF_TABLE) == tables | COUNTED_BESIDE_TABLES
+    assert set(KIND_OF_TABLE.values()) == set(DATA_KINDS) - {"other"}
+    languages: tuple[Language, ...] = ("en", "ko")
+    for language in languages:
+        names = [DATA_KIND_NAMES[kind][language] for kind in DATA_KINDS]
+        assert len(set(names)) == len(names)
+        mail = erasure_receipt_mail(
+            language, "r1", counts_by_kind(dict.fromkeys([*KIND_OF_TABLE, "table_of_later"], 1))
+        )
+        for name in names:
+            assert name in mail.text
+            assert name in mail.html
+        assert [table for table in KIND_OF_TABLE if "_" in table and (table in mail.text or table in mail.html)] == []
+
+
+async def test_what_a_deletion_counts_has_words_even_in_receipts_of_former_versions(
+    marked: Marked, db: psycopg.AsyncConnection[Any]
+) -> None:
+    await add_receipt(
+        db, uuid.UUID(marked.person.id), "session", [], {"events": 2, "page_contents": 3, "gone_table": 4}
+    )
+    receipt = (await marked.person.ok("GET", "/v1/receipts"))["receipts"][0]
+    assert (receipt["counts"], receipt["total"]) == ({"events": 2, "page_texts": 3, "other": 4}, 9)

@@ -3410,12 +3410,12 @@ export interface components {
         };
         /**
          * DeletionReceipt
-         * @description The number of rows of each kind that the account has; all are erased at `erased_at`.
+         * @description The number of entries of each kind of data that the account has; all are erased at `erased_at`.
          * @example {
          *       "status": "scheduled",
          *       "erased_at": "2026-12-20T09:00:00.000Z",
          *       "counts": {
-         *         "users": 1,
+         *         "account": 1,
          *         "events": 412
          *       },
          *       "total": 413
@@ -3701,9 +3701,9 @@ export interface components {
          *         "erased_at": "2026-11-20T09:42:10.000Z",
          *         "counts": {
          *           "events": 4,
-         *           "page_contents": 1,
-         *           "mindmap_versions": 2,
-         *           "search_pages": 1
+         *           "page_texts": 1,
+         *           "search_entries": 1,
+         *           "map_versions": 2
          *         },
          *         "total": 8
          *       }
@@ -3735,7 +3735,7 @@ export interface components {
             erased_at?: string;
             /**
              * Counts
-             * @description Rows deleted or rewritten by kind: events, page_contents, highlights, mindmap_versions, search_pages, shares, jobs and so on
+             * @description Entries deleted or rewritten, by kind
              */
             counts?: {
                 [key: string]: number;
@@ -3967,9 +3967,9 @@ export interface components {
          *         "erased_at": "2026-11-20T09:42:10.000Z",
          *         "counts": {
          *           "events": 4,
-         *           "page_contents": 1,
-         *           "mindmap_versions": 2,
-         *           "search_pages": 1
+         *           "page_texts": 1,
+         *           "search_entries": 1,
+         *           "map_versions": 2
          *         },
          *         "total": 8
          *       },
@@ -5445,9 +5445,9 @@ export interface components {
          *           "erased_at": "2026-11-20T09:42:10.000Z",
          *           "counts": {
          *             "events": 4,
-         *             "page_contents": 1,
-         *             "mindmap_versions": 2,
-         *             "search_pages": 1
+         *             "page_texts": 1,
+         *             "search_entries": 1,
+         *             "map_versions": 2
          *           },
          *           "total": 8
          *         }
