@@ -106,14 +106,14 @@ class RateLimited(MessageError):
 
 
 class LoginLocked(RateLimited):
-    """Too many attempts to log in to one account; its owner gets in from a known device or by mail."""
+    """Too many attempts to log in to one account; its owner gets in from a known device or with a new password."""
 
     code = "LOGIN_LOCKED"
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(
             "too many attempts to log in to this account; wait a minute, use a browser in which it was logged in "
-            "before, or set a new password by mail",
+            "before, or set a new password",
             retry_after_s,
         )
         self.args = (retry_after_s,)

@@ -24,7 +24,7 @@ from cluster.billing.stripe_gateway import (
     PricePreview,
     StripeGateway,
 )
-from models.billing.plans import PLAN_CURRENCY, PRO
+from models.billing.plans import PLAN_CURRENCY, PLANS
 from models.billing.purchases import (
     CheckoutRow,
     InvoiceOwner,
@@ -202,7 +202,8 @@ class Purchases:
 
     async def _require_listed_price(self, checkout: CheckoutRow, opened: OpenedCheckout, interval: Interval) -> None:
         """Raise PriceMismatch, and close the purchase, unless it costs what the plan shows."""
-        listed = PRO.yearly_price_cents if interval == "yearly" else PRO.price_cents
+        pro = PLANS["pro"]
+        listed = pro.yearly_price_cents if interval == "yearly" else pro.price_cents
         if (opened.amount_cents, opened.currency) == (listed, PLAN_CURRENCY):
             return
         log.error(

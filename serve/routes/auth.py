@@ -24,6 +24,7 @@ from serve.auth.sign_up_mail import enqueue_sign_up_mail
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.identity.passwords import hash_password, verify_password
+from serve.mail_sentences import SIGN_UP_SENT
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
@@ -47,7 +48,7 @@ async def signup(
     """
     if state.settings.mail.server_url is not None:
         await enqueue_sign_up_mail(state, db, connection, body.email, request)
-        reply = MessageReply(message="The next step is in the mail that is on its way to this address.")
+        reply = MessageReply(message=SIGN_UP_SENT)
         return JSONResponse(reply.model_dump(), status_code=202)
     if body.password is None:
         raise ValidationFailed("password: field required", [("password", "field required")])

@@ -19,6 +19,7 @@ from serve.auth.password_mail import RESET_TTL, password_link
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.mail_language import mail_language
+from serve.mail_sentences import NEW_PASSWORD_LINK, VERIFICATION_LINK
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
@@ -55,10 +56,8 @@ async def verify_email(
         return VerificationReply(message="The e-mail address is confirmed.", email_verified=True)
     if user.email_verified_at is None:
         await _require_new_password(state, db, connection, user, request)
-    return VerificationReply(
-        message="This program is not logged in to the account: choose a new password with the link in the next mail.",
-        email_verified=False,
-    )
+    sends_mail = state.mail_queue.mailer.has_server
+    return VerificationReply(message=NEW_PASSWORD_LINK.worded(sends_mail=sends_mail), email_verified=False)
 
 
 async def _require_new_password(
@@ -82,4 +81,4 @@ async def send_verification(
     if user.email_verified_at is None and await state.rate_limiter.allows_mail(user.id):
         await enqueue_verification_mail(state, db, connection, user, await mail_language(db, user.id, request))
         await db.commit()
-    return MessageReply(message="If the address is not confirmed yet, a mail is on its way.")
+    return MessageReply(message=VERIFICATION_LINK.worded(sends_mail=state.mail_queue.mailer.has_server))

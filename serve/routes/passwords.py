@@ -23,6 +23,7 @@ from serve.auth.password_mail import RESET_TTL, password_link
 from serve.dependencies import CurrentIdentity, DbConnection, DbSession, RateLimitedByAddress, State
 from serve.identity.passwords import hash_password
 from serve.mail_language import mail_language
+from serve.mail_sentences import RESET_LINK
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
@@ -72,7 +73,7 @@ async def forgot_password(
         mail = password_reset_mail(await mail_language(db, user.id, request), link)
         await state.mail_queue.enqueue(connection, user.id, user.email, mail, ttl=RESET_TTL)
         await db.commit()
-    return MessageReply(message="If the email exists, a password reset link has been sent.")
+    return MessageReply(message=RESET_LINK.worded(sends_mail=state.mail_queue.mailer.has_server))
 
 
 @router.post("/reset-password", dependencies=[RateLimitedByAddress])

@@ -73,8 +73,8 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "요청의 서명이 올바르지 않아요.",
   },
   LOGIN_LOCKED: {
-    en: "Too many wrong passwords. Wait a minute, or set a new password by mail.",
-    ko: "비밀번호를 너무 많이 틀렸어요. 1분 뒤에 다시 시도하거나 메일로 비밀번호를 새로 정하세요.",
+    en: "Too many wrong passwords. Wait a minute, or set a new password.",
+    ko: "비밀번호를 너무 많이 틀렸어요. 1분 뒤에 다시 시도하거나 비밀번호를 새로 정하세요.",
   },
   LOGIN_TOO_OLD: {
     en: "Sign in again first: this needs a login of the last ten minutes.",

@@ -66,12 +66,12 @@ afterEach(() => {
 
 it("asks a server with mail for the address only, and says that a mail was sent", async () => {
   await show(true, 202, { message: "sent" });
-  await vi.waitFor(() => expect(document.body.textContent).toContain(en.auth.passwordByMail), SECONDS);
+  await vi.waitFor(() => expect(document.body.textContent).toContain(en.mail.sends.passwordByMail), SECONDS);
   expect(field("password")).toBeNull();
   type("email", "ann@test.local");
   submit();
   await vi.waitFor(
-    () => expect(document.querySelector("[role=status]")?.textContent).toBe(en.auth.signUpMailSent),
+    () => expect(document.querySelector("[role=status]")?.textContent).toBe(en.mail.sends.signUpMailSent),
     SECONDS,
   );
   expect(sent).toEqual([{ path: "/v1/auth/signup", body: { email: "ann@test.local" } }]);

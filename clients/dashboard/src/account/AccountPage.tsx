@@ -65,12 +65,12 @@ export function AccountPage() {
             className="button"
             onClick={() =>
               unwrap(api.POST("/v1/auth/send-verification")).then(
-                () => toast(t.account.verifySent),
+                () => toast(t.mail.sends.verifySent),
                 (error: unknown) => toast(errorMessage(error, t)),
               )
             }
           >
-            {t.account.verifySend}
+            {t.mail.sends.verifyAgain}
           </button>
         </p>
       )}

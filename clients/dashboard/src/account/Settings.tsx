@@ -74,8 +74,8 @@ export function Settings() {
             )}
             {canReceiveMail && (
               <Switch
-                label={t.account.mails}
-                hint={t.account.mailsHint}
+                label={t.mail.sends.notices}
+                hint={t.mail.sends.noticesHint}
                 isOn={settings.email_notifications}
                 isSaving={save.isPending}
                 onChange={(email_notifications) => change({ email_notifications })}

@@ -415,6 +415,8 @@ const ko: Words = {
   },
 };
 
+export const ADMIN_WORDS = { en, ko };
+
 export function useAdminWords(): Words {
-  return useLanguage() === "ko" ? ko : en;
+  return ADMIN_WORDS[useLanguage()];
 }

@@ -99,7 +99,7 @@ export function SignupForm() {
       <h1>{t.auth.signUp}</h1>
       {isMailSent ? (
         <p className="notice ok" role="status">
-          {t.auth.signUpMailSent}
+          {t.mail.sends.signUpMailSent}
         </p>
       ) : (
         <FormFields
@@ -111,7 +111,7 @@ export function SignupForm() {
           submit={t.auth.signUp}
           submitting={t.auth.signingUp}
         >
-          {isByMail && <p className="muted">{t.auth.passwordByMail}</p>}
+          {isByMail && <p className="muted">{t.mail.sends.passwordByMail}</p>}
         </FormFields>
       )}
       <GoogleButton next={next} />

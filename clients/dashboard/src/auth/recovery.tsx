@@ -9,6 +9,7 @@ import { anonymousApi, api } from "~/api/client";
 import { currentLogin, restoreLogin, updateAccount } from "~/api/login";
 import { serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import { useMailWords } from "~/i18n/useMailWords";
 import { errorMessage } from "~/ui/error-message";
 import { FormError } from "../ui/FormError";
 import { emailInput, FormFields, newPasswordInput } from "./FormFields";
@@ -19,6 +20,7 @@ const VERIFY_KEY = "trailmind.verify";
 export function ForgotForm() {
   const t = useMessages();
   const [isSent, setSent] = useState(false);
+  const words = useMailWords();
   const hasMail = useQuery(serverQuery()).data?.sends_mail !== false;
   const form = useForm({ defaultValues: { email: "" }, resolver: valibotResolver(v.object({ email: emailField(t) })) });
   const submit = form.handleSubmit(async (values) => {
@@ -34,12 +36,12 @@ export function ForgotForm() {
       <h1>{t.auth.forgotTitle}</h1>
       {isSent ? (
         <p className={`notice ${hasMail ? "ok" : "amber"}`} role="status">
-          {hasMail ? t.auth.linkSent : t.auth.linkWritten}
+          {words.linkSent}
         </p>
       ) : (
         <>
-          <p className="muted">{hasMail ? t.auth.forgotBody : t.auth.forgotNoMail}</p>
-          <FormFields form={form} fields={[emailInput(t)]} submit={t.auth.sendLink} submitting={t.auth.sending} />
+          <p className="muted">{words.forgotBody}</p>
+          <FormFields form={form} fields={[emailInput(t)]} submit={words.sendLink} submitting={t.auth.sending} />
         </>
       )}
       <Link to="/login">{t.auth.signIn}</Link>
@@ -133,6 +135,7 @@ type Verification = "asking" | "signed-out" | "done" | "password" | "other-accou
  */
 export function VerifyEmail() {
   const t = useMessages();
+  const words = useMailWords();
   const token = useVerifyToken();
   const [state, setState] = useState<Verification>(token ? "asking" : "failed");
   const [problem, setProblem] = useState<unknown>(null);
@@ -176,15 +179,15 @@ export function VerifyEmail() {
           <Link className="button primary wide" to="/login" search={{ next: "/verify-email" }}>
             {t.auth.verifySignIn}
           </Link>
-          <p className="muted">{t.auth.verifyNotMe}</p>
+          <p className="muted">{words.verifyNotMe}</p>
           <button type="button" className="button wide" onClick={() => void askForPassword()}>
-            {t.auth.verifyNewPassword}
+            {words.verifyNewPassword}
           </button>
         </>
       )}
       {(state === "done" || state === "password") && (
         <p className="notice ok" role="status">
-          {state === "done" ? t.auth.verifyDone : t.auth.verifyPasswordSent}
+          {state === "done" ? t.auth.verifyDone : words.verifyPasswordSent}
         </p>
       )}
       {(state === "failed" || state === "other-account") && (

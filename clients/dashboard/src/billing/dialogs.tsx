@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { compactNumber, type PlanReply, shortDate, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { useLanguage, useMessages } from "~/i18n";
+import { useMailWords } from "~/i18n/useMailWords";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
 import { Skeletons } from "~/ui/states";
@@ -102,6 +103,7 @@ export function IntervalDialog(props: { interval: Interval; plans: PlanReply[]; 
 /** What the free plan does not keep, with the number of this account's sessions that this concerns. */
 function AfterwardsFree({ plans }: { plans: PlanReply[] }) {
   const t = useMessages();
+  const words = useMailWords();
   const language = useLanguage();
   const free = plans.find((plan) => plan.id === "free");
   const days = free?.session_retention_days;
@@ -123,7 +125,7 @@ function AfterwardsFree({ plans }: { plans: PlanReply[] }) {
         )}
       </li>
       <li>
-        {t.billing.afterOld(days, GRACE_DAYS)}
+        {words.afterOld(days, GRACE_DAYS)}
         {old.data ? ` ${t.billing.afterOldCount(old.data)}` : ""}
       </li>
     </ul>

@@ -61,13 +61,6 @@ export const en = {
     haveAccount: "Already have an account?",
     forgot: "Forgot password?",
     forgotTitle: "Reset your password",
-    forgotBody: "Enter your e-mail address. If there is an account, we send a link that is valid for one hour.",
-    sendLink: "Send link",
-    forgotNoMail:
-      "This server has no mail server, so it cannot send you a link. It writes the mail to a folder; ask its operator for it.",
-    linkWritten:
-      "If an account belongs to this address, the mail with the link is in the outbox folder of the server. Ask its operator for it; the link is valid for one hour.",
-    linkSent: "If an account belongs to this address, we have sent a link. It is valid for one hour.",
     resetTitle: "Choose a new password",
     resetDone: "Your password is changed, and the API keys of the account have ended. Sign in with it.",
     resetMissing: "This link is incomplete. Ask for a new one.",
@@ -76,10 +69,6 @@ export const en = {
     verifyFailed: "This link is no longer valid. You can ask for a new one in your account.",
     verifySignedOut: "You are not signed in here. Sign in with the password you chose, and your address is confirmed.",
     verifySignIn: "Sign in and confirm",
-    verifyNotMe:
-      "You do not know the password, or did not sign up yourself? Then choose a new password by mail: every sign-in and API key of the account ends.",
-    verifyNewPassword: "Send me a link for a new password",
-    verifyPasswordSent: "We have sent a link with which you choose a new password. It is valid for one hour.",
     verifyOther: "This link belongs to another account. Sign out, and open it again.",
     google: "Continue with Google",
     googleFailed: "Google did not sign you in. Try again, or use your password.",
@@ -96,8 +85,6 @@ export const en = {
     showPassword: "Show password",
     hidePassword: "Hide password",
     passwordHint: "At least 8 characters",
-    passwordByMail: "You choose the password with a link that we send to this address.",
-    signUpMailSent: "Look into your mailbox: the mail that we have sent says how to continue.",
     points: [
       "Records only when you say so",
       "Every label shows the sentence it came from",
@@ -679,13 +666,8 @@ export const en = {
     data: "Your data",
     disclosures: "What is sent where",
     unverified: "Your address is not confirmed yet.",
-    verifySend: "Send the link again",
-    verifySent: "The link is on its way.",
     language: "Language",
     theme: "Appearance",
-    mails: "E-mail notices",
-    mailsHint:
-      "Session reports and warnings about tokens, to a confirmed address, between 8:00 and 22:00. Mails about your login, payments and deletions always arrive.",
     light: "Light",
     dark: "Dark",
     system: "As the system",
@@ -793,6 +775,41 @@ export const en = {
     signOutAllHint: "Ends every sign-in of this account, here too.",
     absent: "Not available on this server yet.",
   },
+  /** `sends` is true where the server sends mail; `writes` where it writes mails to a folder of its operator. */
+  mail: {
+    sends: {
+      forgotBody: "Enter your e-mail address. If there is an account, we send a link that is valid for one hour.",
+      sendLink: "Send link",
+      linkSent: "If an account belongs to this address, we have sent a link. It is valid for one hour.",
+      verifyNotMe:
+        "You do not know the password, or did not sign up yourself? Then choose a new password by mail: every sign-in and API key of the account ends.",
+      verifyNewPassword: "Send me a link for a new password",
+      verifyPasswordSent: "We have sent a link with which you choose a new password. It is valid for one hour.",
+      passwordByMail: "You choose the password with a link that we send to this address.",
+      signUpMailSent: "Look into your mailbox: the mail that we have sent says how to continue.",
+      verifyAgain: "Send the link again",
+      verifySent: "The link is on its way.",
+      notices: "E-mail notices",
+      noticesHint:
+        "Session reports and warnings about tokens, to a confirmed address, between 8:00 and 22:00. Mails about your login, payments and deletions always arrive.",
+      afterOld: (days: number, grace: number) =>
+        `Sessions older than ${plural(days, "day")} stay for another ${plural(grace, "day")} and are then deleted. We write to you at least a week before.`,
+    },
+    writes: {
+      forgotBody:
+        "This server has no mail server, so it cannot send you a link. It writes the mail to a folder; ask its operator for it.",
+      sendLink: "Make a link",
+      linkSent:
+        "If an account belongs to this address, the mail with the link is in the outbox folder of the server. Ask its operator for it; the link is valid for one hour.",
+      verifyNotMe:
+        "You do not know the password, or did not sign up yourself? Then choose a new password: every sign-in and API key of the account ends.",
+      verifyNewPassword: "Make a link for a new password",
+      verifyPasswordSent:
+        "The link with which you choose a new password is in the outbox folder of the server. Ask its operator for it; it is valid for one hour.",
+      afterOld: (days: number, grace: number) =>
+        `Sessions older than ${plural(days, "day")} stay for another ${plural(grace, "day")}. If the server deletes them then, the list of sessions shows the day at least a week before.`,
+    },
+  },
   billing: {
     interval: "Billing interval",
     monthly: "monthly",
@@ -830,8 +847,6 @@ export const en = {
     refundGo: "Return the payment",
     afterFree: (tokens: string, recordings: number) =>
       `${tokens} tokens a month, ${plural(recordings, "recording")} at a time, and maps as PNG only.`,
-    afterOld: (days: number, grace: number) =>
-      `Sessions older than ${plural(days, "day")} stay for another ${plural(grace, "day")} and are then deleted. We write to you at least a week before.`,
     afterOldCount: (count: number) => `Today that concerns ${plural(count, "session")}.`,
     packs: "More tokens",
     packsLeft: (tokens: string) => `${tokens} tokens left beside the plan's.`,

@@ -63,12 +63,6 @@ export const ko: Messages = {
     haveAccount: "이미 계정이 있나요?",
     forgot: "비밀번호를 잊었나요?",
     forgotTitle: "비밀번호 재설정",
-    forgotBody: "이메일 주소를 알려 주세요. 계정이 있으면 한 시간 동안 쓸 수 있는 링크를 보내 드려요.",
-    sendLink: "링크 보내기",
-    forgotNoMail: "이 서버에는 메일 서버가 없어서 링크를 보낼 수 없어요. 메일을 폴더에 저장하니 운영자에게 물어보세요.",
-    linkWritten:
-      "이 주소로 만든 계정이 있으면 링크가 담긴 메일이 서버의 outbox 폴더에 있어요. 운영자에게 물어보세요. 링크는 한 시간 동안 쓸 수 있어요.",
-    linkSent: "이 주소의 계정이 있다면 링크를 보냈어요. 한 시간 동안 쓸 수 있어요.",
     resetTitle: "새 비밀번호 정하기",
     resetDone: "비밀번호를 바꾸고 이 계정의 API 키를 모두 폐기했어요. 새 비밀번호로 로그인하세요.",
     resetMissing: "링크가 완전하지 않아요. 새로 요청해 주세요.",
@@ -77,10 +71,6 @@ export const ko: Messages = {
     verifyFailed: "더 이상 쓸 수 없는 링크예요. 계정에서 다시 요청할 수 있어요.",
     verifySignedOut: "이 브라우저에서는 로그인하지 않았어요. 가입할 때 정한 비밀번호로 로그인하면 주소가 확인돼요.",
     verifySignIn: "로그인하고 확인하기",
-    verifyNotMe:
-      "비밀번호를 모르거나 직접 가입하지 않았나요? 메일로 새 비밀번호를 정하세요. 이 계정의 모든 로그인과 API 키가 끝나요.",
-    verifyNewPassword: "새 비밀번호 링크 받기",
-    verifyPasswordSent: "새 비밀번호를 정할 링크를 보냈어요. 한 시간 동안 쓸 수 있어요.",
     verifyOther: "다른 계정의 링크예요. 로그아웃한 뒤 다시 열어 주세요.",
     google: "Google로 계속하기",
     googleFailed: "Google 로그인이 되지 않았어요. 다시 시도하거나 비밀번호를 사용하세요.",
@@ -97,8 +87,6 @@ export const ko: Messages = {
     showPassword: "비밀번호 보기",
     hidePassword: "비밀번호 숨기기",
     passwordHint: "8자 이상",
-    passwordByMail: "비밀번호는 이 주소로 보내는 링크에서 정해요.",
-    signUpMailSent: "메일함을 확인하세요. 다음 단계를 메일로 보냈어요.",
     points: ["시작을 누를 때만 기록해요", "모든 이름표에 근거 문장이 있어요", "페이지는 내 서버에만 남아요"],
   },
   status: { recording: "기록 중", paused: "일시정지", processing: "지도 그리는 중", completed: "완료", failed: "실패" },
@@ -685,12 +673,7 @@ export const ko: Messages = {
     data: "내 데이터",
     disclosures: "무엇이 어디로 가나요",
     unverified: "아직 주소를 확인하지 않았어요.",
-    verifySend: "링크 다시 보내기",
-    verifySent: "링크를 보냈어요.",
     language: "언어",
-    mails: "메일 알림",
-    mailsHint:
-      "확인된 주소로 8시에서 22시 사이에 세션 보고서와 토큰 알림을 보내요. 로그인, 결제, 삭제에 관한 메일은 항상 보내요.",
     theme: "화면",
     light: "밝게",
     dark: "어둡게",
@@ -799,6 +782,40 @@ export const ko: Messages = {
     signOutAllHint: "이곳을 포함해 이 계정의 모든 로그인이 끝나요.",
     absent: "이 서버에서는 아직 쓸 수 없어요.",
   },
+  /** `sends` is true where the server sends mail; `writes` where it writes mails to a folder of its operator. */
+  mail: {
+    sends: {
+      forgotBody: "이메일 주소를 알려 주세요. 계정이 있으면 한 시간 동안 쓸 수 있는 링크를 보내 드려요.",
+      sendLink: "링크 보내기",
+      linkSent: "이 주소로 만든 계정이 있으면 링크를 보냈어요. 한 시간 동안 쓸 수 있어요.",
+      verifyNotMe:
+        "비밀번호를 모르거나 직접 가입하지 않았나요? 메일로 새 비밀번호를 정하세요. 이 계정의 모든 로그인과 API 키가 끝나요.",
+      verifyNewPassword: "새 비밀번호 링크 받기",
+      verifyPasswordSent: "새 비밀번호를 정하는 링크를 보냈어요. 한 시간 동안 쓸 수 있어요.",
+      passwordByMail: "비밀번호는 이 주소로 보내는 링크에서 정해요.",
+      signUpMailSent: "메일함을 확인하세요. 다음 단계를 메일로 보냈어요.",
+      verifyAgain: "링크 다시 보내기",
+      verifySent: "링크를 보냈어요.",
+      notices: "메일 알림",
+      noticesHint:
+        "확인된 주소로 8시에서 22시 사이에 세션 보고서와 토큰 알림을 보내요. 로그인, 결제, 삭제에 관한 메일은 항상 보내요.",
+      afterOld: (days, grace) =>
+        `${c(days)}일이 지난 세션은 ${c(grace)}일 더 두었다가 삭제해요. 적어도 일주일 전에 메일로 알려 드려요.`,
+    },
+    writes: {
+      forgotBody: "이 서버에는 메일 서버가 없어서 링크를 보낼 수 없어요. 메일을 폴더에 저장하니 운영자에게 물어보세요.",
+      sendLink: "링크 만들기",
+      linkSent:
+        "이 주소로 만든 계정이 있으면 링크가 담긴 메일이 서버의 outbox 폴더에 있어요. 운영자에게 물어보세요. 링크는 한 시간 동안 쓸 수 있어요.",
+      verifyNotMe:
+        "비밀번호를 모르거나 직접 가입하지 않았나요? 새 비밀번호를 정하세요. 이 계정의 모든 로그인과 API 키가 끝나요.",
+      verifyNewPassword: "새 비밀번호 링크 만들기",
+      verifyPasswordSent:
+        "새 비밀번호를 정하는 링크가 서버의 outbox 폴더에 있어요. 운영자에게 물어보세요. 한 시간 동안 쓸 수 있어요.",
+      afterOld: (days, grace) =>
+        `${c(days)}일이 지난 세션은 ${c(grace)}일 더 두어요. 그 뒤에 서버가 삭제하면 적어도 일주일 전부터 세션 목록에 날짜가 보여요.`,
+    },
+  },
   billing: {
     interval: "결제 주기",
     monthly: "매월",
@@ -834,8 +851,6 @@ export const ko: Messages = {
       `마지막 결제 금액을 모두 돌려받고, ${plan} 요금제는 바로 끝나요. 그 뒤에는 무료 요금제가 돼요.`,
     refundGo: "환불하기",
     afterFree: (tokens, recordings) => `한 달 토큰 ${tokens}개, 동시 기록 ${c(recordings)}개, 지도는 PNG로만 내보내요.`,
-    afterOld: (days, grace) =>
-      `${c(days)}일이 지난 세션은 ${c(grace)}일 더 두었다가 삭제해요. 적어도 일주일 전에 메일로 알려 드려요.`,
     afterOldCount: (count) => `오늘 기준 세션 ${c(count)}개가 해당돼요.`,
     packs: "추가 토큰",
     packsLeft: (tokens) => `요금제 외에 토큰 ${tokens}개가 남아 있어요.`,

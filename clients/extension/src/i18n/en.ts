@@ -49,8 +49,11 @@ export const en = {
     expired: (email: string) => `Your sign-in has expired. Sign in as ${email} to continue.`,
     keeps: "Recorded events are kept on this device until then.",
     passwordHint: "At least 8 characters",
-    passwordByMail: "You choose the password with a link that we send to this address.",
-    mailSent: "Look into your mailbox: the mail says how to continue. Then sign in here.",
+    /** True where the server sends mail. */
+    byMail: {
+      password: "You choose the password with a link that we send to this address.",
+      sent: "Look into your mailbox: the mail says how to continue. Then sign in here.",
+    },
     working: "Signing in…",
   },
   consent: {

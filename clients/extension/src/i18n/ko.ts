@@ -48,8 +48,11 @@ export const ko: Messages = {
     expired: (email) => `로그인이 만료됐어요. ${email} 계정으로 다시 로그인해 주세요.`,
     keeps: "기록한 내용은 그때까지 이 기기에 있어요.",
     passwordHint: "8자 이상",
-    passwordByMail: "비밀번호는 이 주소로 보내는 링크에서 정해요.",
-    mailSent: "메일함을 확인하세요. 다음 단계를 메일로 보냈어요. 마친 뒤 여기에서 로그인하세요.",
+    /** True where the server sends mail. */
+    byMail: {
+      password: "비밀번호는 이 주소로 보내는 링크에서 정해요.",
+      sent: "메일함을 확인하세요. 다음 단계를 메일로 보냈어요. 마친 뒤 여기에서 로그인하세요.",
+    },
     working: "로그인하는 중…",
   },
   consent: {

@@ -140,11 +140,11 @@ function CredentialsForm({ onChangeServer }: { onChangeServer: () => void }) {
           />
         </div>
       ) : (
-        <p class="muted">{text.passwordByMail}</p>
+        <p class="muted">{text.byMail.password}</p>
       )}
       {isMailSent && (
         <p class="muted" role="status" data-name="mail-sent">
-          {text.mailSent}
+          {text.byMail.sent}
         </p>
       )}
       <ErrorNote text={error} />
