@@ -20,6 +20,7 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument
+from tests.map_exam.growth import SMALL_SESSION, grown_sessions
 from tests.map_exam.model_answers import AnsweredSession, answered_sessions
 from tests.map_exam.rubric import description_faults, is_grounded, label_faults, pages_below
 from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, PARTS, ExamSession, exam_sessions
@@ -136,6 +137,20 @@ def model_report(part: str, *, with_vectors: bool = True) -> dict[str, dict[str,
     }
 
 
+def growth_report(part: str) -> dict[str, dict[str, float]]:
+    """How many labels change at a step of a growing session, and how good the last ones are; small sessions again."""
+    grown = list(grown_sessions(part))
+    small = [each for each in grown if len(each.session.pages) <= SMALL_SESSION]
+    return {
+        name: {
+            "sessions": len(some),
+            "changed": round(sum(each.num_changes for each in some) / max(1, sum(each.num_labels for each in some)), 3),
+            "topics_good": _means([score_document(each.session, each.document) for each in some])["topics_good"],
+        }
+        for name, some in (("all", grown), ("small", small))
+    }
+
+
 def _print_model_report(part: str, result: dict[str, dict[str, dict[str, float]]]) -> None:
     sys.stdout.write(f"{part}, models: local map / answer as it is / map shown\n")
     sys.stdout.write(f"{'':12}" + "".join(f"{name[:20]:>22}" for name in MODEL_FIGURES) + "\n")
@@ -220,6 +235,7 @@ def main() -> None:
             _print_table(result)
             if not arguments.flavour and part in (DEVELOPMENT, HELD_OUT):
                 _print_model_report(part, model_report(part, with_vectors=not arguments.without_vectors))
+                sys.stdout.write(f"labels that change at a step of a growing session: {growth_report(part)}\n")
 
 
 def _print_table(result: dict[str, object]) -> None:

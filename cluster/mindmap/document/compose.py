@@ -13,6 +13,7 @@ from cluster.mindmap.document.layout_nodes import layout_nodes
 from cluster.mindmap.document.outline_repair import repair_outline, verified_evidence
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
+from cluster.mindmap.document.stable_labels import keep_labels
 from cluster.mindmap.outline.summary import name_in_order, untitled_session
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
@@ -70,6 +71,9 @@ def compose_document(
     if outline.stability is not None and outline.stability < LOW_STABILITY:
         notes = [*notes, map_note("low_stability")]
     kept = reuse_ids(outline, previous)
+    if previous is not None and previous.provider == provider:
+        # A model's labels replace local ones, and the other way round.
+        kept = keep_labels(kept, previous, captured)
     dwell_ms = {page_id: max(0, page.dwell_ms) for page_id, page in captured.items()}
     outline = replace(name_in_order(outline, kept.topics, dwell_ms), cross_links=kept.cross_links)
     title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)

@@ -11,7 +11,7 @@ import pytest
 
 import tests.map_exam.report
 from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
-from tests.map_exam.report import MODEL_FIGURES, model_report, report
+from tests.map_exam.report import MODEL_FIGURES, growth_report, model_report, report
 from tests.map_exam.rubric import wording_faults
 from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, HELD_OUT, HELD_OUT_2, exam_sessions
 
@@ -89,3 +89,10 @@ def test_a_model_never_makes_a_map_worse() -> None:
     for kind in WEAK_KINDS:
         weak = figures[kind]["answered"]
         assert any(weak[name] < figures[kind]["local"][name] for name in MODEL_FIGURES), f"{kind} is not weak"
+
+
+def test_labels_change_seldom_while_a_session_grows() -> None:
+    figures = growth_report(HELD_OUT)
+    assert figures["all"]["changed"] <= 0.08
+    assert figures["small"]["changed"] <= 0.2
+    assert figures["all"]["topics_good"] >= 0.64

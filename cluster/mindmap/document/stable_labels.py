@@ -1,0 +1,59 @@
+"""Topic labels that stay from one version of a map to the next, unless the new one is clearly better."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from cluster.mindmap.outline.label_checks import label_problems, title_share
+from cluster.mindmap.outline.types import Outline, OutlineTopic
+from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
+from models.mindmap.document import MindmapDocument
+from models.recording.pages import CapturedPage
+
+#: A label is clearly better, too, if the titles of so many more pages (as a share) say it.
+BETTER_TITLE_SHARE = 0.25
+
+
+def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Mapping[str, CapturedPage]) -> Outline:
+    """`outline` with the labels that `previous` gave to the same topics, where the new ones are not clearly better.
+
+    Topics are the same if their ids are (`stable_ids.reuse_ids`). A label stays if it fails no more checks than the new
+    one for the pages that the topic has now, and no other topic has it.
+    """
+    if previous is None:
+        return outline
+    label_of = {node.id: node.label for node in previous.nodes if node.data.origin == "generated"}
+    used = {topic.label.casefold() for topic, _ in outline.walk()}
+
+    def kept(topic: OutlineTopic, parent: str = "") -> OutlineTopic:
+        label = label_of.get(topic.id, topic.label)
+        pages = [captured[page_id] for page_id in topic.all_page_ids()]
+        # The labels of sub-topics depend on the topic's.
+        has_free_label = label.casefold() not in used and (parent or not topic.subtopics)
+        if has_free_label and pages and not _is_clearly_better(topic.label, label, pages, parent):
+            used.add(label.casefold())
+            return replace(topic, label=label)
+        return topic
+
+    topics = []
+    for topic in outline.topics:
+        above = kept(topic)
+        topics.append(replace(above, subtopics=tuple(kept(subtopic, above.label) for subtopic in above.subtopics)))
+    return replace(outline, topics=tuple(topics))
+
+
+def _is_clearly_better(label: str, old: str, pages: Sequence[CapturedPage], parent: str) -> bool:
+    if not _is_quoted(old, pages):
+        return True
+    if len(label_problems(old, pages, parent)) > len(label_problems(label, pages, parent)):
+        return True
+    return round(title_share(label, pages) - title_share(old, pages), 9) >= BETTER_TITLE_SHARE
+
+
+def _is_quoted(label: str, pages: Sequence[CapturedPage]) -> bool:
+    """Whether a title or a sentence of the pages supports every half of the label."""
+    return all(
+        any(supports_label(half, page.title) for page in pages) or label_evidence_from_text(half, pages)
+        for half in label_halves(label)
+    )
