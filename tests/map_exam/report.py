@@ -19,10 +19,10 @@ from statistics import correlation, fmean
 from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
-from models.mindmap.document import MindmapDocument
+from models.mindmap.document import MindmapDocument, Node
 from tests.map_exam.growth import SMALL_SESSION, grown_sessions
 from tests.map_exam.model_answers import AnsweredSession, answered_sessions
-from tests.map_exam.rubric import description_faults, is_grounded, label_faults, pages_below
+from tests.map_exam.rubric import description_faults, is_grounded, is_plausible, label_faults, pages_below
 from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, PARTS, ExamSession, exam_sessions
 
 
@@ -82,6 +82,7 @@ def score_document(session: ExamSession, document: MindmapDocument) -> SessionSc
         ],
         [is_grounded(node, captured) for node in (*topics, *subtopics)],
         _chapters_found(session, document),
+        links_right=_links_right(session, document),
     )
 
 
@@ -96,6 +97,19 @@ def _chapters_found(session: ExamSession, document: MindmapDocument) -> list[boo
         if len(own) >= 3:
             found.append(any(2 * len(own & some) > len(own) and 3 * len(own & some) >= 2 * len(some) for some in below))
     return found
+
+
+def _links_right(session: ExamSession, document: MindmapDocument) -> list[bool]:
+    nodes = {node.id: node for node in document.nodes}
+    ends = [(nodes[e.source], nodes[e.target]) for e in document.edges if e.kind == "cross"]
+    return [
+        is_plausible(_pages_of(source, document, session), _pages_of(target, document, session), session)
+        for source, target in ends
+    ]
+
+
+def _pages_of(node: Node, document: MindmapDocument, session: ExamSession) -> list[str]:
+    return [node.id] if node.type == "page" else [page.page_id for page in pages_below(node, document, session)]
 
 
 def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True) -> dict[str, object]:
@@ -207,6 +221,8 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "subtopics": sum(len(s.subtopic_faults) for s in scores),
         "subtopics_good": share([not faults for s in scores for faults in s.subtopic_faults]),
         "chapters_found": share([found for s in scores for found in s.chapters_found]),
+        "links": sum(len(s.links_right) for s in scores),
+        "links_wrong": sum(not right for s in scores for right in s.links_right),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),
         "warned_right": share([s.ari < WRONG_ARI for s in scores if _warns(s)]),

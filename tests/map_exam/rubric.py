@@ -73,6 +73,16 @@ def _is_one_chapter(pages: Sequence[CapturedPage], session: ExamSession) -> bool
     return 3 * max(groups.values(), default=0) >= 2 * groups.total()
 
 
+def is_plausible(pages: Sequence[str], other_pages: Sequence[str], session: ExamSession) -> bool:
+    """Whether a connection between two groups of page ids joins what belongs together: most pages have one subject.
+
+    The subjects of the exam have nothing to do with each other, so that a word that two of them share is chance.
+    """
+    subjects = [Counter(session.subject_of[page] for page in group) for group in (pages, other_pages)]
+    first, second = (max(sorted(found), key=found.__getitem__, default="") for found in subjects)
+    return first == second != ""
+
+
 def pages_below(node: Node, document: MindmapDocument, session: ExamSession) -> list[CapturedPage]:
     """The captured pages of a topic or sub-topic."""
     captured = {page.page_id: page for page in session.pages}

@@ -108,7 +108,16 @@ def build_outline(
         topics=tuple(topics),
         annotations=tuple(annotations),
         excluded_pages=excluded_pages,
-        cross_links=tuple(find_cross_links(corpus, index, text, grouping.topics, [topic.id for topic in topics])),
+        cross_links=tuple(
+            find_cross_links(
+                corpus,
+                index,
+                text,
+                grouping.topics,
+                [topic.id for topic in topics],
+                meaning,
+            )
+        ),
         evidence=tuple(evidence for topic in topics for evidence in topic.evidence[:1])[:4],
         stability=topic_stability(similarity, grouping.topics, affinity, options),
     )

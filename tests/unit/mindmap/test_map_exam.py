@@ -10,10 +10,11 @@ from statistics import fmean
 import pytest
 
 import tests.map_exam.report
+from cluster.mindmap.build import build_map
 from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
 from tests.map_exam.report import MODEL_FIGURES, growth_report, model_report, report
 from tests.map_exam.rubric import wording_faults
-from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, HELD_OUT, HELD_OUT_2, exam_sessions
+from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, FLAVOURS, HELD_OUT, HELD_OUT_2, exam_sessions
 
 FLOORS = json.loads(Path(tests.map_exam.report.__file__).with_name("floors.json").read_text("utf-8"))
 
@@ -96,3 +97,14 @@ def test_labels_change_seldom_while_a_session_grows() -> None:
     assert figures["all"]["changed"] <= 0.08
     assert figures["small"]["changed"] <= 0.2
     assert figures["all"]["topics_good"] >= 0.64
+
+
+def test_connections_by_chance_are_not_drawn() -> None:
+    """Without a veto by meaning, a reader found 4 of the 106 connections of these maps plausible."""
+    graded = Path(tests.map_exam.report.__file__).with_name("graded_connections.txt").read_text("utf-8").splitlines()
+    noise = {(line.split("\t")[1], *line.split("\t")[3:5]) for line in graded if line.split("\t")[2] == "noise"}
+    assert len(graded) >= 100
+    for session in exam_sessions(DEVELOPMENT_2, [flavour for flavour in FLAVOURS if flavour.name == "mixed"]):
+        edges = [edge for edge in build_map(session.pages).edges if edge.kind == "cross"]
+        drawn = {(f"{session.flavour} {session.number}", edge.source, edge.target) for edge in edges}
+        assert not drawn & noise
