@@ -20,7 +20,9 @@ export function Runs() {
   const [open, setOpen] = useState<string>();
   return (
     <>
-      <p className="muted">{w.runsHint}</p>
+      <p className="muted">
+        {w.runsHint.split("`").map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part))}
+      </p>
       <Pages
         query={query}
         count={(pages) => pages.flatMap((page) => page.runs).length}
@@ -122,7 +124,7 @@ function Acts({ run }: { run: RunReply }) {
     onError: (error) => toast(errorMessage(error, t)),
   });
   return (
-    <span className="row">
+    <span className="row wrap admin-run-acts">
       {actsOf(run).map((each) => (
         <button
           key={each}
@@ -199,14 +201,14 @@ function AskFirst(props: {
         )}
         <div className="dialog-actions">
           <button type="button" className="button" onClick={props.onClose}>
-            {w.back}
+            {w.notNow}
           </button>
           <button
             type="submit"
             className={`button ${DANGEROUS.includes(act) ? "danger" : "primary"}`}
             disabled={props.isPending}
           >
-            {w.runActs[act]}
+            {isEvery ? w.showAll : w.runActs[act]}
           </button>
         </div>
       </form>
