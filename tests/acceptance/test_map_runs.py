@@ -406,8 +406,9 @@ async def test_a_run_waits_while_users_wait_for_the_models(
     """Users of another cluster too: only the row of the quota is shared with them."""
     session = await session_about(ann, worker, "bread", "chess")
     with_models, tasks = with_openai(settings, models)
-    run_id = new_id()
-    await RunPlanner(with_models, planner._pool).create(run_id, run_of(session, provider="openai"), Budget())
+    run_id, parameters = new_id(), run_of(session, provider="openai")
+    estimate = await RunPlanner(with_models, planner._pool).estimate(parameters)
+    await RunPlanner(with_models, planner._pool).create(run_id, parameters, Budget())
     full = {"at": 0.0, "requests": 1e9, "tokens": 1e9}
     await set_quota(db, {**full, "users_wait_until": 1e12})
     assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
@@ -416,7 +417,11 @@ async def test_a_run_waits_while_users_wait_for_the_models(
     await set_quota(db, full)
     await db.execute("UPDATE map_run_items SET not_before = NULL WHERE run_id = %s", [run_id])
     assert await work(with_models, run_id, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
-    assert (await list_items(db, run_id))[0]["status"] == "done"
+    (item,) = await list_items(db, run_id)
+    assert item["status"] == "done"
+    assert len(await paid_calls(db, run_id)) == estimate.num_calls, "the dry run counts the calls"
+    assert 0 < item["tokens"] <= estimate.tokens, "and gives the upper bound of what they take"
+    assert 0 < item["cost_micros"] <= estimate.cost_micros
 
 
 async def test_the_operator_s_budget_pays_and_is_a_hard_ceiling(
