@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.clustering.similarity import MIN_VECTOR_SHARE
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.pages.evidence import content_words, supports_label
+from cluster.mindmap.pages.places import community_of
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.meaning import SentenceEncoder, mean_cosine, mean_vector
 from cluster.mindmap.text.stop_words import is_function_word
 from cluster.mindmap.text.words import (
     FILLER_WORDS,
     GENERIC_WORDS,
+    KOREAN_STOP_WORDS,
     PLATFORM_NAMES,
     SITE_NAME_STOP_WORDS,
     STOP_WORDS,
@@ -56,9 +59,18 @@ NO_TITLE_FACTOR, LEAST_TITLE_FACTOR = 0.7, 0.7
 FREQUENCY_POWER = 0.5
 #: The same for fewer pages than `MIN_NAMED_PAGES`, on which a phrase is frequent by chance: meaning, and on how many of
 #: the pages the phrase is, count more.
-FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.25, 0.45
-FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_TITLE_FACTOR = 0.05, 0.85
-_MAX_FEW_PAGES = 16
+FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.1, 0.8
+FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL, FEW_PAGES_TITLE_FACTOR = 0.05, 0.35, 0.9
+#: Of few pages, the best candidates by frequency, and the next that are on several pages: what texts call the subject
+#: ("knife" of pages about edges and whetstones) is far behind what single titles say.
+_MAX_FEW_PAGES, _MAX_ON_SEVERAL_PAGES, _MAX_EXAMINED = 16, 12, 60
+#: The score of the name of a community, which its members chose for its subject.
+COMMUNITY_SCORE, MIN_COMMUNITY_CHARS = 1.0, 3
+#: The same for words that say nothing alone.
+EMPTY_WORDS_FACTOR = 0.3
+_EMPTY_WORDS = GENERIC_WORDS | FILLER_WORDS
+#: A word beside which so many titles always have the same other word is part of their phrase.
+MIN_TITLES_OF_PHRASE = 3
 
 _WORDS = re.compile(r"\w+")
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
@@ -131,9 +143,11 @@ class TopicLabeler:
         kept = []
         for option in options:
             share = self._title_share(option.text, pages)
+            if self._belongs_to_numbers(option.text, pages):
+                continue
             if parent and (
                 share < MIN_TITLE_SHARE
-                or all(word.lower() in FILLER_WORDS for word in find_words(option.text))
+                or all(word.lower() in _EMPTY_WORDS for word in find_words(option.text))
                 or content_words(option.text) & parent_words
                 or _letters(option.text) in _letters(parent)
             ):
@@ -174,9 +188,13 @@ class TopicLabeler:
         for option in options:
             nearness = self._nearness(option, mean)
             share = min(1.0, self._title_share(option.text, pages) / MIN_TITLE_SHARE)
-            score = max(0.0, option.score) ** FEW_PAGES_FREQUENCY_POWER * option.coverage**COVERAGE_POWER
-            score *= _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL)
+            # A tag or a section before a title, and a part of a Korean compound, are no words of the page.
+            coverage = max(option.coverage, len(self._titles_with(option.text, pages)) / len(pages))
+            score = max(0.0, option.score) ** FEW_PAGES_FREQUENCY_POWER * coverage**COVERAGE_POWER
+            score *= _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL)
             score *= FEW_PAGES_TITLE_FACTOR + (1 - FEW_PAGES_TITLE_FACTOR) * share
+            if all(word.lower() in _EMPTY_WORDS for word in find_words(option.text)):
+                score *= EMPTY_WORDS_FACTOR
             compared.append(replace(option, score=round(score, 9), meaning=nearness))
         return sorted(compared, key=lambda option: (-option.score, option.text))
 
@@ -190,8 +208,10 @@ class TopicLabeler:
     ) -> list[_LabelOption]:
         """Phrases of the pages, also of single ones: few pages often have no word in common that names the subject."""
         candidates = self._index.candidates(
-            pages, rivals=rivals, korean=self._is_korean(pages), avoid=frozenset(), limit=_MAX_FEW_PAGES, min_pages=1
+            pages, rivals=rivals, korean=self._is_korean(pages), avoid=frozenset(), limit=_MAX_EXAMINED, min_pages=1
         )
+        on_several = [c for c in candidates[_MAX_FEW_PAGES:] if c.coverage * len(pages) >= 2]
+        candidates = [*candidates[:_MAX_FEW_PAGES], *on_several[:_MAX_ON_SEVERAL_PAGES]]
         options: dict[str, _LabelOption] = {}
         for option in (
             *(
@@ -201,10 +221,12 @@ class TopicLabeler:
             ),
             *self._site_name_options(pages, rivals),
             *self._host_name_options(pages, rivals, sequences),
+            *self._community_options(pages),
         ):
             # One page does not tell whether the last syllable is a particle or an ending.
             is_of_one_page = option.coverage * len(pages) < 2
-            if not (is_of_one_page and _KOREAN_ENDING.search(option.text)):
+            is_cut = is_of_one_page and _KOREAN_ENDING.search(option.text)
+            if not is_cut and not self._belongs_to_numbers(option.text, pages):
                 options.setdefault(_normalize(option.text), option)
         return list(options.values())
 
@@ -219,6 +241,27 @@ class TopicLabeler:
     def _title_share(self, text: str, pages: IntArray) -> float:
         """The share of `pages` whose titles contain at least half of the words of `text`."""
         return sum(1 for i in pages if supports_label(text, self._corpus.pages[int(i)].title)) / len(pages)
+
+    def _belongs_to_numbers(self, text: str, pages: IntArray) -> bool:
+        """Whether pages have the text only directly behind digits, as their unit: "개월 아기" of "6개월 아기"."""
+        members = [self._corpus.pages[int(i)] for i in pages]
+        passages = [part.text for page in members[:MIN_NAMED_PAGES] for part in page.passages]
+        for parts in ([page.title for page in members], passages):
+            places = [(part, at) for part in parts if (at := part.find(text)) >= 0]
+            if places:
+                return all(part[at - 1 : at].isdigit() for part, at in places)
+        return False
+
+    def _whole_phrase(self, text: str, pages: IntArray) -> str:
+        """`text` with the words that titles always have beside it: "Home Brewing Handbook" instead of "Brewing".
+
+        "정원" is no name of a drama that all titles call "푸른 정원".
+        """
+        while True:
+            longer = _with_constant_neighbour(text, [self._corpus.pages[int(i)].title for i in pages])
+            if not longer or not _is_short_enough(longer):
+                return text
+            text = longer
 
     def _titles_with(self, text: str, pages: IntArray) -> set[int]:
         """The pages whose titles contain all words of `text`, Korean ones also inside compounds (고정금리)."""
@@ -285,7 +328,12 @@ class TopicLabeler:
 
     def _choose_label(self, options: Sequence[_LabelOption], pages: IntArray, *, is_subtopic: bool) -> str:
         """The best option, or for a topic a combination of it with a second one; empty when no option is usable."""
-        formatted = [replace(option, text=_format_label(option.text)) for option in options]
+        formatted = [
+            replace(option, text=_format_label(self._whole_phrase(option.text, pages)))
+            if number < _MAX_COMPARED
+            else replace(option, text=_format_label(option.text))
+            for number, option in enumerate(options)
+        ]
         usable = [option for option in formatted if option.text and self._is_unused(option.text)]
         if not usable:
             return ""
@@ -440,6 +488,27 @@ class TopicLabeler:
                 options.append(_LabelOption(score, text, coverage, True, True))
         return options
 
+    def _community_options(self, pages: IntArray) -> list[_LabelOption]:
+        """The names of the communities on whose boards the pages are, as the pages spell them.
+
+        A subreddit or a site of questions is named after its subject, which its own pages rarely repeat: "r/sleepapnea"
+        stands for "sleep apnea" where a page writes that.
+        """
+        members = [self._corpus.pages[int(i)] for i in pages]
+        names = {name for page in members if len(name := community_of(page.url)) >= MIN_COMMUNITY_CHARS}
+        texts = ["\n".join((page.title, *(passage.text for passage in page.passages))) for page in members]
+        options = []
+        for name in sorted(names):
+            pattern = _spelled_apart(name)
+            # "MechanicalKeyboards" is an address. A text has blanks between its words.
+            matches = [match.group() for text in texts if (match := pattern.search(text))]
+            found = [text for text in matches if not _INNER_CAPITAL.search(text)]
+            if found:
+                spellings = Counter(found)
+                text = min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
+                options.append(_LabelOption(COMMUNITY_SCORE, text, len(found) / len(pages), True, False))
+        return options
+
     def _share_of_hosts(self, word: str, pages: IntArray) -> float:
         return sum(1 for i in pages if word in self._corpus.pages[i].host) / max(1, len(pages))
 
@@ -465,6 +534,13 @@ class TopicLabeler:
         return _normalize(label) not in self._used_labels
 
 
+@lru_cache(maxsize=1024)
+def _spelled_apart(name: str) -> re.Pattern[str]:
+    """Finds a name whose words may be apart, in the singular or the plural: "heatpumps" as "heat pump"."""
+    letters = [re.escape(letter) for letter in name.removesuffix("s")]
+    return re.compile(r"\b" + r"[\s-]?".join(letters) + r"s?\b", re.IGNORECASE)
+
+
 def _is_main_name(option: _LabelOption) -> bool:
     return option.is_proper_name and option.coverage >= MAIN_NAME_COVERAGE and not _names_platform(option.text)
 
@@ -473,9 +549,37 @@ def _names_platform(text: str) -> bool:
     return any(word.lower() in PLATFORM_NAMES for word in find_words(text))
 
 
-def _meaning_factor(nearness: float, unrelated: float = UNRELATED_LABEL) -> float:
-    share = min(1.0, max(0.0, nearness - unrelated) / (SUBJECT_LABEL - unrelated))
+def _meaning_factor(nearness: float, unrelated: float = UNRELATED_LABEL, subject: float = SUBJECT_LABEL) -> float:
+    share = min(1.0, max(0.0, nearness - unrelated) / (subject - unrelated))
     return MEANING_FLOOR + (1 - MEANING_FLOOR) * share
+
+
+def _with_constant_neighbour(text: str, titles: Sequence[str]) -> str:
+    """`text` and the word that is directly before or behind it in all titles that have it; empty if there is none."""
+    expected = [word.casefold() for word in find_words(text)]
+    size = len(expected)
+    before: list[str] = []
+    behind: list[str] = []
+    for title in titles:
+        # Only the few titles that have the text are divided into words.
+        words = list(iter_words(title)) if text.casefold() in title.casefold() else []
+        folded = [word.group().casefold() for word in words]
+        for i in range(len(words) - size + 1):
+            if folded[i : i + size] != expected:
+                continue
+            start, end = words[i].start(), words[i + size - 1].end()
+            is_joined_before = i > 0 and title[words[i - 1].end() : start].isspace()
+            is_joined_behind = i + size < len(words) and title[end : words[i + size].start()].isspace()
+            before.append(f"{words[i - 1].group()} {title[start:end]}" if is_joined_before else "")
+            behind.append(f"{title[start:end]} {words[i + size].group()}" if is_joined_behind else "")
+    if len(before) < MIN_TITLES_OF_PHRASE:
+        return ""
+    for phrases, position in ((before, 0), (behind, -1)):
+        neighbour = phrases[0].split(" ")[position].casefold()
+        is_constant = len({phrase.casefold() for phrase in phrases}) == 1 and neighbour
+        if is_constant and neighbour not in STOP_WORDS and neighbour not in KOREAN_STOP_WORDS:
+            return phrases[0]
+    return ""
 
 
 def clean_site_name(name: str) -> str:
@@ -503,16 +607,20 @@ def title_label(title: str) -> str:
     return shorten(" ".join(words).rstrip(" ,;:-–—·|/("), MAX_TOPIC_CHARS)
 
 
+_INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _KOREAN_ENDING = re.compile(r"[가-힣]{2}[가을를은는에의도서면고냐까요다지]$")
 _CLAUSE_END = re.compile(r"[,:?!;—–|…(]|\s-\s")
 
 
 def _first_clause(title: str) -> str:
-    """The words of a title before the first sign that ends a clause; empty when they are too many for a label."""
+    """The words of a title before the first sign that ends a clause; empty when they are too long for a label.
+
+    A clause may have more words than another label: the title of the only page of a topic says what that page is.
+    """
     text = strip_markup(title)
     first = _CLAUSE_END.split(text, maxsplit=1)[0].strip(" .·")
-    words = first.split()
-    return first if 2 <= len(words) <= MAX_TOPIC_WORDS and _is_short_enough(first) else ""
+    is_short = len(first) <= MAX_TOPIC_CHARS if not unspaced_length(first) else _is_short_enough(first)
+    return first if is_short and len(first.split()) >= 2 else ""
 
 
 def _first_words(text: str) -> str:

@@ -168,6 +168,19 @@ def place_of(url: str) -> Place:
     return Place(host, is_platform=True, owner=owner)
 
 
+def community_of(url: str) -> str:
+    """The name of the subreddit, or of the site of Stack Exchange, that a page belongs to; empty for other pages.
+
+    Its letters are lower-case and together ("sleepapnea"). Names of channels, authors and boards of other platforms are
+    those of persons, or chosen at will.
+    """
+    host = host_of(url)
+    if host == "reddit.com" or host.endswith(".reddit.com"):
+        return _fold(place_of(url).owner)
+    site = host.removesuffix(".stackexchange.com")
+    return _fold(site) if site != host and _ORDINARY_HOSTS.search(host) else ""
+
+
 def platform_path_words(url: str, words: Callable[[str], str]) -> str:
     """What the address of a platform's page says: its owner, and the last part of its path when it is made of words.
 
