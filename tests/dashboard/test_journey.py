@@ -161,13 +161,13 @@ async def test_from_sign_up_to_deletion(
     dialog = page.locator(".dialog")
     await expect(dialog.get_by_role("radio", name="This page")).to_be_checked()
     await dialog.get_by_role("button", name="Forget permanently").click()
-    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ rows were deleted or rewritten\."))).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ entries were deleted or rewritten\."))).to_be_visible()
     await expect(visits).not_to_have_count(num_visits)
     await page.goto("/search?q=python")
     await page.locator(".hits").get_by_role("button", name="Forget…").first.click()
     await dialog.get_by_role("radio", name=re.compile("Every page on ")).check()
     await dialog.get_by_role("button", name="Forget permanently").click()
-    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ rows"))).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"Forgotten\. \d+ entries"))).to_be_visible()
 
     # Deletion, undo, and permanent deletion.
     await page.goto("/sessions")

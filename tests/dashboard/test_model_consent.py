@@ -102,5 +102,5 @@ async def test_no_page_promises_mail_from_a_server_without_a_mail_server(user: B
     await page.goto("/forgot-password")
     await expect(page.get_by_text("This server has no mail server")).to_be_visible()
     await page.get_by_role("textbox", name="E-mail").fill("someone@example.com")
-    await page.get_by_role("button", name="Send link").click()
+    await page.get_by_role("button", name="Make a link").click()
     await expect(page.get_by_role("status")).to_contain_text("outbox folder")
