@@ -24,6 +24,7 @@ from cluster.jobs.alertmanager import firing_alerts
 from cluster.providers.configuration import provider_endpoints
 from cluster.settings import Settings
 from models import gauges, system_status
+from models.billing.storage import readable_bytes
 from models.database import Connection, check_disk
 from models.jobs import MAPS, QUEUES
 from models.migrations.run import latest_revision
@@ -165,7 +166,7 @@ async def _read_tables(settings: Settings, connection: Connection, reply: Status
 
 
 async def _postgresql(connection: Connection, reply: StatusReply, schema: str | None) -> PartStatus:
-    facts = f"version {reply.versions['postgresql']}, {format_bytes(reply.database_bytes or 0)}"
+    facts = f"version {reply.versions['postgresql']}, {readable_bytes(reply.database_bytes or 0)}"
     clients, limit = reply.database_clients or 0, reply.database_client_limit or 1
     connections = f"{clients} of {limit} connections"
     part = PartStatus(name="postgresql", state="ok", message=f"{facts}, schema {schema}, {connections}")
@@ -238,7 +239,7 @@ def _backup(settings: Settings, backup: StoredBackup | None, data_age_s: float, 
     part = PartStatus(
         name="backup",
         state="ok",
-        message=f"{format_duration(age_s)} old, {format_bytes(backup.num_bytes)}, {kind}: {backup.name}",
+        message=f"{format_duration(age_s)} old, {readable_bytes(backup.num_bytes)}, {kind}: {backup.name}",
     )
     if age_s > limit:
         part.state, part.problem, part.remedy = "attention", "backup_old", remedy
@@ -304,8 +305,10 @@ async def _read_valkey(settings: Settings, reply: StatusReply) -> None:
         version = str(info.get("valkey_version") or info.get("redis_version") or "unknown")
         reply.versions["valkey"] = version
         used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-        of_limit = f" of {format_bytes(limit)}" if limit else ""
-        part = PartStatus(name="valkey", state="ok", message=f"version {version}, {format_bytes(used)}{of_limit} used")
+        of_limit = f" of {readable_bytes(limit)}" if limit else ""
+        part = PartStatus(
+            name="valkey", state="ok", message=f"version {version}, {readable_bytes(used)}{of_limit} used"
+        )
     finally:
         await client.aclose()
     reply.parts.append(part)
@@ -318,7 +321,7 @@ def _read_disk(settings: Settings, reply: StatusReply) -> None:
     part = PartStatus(
         name="disk",
         state="ok",
-        message=f"{format_bytes(usage.free)} of {format_bytes(usage.total)} free at {settings.data_dir}",
+        message=f"{readable_bytes(usage.free)} of {readable_bytes(usage.total)} free at {settings.data_dir}",
     )
     if usage.free < min(_LOW_DISK_BYTES, _LOW_DISK_SHARE * usage.total):
         part.state, part.problem = "attention", "disk_low"
@@ -377,16 +380,6 @@ def _alerts(alerts: Sequence[AlertStatus]) -> PartStatus:
         message=f"{len(serious)} fire: {names}",
         remedy="docs/runbook.md has a section for each",
     )
-
-
-def format_bytes(num_bytes: int) -> str:
-    """A size with a decimal unit, such as “34.1 MB”."""
-    value = float(num_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def format_duration(seconds: float) -> str:

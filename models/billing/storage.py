@@ -91,7 +91,7 @@ def readable_bytes(num_bytes: int) -> str:
     """`num_bytes` as a person reads it: "512 MB", "10 GB"."""
     for unit, size in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
         if num_bytes >= size:
-            return f"{num_bytes / size:.3g} {unit}"
+            return f"{num_bytes / size:.1f}".removesuffix(".0") + f" {unit}"
     return f"{num_bytes} bytes"
 
 

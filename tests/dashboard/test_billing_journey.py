@@ -125,6 +125,7 @@ async def test_from_free_to_pro_and_back(shop: Shop, browser: Browser, db: Db, p
             await page.set_viewport_size({"width": width, "height": 900})
             overflow_px = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert overflow_px <= 0, f"{where}: {overflow_px} px too wide at {width} px"
+        assert await controls_out_of_reach(page) == [], where
         await page.set_viewport_size({"width": 1440, "height": 900})
 
     async def pay() -> str:
@@ -322,7 +323,6 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     await hold.get_by_role("button", name="Place a hold").click()
     await expect(hold).to_contain_text("The data of this account is kept: Court order 12")
     await assert_accessible("account")
-    assert await controls_out_of_reach(page) == []
 
     # Sessions by state, jobs with retry, mails, models, and the log of all that was done.
     tabs = page.get_by_role("navigation", name="Operation")
@@ -335,8 +335,10 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     dead = page.get_by_role("region", name="Jobs").locator("tbody tr").filter(has_text=f"{job[0]}a.test")
     await dead.get_by_role("button", name="Retry").click()
     await expect(dead).to_have_count(0)
+    await assert_accessible("jobs")
     await tabs.get_by_role("link", name="Mail").click()
     await expect(page.get_by_role("region", name="Mail").locator("tbody tr").first).to_contain_text("mails.send")
+    await assert_accessible("mail")
     await tabs.get_by_role("link", name="AI models").click()
     outline = page.get_by_role("region", name="Outline sessions")
     await outline.get_by_label("Models, in the order").fill("openai/gpt-4o-mini\nlocal/outline")
@@ -349,6 +351,13 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     for act in ("ai_config.deleted", "job.retried", "hold.placed", "invoice.refunded", "tokens.given", "plan.given"):
         await expect(log.filter(has_text=act).first).to_be_visible()
     await expect(log.filter(has_text="Half of the week was unusable").first).to_be_visible()
+    await assert_accessible("audit log")
+    await tabs.get_by_role("link", name="Runs").click()
+    await expect(page.get_by_text("Runs remake many maps")).to_be_visible()
+    await assert_accessible("runs")
+    await tabs.get_by_role("link", name="Status").click()
+    await expect(page.get_by_role("region", name="Status").locator("tbody tr").first).to_be_visible()
+    await assert_accessible("status")
     assert page_errors.messages == []
     await db.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job[0]])
     await context.close()

@@ -100,7 +100,7 @@ def test_a_whole_deployment(environment: pytest.MonkeyPatch, migrated: str) -> N
     environment.setenv("DATABASE_URL", migrated)
     with psycopg.connect(migrated) as connection:
         add_worker(connection)
-        record_backup(connection, "trailmind-x.tar.age", num_bytes=5_000_000, is_encrypted=True)
+        record_backup(connection, "trailmind-x.tar.age", num_bytes=5 * 1024**2, is_encrypted=True)
     alerts = {"/ready": READY, "/api/v2/alerts": [WATCHDOG]}
     with json_server(alerts) as origin:
         environment.setenv("TRAILMIND_ALERTMANAGER_URL", origin)
@@ -108,7 +108,7 @@ def test_a_whole_deployment(environment: pytest.MonkeyPatch, migrated: str) -> N
         status = json.loads(run_status("--url", origin, "--json")[1])
     assert code == 0, text
     assert "everything works" in text
-    assert "5.0 MB, encrypted: trailmind-x.tar.age" in text
+    assert "5 MB, encrypted: trailmind-x.tar.age" in text
     assert (status["state"], status["alerts"], status["last_backup"]["is_encrypted"]) == ("ok", [], True)
     assert status["versions"]["schema"] == latest_revision()
     assert status["database_bytes"] > 1_000_000

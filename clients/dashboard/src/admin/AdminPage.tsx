@@ -48,6 +48,7 @@ export function AdminPage() {
             search={{ tab: each }}
             className="admin-tab"
             aria-current={each === tab ? "page" : undefined}
+            ref={each === tab ? scrollIntoView : undefined}
           >
             {w.tabs[each]}
           </Link>
@@ -60,6 +61,11 @@ export function AdminPage() {
       )}
     </div>
   );
+}
+
+/** On a phone the tabs are wider than the window. */
+function scrollIntoView(tab: HTMLElement | null): void {
+  tab?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function Tab({ tab }: { tab: AdminTab }) {

@@ -58,17 +58,19 @@ export function Status() {
           </tr>
         ))}
       </Table>
-      <Table label={w.tabs.jobs} columns={[w.queue, w.waiting, w.running, w.failed, w.oldest]}>
-        {status.queues.map((queue) => (
-          <tr key={queue.queue}>
-            <td>{queue.queue}</td>
-            <td className="amount">{queue.pending}</td>
-            <td className="amount">{queue.running}</td>
-            <td className="amount">{queue.dead}</td>
-            <td className="amount">{queue.pending ? `${Math.round(queue.oldest_pending_s)} s` : "–"}</td>
-          </tr>
-        ))}
-      </Table>
+      {status.queues.length > 0 && (
+        <Table label={w.tabs.jobs} columns={[w.queue, w.waiting, w.running, w.failed, w.oldest]}>
+          {status.queues.map((queue) => (
+            <tr key={queue.queue}>
+              <td>{queue.queue}</td>
+              <td className="amount">{queue.pending}</td>
+              <td className="amount">{queue.running}</td>
+              <td className="amount">{queue.dead}</td>
+              <td className="amount">{queue.pending ? `${Math.round(queue.oldest_pending_s)} s` : "–"}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
       {status.alerts && status.alerts.length > 0 && (
         <Table label={w.parts.alerts ?? ""} columns={[w.parts.alerts ?? "", w.since, w.detail]}>
           {status.alerts.map((alert) => (

@@ -14,9 +14,8 @@ export function Table({ label, columns, children }: { label: string; columns: st
       <table className="admin-table tnum">
         <thead>
           <tr>
-            {columns.map((column) => (
-              <th key={column}>{column}</th>
-            ))}
+            {/* A header without words would be announced as one. */}
+            {columns.map((column) => (column ? <th key={column}>{column}</th> : <td key="" />))}
           </tr>
         </thead>
         <tbody>{children}</tbody>

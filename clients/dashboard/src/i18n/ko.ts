@@ -164,7 +164,7 @@ export const ko: Messages = {
     live: "기록 중이에요. 새 페이지가 저절로 나타나요.",
     pausedNow: "일시정지했어요. 아무것도 기록하지 않아요.",
     pause: "일시정지",
-    resume: "계속",
+    resume: "이어서 기록",
     stop: "종료하고 지도 그리기",
     notFound: "없는 세션이에요",
     notFoundHint: "삭제됐거나 다른 계정의 세션일 수 있어요. 삭제한 지 15분이 안 된 세션은 되살릴 수 있어요.",

@@ -28,7 +28,7 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
       <Statistics
         items={[
           { value: duration(elapsedMs(recording, Date.now()), messages.language), label: messages.recording.time },
-          { value: recording.pages, label: messages.common.pages },
+          { value: recording.pages, label: messages.common.visits },
           { value: recording.highlights, label: messages.common.highlights },
         ]}
       />
