@@ -568,8 +568,7 @@ export const ko: Messages = {
     unknown_pages: (n) => `모델이 이 세션에 없는 페이지 ${n.count}개를 말해서 무시했어요.`,
     repeated_pages: (n) => `모델이 페이지 ${n.count}개를 두 번 놓아서 첫 자리만 남겼어요.`,
     local_topics_kept: (n) => `${n.provider} 모델보다 저희가 페이지를 더 알맞게 나눠서 저희 주제를 그대로 두었어요.`,
-    local_names_kept: (n) =>
-      `${n.provider} 모델의 이름과 설명 가운데 맞지 않는 ${n.count}개는 저희 것으로 바꿨어요.`,
+    local_names_kept: (n) => `${n.provider} 모델의 이름과 설명 가운데 맞지 않는 ${n.count}개는 저희 것으로 바꿨어요.`,
     low_stability: () => "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
   },
   share: {
