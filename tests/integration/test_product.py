@@ -123,7 +123,7 @@ def test_status_asks_the_server_of_the_data_directory(product: Product) -> None:
 def test_a_second_up_on_the_same_data_names_the_running_server(product: Product) -> None:
     run = trailmind(product, "up", "--port", str(product.port))
     assert run.returncode == 1
-    assert f"runs at {product.origin} already" in run.stderr
+    assert f"already runs Trailmind on {product.data_dir}, at {product.origin}" in " ".join(run.stderr.split())
 
 
 def test_dead_jobs_are_listed_and_retried(product: Product, client: httpx2.Client) -> None:
