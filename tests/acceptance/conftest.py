@@ -25,5 +25,5 @@ async def world(settings: Settings, stripe: StripeServer) -> AsyncIterator[Billi
 
 
 @pytest.fixture
-async def ann(world: BillingWorld) -> ApiUser:
+async def buyer(world: BillingWorld) -> ApiUser:
     return await world.user()

@@ -43,21 +43,21 @@ SPEND = (
 
 
 @pytest.mark.parametrize("interval", ["monthly", "yearly"])
-async def test_a_free_user_buys_pro_on_a_hosted_page(world: BillingWorld, ann: ApiUser, interval: str) -> None:
-    assert (await ann.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"] == "free"
-    reply = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": interval})
+async def test_a_free_user_buys_pro_on_a_hosted_page(world: BillingWorld, buyer: ApiUser, interval: str) -> None:
+    assert (await buyer.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"] == "free"
+    reply = await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": interval})
     path = f"/v1/billing/checkouts/{reply['checkout_id']}"
-    assert (await ann.ok("GET", path))["status"] == "open"
+    assert (await buyer.ok("GET", path))["status"] == "open"
     world.state.complete_checkout(reply["url"].rpartition("/")[2])
     # The return from the page proves nothing: the plan begins when Stripe says so.
-    assert (await ann.ok("GET", path))["status"] == "open"
+    assert (await buyer.ok("GET", path))["status"] == "open"
     await world.deliver()
-    assert (await ann.ok("GET", path))["status"] == "complete"
-    usage = (await ann.ok("GET", "/v1/usage"))["usage"]
+    assert (await buyer.ok("GET", path))["status"] == "complete"
+    usage = (await buyer.ok("GET", "/v1/usage"))["usage"]
     assert (usage["token_limit"], usage["tokens_used"]) == (500_000, 0)
-    paid = (await billing_of(ann))["subscription"]
+    paid = (await billing_of(buyer))["subscription"]
     assert (paid["plan"], paid["status"], paid["interval"]) == ("pro", "active", interval)
-    assert await world.subjects(ann) == ["Trailmind Pro 요금제가 시작되었습니다"]
+    assert await world.subjects(buyer) == ["Trailmind Pro 요금제가 시작되었습니다"]
 
 
 async def test_the_operator_tells_whom_to_ask_for_a_plan_without_a_price(
@@ -71,46 +71,48 @@ async def test_the_operator_tells_whom_to_ask_for_a_plan_without_a_price(
         with_changes(settings, sales_contact="https://trailmind.example/?subject=x")
 
 
-async def test_fifty_parallel_clicks_make_one_customer_and_one_subscription(world: BillingWorld, ann: ApiUser) -> None:
+async def test_fifty_parallel_clicks_make_one_customer_and_one_subscription(
+    world: BillingWorld, buyer: ApiUser
+) -> None:
     body = {"plan": "pro", "interval": "monthly"}
-    replies = await asyncio.gather(*(ann.call("POST", "/v1/billing/checkout", json=body) for _ in range(50)))
+    replies = await asyncio.gather(*(buyer.call("POST", "/v1/billing/checkout", json=body) for _ in range(50)))
     assert {reply.status_code for reply in replies} == {200}
     [url] = {reply.json()["url"] for reply in replies}
     assert len(world.state.all("customer")) == len(world.state.all("checkout.session")) == 1
     world.state.complete_checkout(url.rpartition("/")[2])
     # A click between the payment and its webhook.
-    assert await error_of(ann, "/v1/billing/checkout", plan="pro") == (409, "ALREADY_SUBSCRIBED")
+    assert await error_of(buyer, "/v1/billing/checkout", plan="pro") == (409, "ALREADY_SUBSCRIBED")
     await world.deliver()
-    assert await error_of(ann, "/v1/billing/checkout", plan="pro", interval="yearly") == (409, "ALREADY_SUBSCRIBED")
+    assert await error_of(buyer, "/v1/billing/checkout", plan="pro", interval="yearly") == (409, "ALREADY_SUBSCRIBED")
     assert len(world.state.all("subscription")) == 1
 
 
-async def test_another_interval_replaces_an_open_purchase(world: BillingWorld, ann: ApiUser) -> None:
-    first = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "monthly"})
-    second = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
+async def test_another_interval_replaces_an_open_purchase(world: BillingWorld, buyer: ApiUser) -> None:
+    first = await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "monthly"})
+    second = await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
     assert second["url"] != first["url"]
     assert [s["status"] for s in world.state.all("checkout.session")] == ["open", "expired"]
     # An expired page is replaced too.
     world.state.advance(DAY)
     await world.deliver()
-    third = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
+    third = await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro", "interval": "yearly"})
     assert third["url"] != second["url"]
 
 
-async def test_the_client_cannot_choose_the_price(world: BillingWorld, ann: ApiUser) -> None:
+async def test_the_client_cannot_choose_the_price(world: BillingWorld, buyer: ApiUser) -> None:
     body = {"plan": "pro", "interval": "monthly", "price": "price_of_one_cent", "amount": 1, "customer": "cus_other"}
-    await ann.ok("POST", "/v1/billing/checkout", json=body)
+    await buyer.ok("POST", "/v1/billing/checkout", json=body)
     assert world.state.all("checkout.session")[0]["amount_total"] == 1200
-    assert (await error_of(ann, "/v1/billing/checkout", plan="enterprise"))[0] == 400
-    assert (await error_of(ann, "/v1/billing/checkout", plan="pro", interval="daily"))[0] == 400
+    assert (await error_of(buyer, "/v1/billing/checkout", plan="enterprise"))[0] == 400
+    assert (await error_of(buyer, "/v1/billing/checkout", plan="pro", interval="daily"))[0] == 400
 
 
 async def test_stripe_out_of_reach_is_a_503_and_a_repeat_finds_the_same_purchase(
-    world: BillingWorld, ann: ApiUser
+    world: BillingWorld, buyer: ApiUser
 ) -> None:
     world.stripe.failures["POST /v1/checkout/sessions"] = [500] * 3
-    assert await error_of(ann, "/v1/billing/checkout", plan="pro") == (503, "BILLING_UNAVAILABLE")
-    assert (await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"}))["url"]
+    assert await error_of(buyer, "/v1/billing/checkout", plan="pro") == (503, "BILLING_UNAVAILABLE")
+    assert (await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro"}))["url"]
     assert len(world.state.all("customer")) == 1
 
 
@@ -136,8 +138,8 @@ async def stored_events(db: Db) -> int:
     return int(row[0])
 
 
-async def test_only_signed_webhooks_are_stored(world: BillingWorld, ann: ApiUser, db: Db) -> None:
-    await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+async def test_only_signed_webhooks_are_stored(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
+    await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
     payload = snapshot_payload(world.state.events[0])
     for bad in (
         "t=1,v1=00",
@@ -161,10 +163,10 @@ async def test_only_signed_webhooks_are_stored(world: BillingWorld, ann: ApiUser
 
 @pytest.mark.parametrize("form", [snapshot_payload, thin_payload])
 async def test_an_event_of_the_other_mode_is_refused(
-    world: BillingWorld, ann: ApiUser, db: Db, form: Callable[[dict[str, Any]], bytes]
+    world: BillingWorld, buyer: ApiUser, db: Db, form: Callable[[dict[str, Any]], bytes]
 ) -> None:
     """The endpoints of Stripe's test and live modes are often set up with one address."""
-    await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+    await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
     payload = form(world.state.events[0])
     live = payload.replace(b'"livemode": false', b'"livemode": true')
     assert live != payload
@@ -309,7 +311,7 @@ async def test_a_storm_of_shuffled_and_repeated_events_ends_in_stripes_state(
     assert await mirror_of(db, users) == after_storm
 
 
-async def test_subscriptions_are_counted_by_plan_and_status(world: BillingWorld, ann: ApiUser) -> None:
+async def test_subscriptions_are_counted_by_plan_and_status(world: BillingWorld, buyer: ApiUser) -> None:
     def number(text: str, plan: str, status: str) -> float:
         [line] = [
             t for t in text.splitlines() if t.startswith(f'trailmind_subscriptions{{plan="{plan}",status="{status}"}}')
@@ -320,7 +322,7 @@ async def test_subscriptions_are_counted_by_plan_and_status(world: BillingWorld,
         return (await world.client.get("/metrics")).text
 
     before = await scrape()
-    await world.buy(ann)
+    await world.buy(buyer)
     bought = await scrape()
     assert number(bought, "pro", "active") == number(before, "pro", "active") + 1
     assert number(bought, "enterprise", "active") == number(before, "enterprise", "active")
@@ -332,26 +334,26 @@ async def test_subscriptions_are_counted_by_plan_and_status(world: BillingWorld,
 
 
 async def test_a_failing_sync_is_tried_again_and_other_customers_are_not_held_up(
-    world: BillingWorld, ann: ApiUser, db: Db
+    world: BillingWorld, buyer: ApiUser, db: Db
 ) -> None:
     bob = await world.user()
     urls = [
         (await user.ok("POST", "/v1/billing/checkout", json={"plan": "pro"}))["url"].rpartition("/")[2]
-        for user in (ann, bob)
+        for user in (buyer, bob)
     ]
     sessions = [world.state.complete_checkout(url) for url in urls]
     # A price that no setting names: the plan of the subscription is not known.
     item = world.state.item_of(world.state.get("subscription", sessions[0]["subscription"]))
     item["price"] = {**item["price"], "id": "price_unknown"}
     await world.deliver()
-    assert (await world.plan(ann)).plan.id == "free"
+    assert (await world.plan(buyer)).plan.id == "free"
     assert (await world.plan(bob)).plan.id == "pro"
     errors = await (await db.execute("SELECT DISTINCT error FROM stripe_events WHERE handled_at IS NULL")).fetchall()
     assert errors == [("the price price_unknown is in no STRIPE_PRICE_ setting",)]
     item["price"] = world.state.price(PRO_MONTHLY)
     await db.execute("UPDATE stripe_events SET next_attempt_at = now() WHERE handled_at IS NULL")
     await world.run_jobs()
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
 
 
 # --- renewal, change, failure (checks 22 to 25) -----------------------------------------------------------------------
@@ -365,116 +367,116 @@ async def book(db: Db, user: ApiUser, tokens: int, at: datetime, from_grants: in
     )
 
 
-async def test_a_year_of_a_subscription(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+async def test_a_year_of_a_subscription(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
     """Monthly, yearly, a failed payment, recovered, cancelled, expired; the periods never overlap nor leave a gap."""
     state = world.state
-    subscription_id = await world.buy(ann)
+    subscription_id = await world.buy(buyer)
     started = state.now
-    assert (await world.plan(ann)).usage_start.timestamp() == started
+    assert (await world.plan(buyer)).usage_start.timestamp() == started
 
     # Two renewals.
     for _ in range(2):
         state.advance(31 * DAY)
         await world.deliver()
-    plan = await world.plan(ann)
+    plan = await world.plan(buyer)
     assert (plan.plan.id, plan.status) == ("pro", "active")
     assert plan.period_start.timestamp() > started + 55 * DAY
-    assert len((await ann.ok("GET", "/v1/billing/invoices"))["invoices"]) == 3
+    assert len((await buyer.ok("GET", "/v1/billing/invoices"))["invoices"]) == 3
 
     # Yearly, at once: the rest of the month is credited.
-    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await buyer.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
     await world.deliver()
-    paid = (await billing_of(ann))["subscription"]
+    paid = (await billing_of(buyer))["subscription"]
     assert paid["interval"] == "yearly"
-    invoice = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"][0]
+    invoice = (await buyer.ok("GET", "/v1/billing/invoices"))["invoices"][0]
     assert 10_300 < invoice["amount_cents"] < 11_500
     changed = state.now
-    assert (await world.plan(ann)).period_start.timestamp() == changed
+    assert (await world.plan(buyer)).period_start.timestamp() == changed
     # Tokens are counted by the month.
-    assert (await world.plan(ann, changed + 40 * DAY)).usage_end.timestamp() < changed + 63 * DAY
+    assert (await world.plan(buyer, changed + 40 * DAY)).usage_end.timestamp() < changed + 63 * DAY
 
     # The renewal after a year fails, and the plan stays for the grace period.
     customer = state.all("customer")[0]["id"]
     state.declined.add(customer)
     state.advance(366 * DAY)
     await world.deliver()
-    failed = await world.plan(ann)
+    failed = await world.plan(buyer)
     assert (failed.plan.id, failed.status) == ("pro", "past_due")
-    billing = await billing_of(ann)
+    billing = await billing_of(buyer)
     assert billing["subscription"]["status"] == "past_due"
     assert billing["unpaid_invoice_url"].startswith("https://invoice.stripe.test/")
-    assert await error_of(ann, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
+    assert await error_of(buyer, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
 
     # Recovered at the retry after three days.
     state.declined.clear()
     state.advance(4 * DAY)
     await world.deliver()
-    assert (await world.plan(ann)).status == "active"
-    assert "unpaid_invoice_url" not in await billing_of(ann)
+    assert (await world.plan(buyer)).status == "active"
+    assert "unpaid_invoice_url" not in await billing_of(buyer)
 
     # Cancelled, resumed, cancelled: the plan stays to the end of the period.
     for action, cancels in (("cancel", True), ("resume", False), ("cancel", True)):
-        await ann.ok("POST", f"/v1/billing/{action}")
+        await buyer.ok("POST", f"/v1/billing/{action}")
         await world.deliver()
-        assert (await billing_of(ann))["subscription"]["cancel_at_period_end"] is cancels
+        assert (await billing_of(buyer))["subscription"]["cancel_at_period_end"] is cancels
     state.advance(300 * DAY)
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
     state.advance(70 * DAY)
     await world.deliver()
     ended = datetime.fromtimestamp(state.get("subscription", subscription_id)["ended_at"], UTC)
 
     # Free again, on the cycle of the sign-up, without the usage of the paid time.
-    await book(db, ann, 400_000, ended - timedelta(days=1))
-    free = await world.plan(ann)
+    await book(db, buyer, 400_000, ended - timedelta(days=1))
+    free = await world.plan(buyer)
     assert (free.plan.id, free.status) == ("free", "active")
-    row = await (await db.execute("SELECT created_at FROM users WHERE id = %s", [ann.id])).fetchone()
+    row = await (await db.execute("SELECT created_at FROM users WHERE id = %s", [buyer.id])).fetchone()
     assert row is not None
     assert (free.period_end - row[0]) % timedelta(days=30) == timedelta(0)
     assert free.period_start >= ended
 
-    periods = await world.periods(ann)
+    periods = await world.periods(buyer)
     assert all(newer[0] == older[1] for newer, older in pairwise(periods))
     assert [p for p in periods if p[0].timestamp() == changed]
-    kinds = [subject for subject in await world.subjects(ann) if "결제에 실패" in subject]
+    kinds = [subject for subject in await world.subjects(buyer) if "결제에 실패" in subject]
     assert len(kinds) == 1
 
 
-async def test_a_payment_that_goes_on_failing_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
+async def test_a_payment_that_goes_on_failing_ends_the_plan(world: BillingWorld, buyer: ApiUser) -> None:
     state = world.state
-    await world.buy(ann)
+    await world.buy(buyer)
     state.declined.add(state.all("customer")[0]["id"])
     state.advance(32 * DAY)
     await world.deliver()
-    grace = datetime.fromisoformat((await billing_of(ann))["subscription"]["grace_until"])
+    grace = datetime.fromisoformat((await billing_of(buyer))["subscription"]["grace_until"])
     failed_at = grace - GRACE_PERIOD
-    assert (await world.plan(ann, int(grace.timestamp()) - 60)).plan.id == "pro"
+    assert (await world.plan(buyer, int(grace.timestamp()) - 60)).plan.id == "pro"
     # Even if Stripe said nothing more.
-    assert (await world.plan(ann, int(grace.timestamp()) + 60)).plan.id == "free"
+    assert (await world.plan(buyer, int(grace.timestamp()) + 60)).plan.id == "free"
     state.advance(10 * DAY)
     await world.deliver()
     assert state.all("subscription")[0]["status"] == "canceled"
-    plan = await world.plan(ann)
+    plan = await world.plan(buyer)
     assert plan.plan.id == "free"
     assert plan.period_start >= failed_at
-    assert (await world.subjects(ann))[-1] == "Trailmind Pro 요금제가 끝났습니다"
+    assert (await world.subjects(buyer))[-1] == "Trailmind Pro 요금제가 끝났습니다"
 
 
-async def test_yearly_to_monthly_waits_for_the_end_of_the_period(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann, "yearly")
-    end = (await billing_of(ann))["subscription"]["current_period_end"]
-    await ann.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
+async def test_yearly_to_monthly_waits_for_the_end_of_the_period(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer, "yearly")
+    end = (await billing_of(buyer))["subscription"]["current_period_end"]
+    await buyer.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
     await world.deliver()
-    paid = (await billing_of(ann))["subscription"]
+    paid = (await billing_of(buyer))["subscription"]
     assert (paid["interval"], paid["pending_interval"], paid["current_period_end"]) == ("yearly", "monthly", end)
     # Choosing the current interval takes the change back.
-    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await buyer.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
     await world.deliver()
-    assert "pending_interval" not in (await billing_of(ann))["subscription"]
-    await ann.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
+    assert "pending_interval" not in (await billing_of(buyer))["subscription"]
+    await buyer.ok("POST", "/v1/billing/interval", json={"interval": "monthly"})
     await world.deliver()
     world.state.advance(367 * DAY)
     await world.deliver()
-    paid = (await billing_of(ann))["subscription"]
+    paid = (await billing_of(buyer))["subscription"]
     assert (paid["interval"], "pending_interval" in paid) == ("monthly", False)
     assert world.state.all("invoice")[0]["total"] == 1200
 
@@ -483,46 +485,48 @@ async def test_an_upgrade_counts_anew_lifts_limits_and_keeps_old_sessions(
     settings: Settings, stripe: StripeServer, db: Db
 ) -> None:
     async with billing_world(with_changes(settings, session_limits=True), stripe) as world:
-        ann = await world.user()
-        await db.execute("UPDATE users SET created_at = now() - interval '2 days' WHERE id = %s", [ann.id])
-        await db.execute(SPEND, [ann.id, uuid.uuid4(), 40_000])
-        old = await ann.start(client_session_id="old")
-        await ann.ok("POST", f"/v1/sessions/{old}/stop")
+        buyer = await world.user()
+        await db.execute("UPDATE users SET created_at = now() - interval '2 days' WHERE id = %s", [buyer.id])
+        await db.execute(SPEND, [buyer.id, uuid.uuid4(), 40_000])
+        old = await buyer.start(client_session_id="old")
+        await buyer.ok("POST", f"/v1/sessions/{old}/stop")
         await db.execute(
             "UPDATE browsing_sessions SET status = 'completed', created_at = now() - interval '40 days',"
             " deletes_at = now() + interval '1 day' WHERE id = %s",
             [old],
         )
-        await ann.start(client_session_id="first")
+        await buyer.start(client_session_id="first")
         second = {"client_session_id": "second"}
-        refused = await ann.call("POST", "/v1/sessions/start", json=second)
+        refused = await buyer.call("POST", "/v1/sessions/start", json=second)
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "CONCURRENT_SESSION_LIMIT")
-        before = (await ann.ok("GET", "/v1/usage"))["usage"]
+        before = (await buyer.ok("GET", "/v1/usage"))["usage"]
         assert (before["tokens_used"], before["token_limit"]) == (40_000, 50_000)
 
-        await world.buy(ann)
-        after = (await ann.ok("GET", "/v1/usage"))["usage"]
+        await world.buy(buyer)
+        after = (await buyer.ok("GET", "/v1/usage"))["usage"]
         assert (after["tokens_used"], after["token_limit"]) == (0, 500_000)
         started = datetime.fromisoformat(after["period_start"])
         assert abs(started - datetime.now(UTC)) < timedelta(minutes=5)
         for name in ("second", "third", "fourth", "fifth"):
-            await ann.start(client_session_id=name)
-        assert (await ann.call("POST", "/v1/sessions/start", json={"client_session_id": "sixth"})).status_code == 409
+            await buyer.start(client_session_id=name)
+        assert (await buyer.call("POST", "/v1/sessions/start", json={"client_session_id": "sixth"})).status_code == 409
         async with world.sync.pool.connection() as connection:
             await clear_deletion_notices(connection, "free")
             deleted = await soft_delete_expired_sessions(connection, "free", datetime.now(UTC) + timedelta(days=60))
         assert uuid.UUID(old) not in deleted
-        kept = (await ann.ok("GET", f"/v1/sessions/{old}"))["session"]
+        kept = (await buyer.ok("GET", f"/v1/sessions/{old}"))["session"]
         assert "deletes_at" not in kept
 
 
-async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(world: BillingWorld, ann: ApiUser) -> None:
+async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(
+    world: BillingWorld, buyer: ApiUser
+) -> None:
     async def preview(interval: str) -> dict[str, Any]:
-        reply: dict[str, Any] = await ann.ok("GET", "/v1/billing/preview", params={"interval": interval})
+        reply: dict[str, Any] = await buyer.ok("GET", "/v1/billing/preview", params={"interval": interval})
         return reply
 
-    assert (await ann.call("GET", "/v1/billing/preview", params={"interval": "yearly"})).status_code == 409
-    await world.buy(ann)
+    assert (await buyer.call("GET", "/v1/billing/preview", params={"interval": "yearly"})).status_code == 409
+    await world.buy(buyer)
     world.state.advance(10 * DAY)
     await world.deliver()
     invoices, num_events = len(world.state.all("invoice")), len(world.state.events)
@@ -534,13 +538,13 @@ async def test_a_change_of_the_interval_is_previewed_and_costs_what_was_said(wor
     # A preview changes nothing.
     assert (len(world.state.all("invoice")), len(world.state.events)) == (invoices, num_events)
     assert (await preview("monthly"))["due_now_cents"] == 0
-    await ann.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
+    await buyer.ok("POST", "/v1/billing/interval", json={"interval": "yearly"})
     await world.deliver()
-    newest = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"][0]
+    newest = (await buyer.ok("GET", "/v1/billing/invoices"))["invoices"][0]
     assert newest["amount_cents"] == yearly["due_now_cents"]
     monthly = await preview("monthly")
     assert monthly["due_now_cents"] == 0
-    assert monthly["changes_at"] == (await billing_of(ann))["subscription"]["current_period_end"]
+    assert monthly["changes_at"] == (await billing_of(buyer))["subscription"]["current_period_end"]
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -551,12 +555,12 @@ async def audit_of(operator: ApiUser, subject: str) -> list[tuple[str, dict[str,
     return [(e["action"], e["facts"]) for e in entries if e["subject"] == subject and e["actor_id"] == operator.id]
 
 
-async def test_operators_give_plans_with_a_reason(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+async def test_operators_give_plans_with_a_reason(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
     operator = await operator_of(world, db)
-    path = f"/v1/admin/users/{ann.id}/plan"
+    path = f"/v1/admin/users/{buyer.id}/plan"
 
     async def plan() -> str:
-        return str((await ann.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"])
+        return str((await buyer.ok("GET", "/v1/subscription"))["subscription"]["plan"]["id"])
 
     for body in ({"plan": "enterprise"}, {"plan": "enterprise", "reason": " "}, {"plan": "gold", "reason": "a reason"}):
         assert (await operator.call("PUT", path, json=body)).status_code == 400, body
@@ -571,36 +575,36 @@ async def test_operators_give_plans_with_a_reason(world: BillingWorld, ann: ApiU
     assert ended["billing"]["plan"] == "free"
     assert "override" not in ended["billing"]
     assert await plan() == "free"
-    assert [facts["reason"] for _, facts in await audit_of(operator, ann.id)] == [
+    assert [facts["reason"] for _, facts in await audit_of(operator, buyer.id)] == [
         "The pilot has ended",
         "Pilot of two weeks",
     ]
     own = f"/v1/admin/users/{operator.id}/plan"
     assert (await operator.call("PUT", own, json={"plan": "pro", "reason": "for myself"})).status_code == 409
-    assert (await ann.call("PUT", path, json={"plan": "pro", "reason": "for myself"})).status_code == 403
+    assert (await buyer.call("PUT", path, json={"plan": "pro", "reason": "for myself"})).status_code == 403
 
 
-async def test_operators_give_tokens_once(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+async def test_operators_give_tokens_once(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
     operator = await operator_of(world, db)
-    path = f"/v1/admin/users/{ann.id}/credits"
+    path = f"/v1/admin/users/{buyer.id}/credits"
     body = {"credit_id": str(uuid.uuid4()), "tokens": 25_000, "reason": "Maps failed on Tuesday"}
     replies = await asyncio.gather(*(operator.ok("POST", path, json=body) for _ in range(5)))
     assert {reply["billing"]["granted_tokens_left"] for reply in replies} == {25_000}
-    assert (await ann.ok("GET", "/v1/usage"))["usage"]["granted_tokens_left"] == 25_000
-    assert await audit_of(operator, ann.id) == [("tokens.given", {"tokens": 25_000, "reason": body["reason"]})]
+    assert (await buyer.ok("GET", "/v1/usage"))["usage"]["granted_tokens_left"] == 25_000
+    assert await audit_of(operator, buyer.id) == [("tokens.given", {"tokens": 25_000, "reason": body["reason"]})]
     for wrong in ({**body, "tokens": 0}, {**body, "credit_id": "x"}):
         assert (await operator.call("POST", path, json=wrong)).status_code == 400
 
 
-async def test_operators_refund_a_part_or_all_of_a_payment(world: BillingWorld, ann: ApiUser, db: Db) -> None:
+async def test_operators_refund_a_part_or_all_of_a_payment(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
     operator = await operator_of(world, db)
-    await world.buy(ann)
+    await world.buy(buyer)
     # After the days in which users return a payment themselves.
     world.state.advance(9 * DAY)
     await world.deliver()
 
     async def billing() -> dict[str, Any]:
-        reply: dict[str, Any] = (await operator.ok("GET", f"/v1/admin/users/{ann.id}/billing"))["billing"]
+        reply: dict[str, Any] = (await operator.ok("GET", f"/v1/admin/users/{buyer.id}/billing"))["billing"]
         return reply
 
     before = await billing()
@@ -624,40 +628,40 @@ async def test_operators_refund_a_part_or_all_of_a_payment(world: BillingWorld, 
     amounts = [facts["amount_cents"] for _, facts in await audit_of(operator, invoice["id"])]
     assert amounts == [700, 500, 500]
     assert await error_of(operator, "/v1/admin/invoices/in_unknown/refund", reason="which") == (404, "NOT_FOUND")
-    assert (await ann.call("POST", path, json={"reason": "for myself"})).status_code == 403
+    assert (await buyer.call("POST", path, json={"reason": "for myself"})).status_code == 403
 
 
 async def test_a_payment_that_the_bank_wants_confirmed_is_mailed_once_and_shown(
-    world: BillingWorld, ann: ApiUser
+    world: BillingWorld, buyer: ApiUser
 ) -> None:
-    await world.buy(ann)
+    await world.buy(buyer)
     customer = world.state.all("customer")[0]["id"]
-    await world.subjects(ann)
+    await world.subjects(buyer)
     world.state.needs_confirmation.add(customer)
     # The renewal, and a retry three days later which the bank wants confirmed again.
     for days in (32, 3):
         world.state.advance(days * DAY)
         await world.deliver()
-        billing = await billing_of(ann)
+        billing = await billing_of(buyer)
         assert (billing["subscription"]["status"], billing["payment_needs_action"]) == ("past_due", True)
     invoice = world.state.all("invoice")[0]
     assert billing["unpaid_invoice_url"] == invoice["hosted_invoice_url"]
     # The mail leads to the page of the invoice, and none says that the payment has failed.
     action = "Trailmind 결제를 은행에서 확인해 주세요"
-    assert await world.subjects(ann) == ["Trailmind Pro 요금제가 시작되었습니다", action]
-    assert invoice["hosted_invoice_url"] in mails_to(world.settings.data_dir, ann.email)[-1].as_string()
+    assert await world.subjects(buyer) == ["Trailmind Pro 요금제가 시작되었습니다", action]
+    assert invoice["hosted_invoice_url"] in mails_to(world.settings.data_dir, buyer.email)[-1].as_string()
     # Confirmed: the plan goes on, and nothing is left to do.
     world.state.confirm_payment(invoice["id"])
     await world.deliver()
-    billing = await billing_of(ann)
+    billing = await billing_of(buyer)
     assert (billing["subscription"]["status"], billing["payment_needs_action"]) == ("active", False)
     assert "unpaid_invoice_url" not in billing
 
 
 async def test_a_confirmation_that_turns_into_a_refusal_is_mailed_as_a_failure(
-    world: BillingWorld, ann: ApiUser
+    world: BillingWorld, buyer: ApiUser
 ) -> None:
-    await world.buy(ann)
+    await world.buy(buyer)
     customer = world.state.all("customer")[0]["id"]
     world.state.needs_confirmation.add(customer)
     world.state.advance(32 * DAY)
@@ -669,158 +673,160 @@ async def test_a_confirmation_that_turns_into_a_refusal_is_mailed_as_a_failure(
         "requires_payment_method"
     )
     await world.deliver()
-    assert (await billing_of(ann))["payment_needs_action"] is False
-    assert (await world.subjects(ann))[-2:] == [
+    assert (await billing_of(buyer))["payment_needs_action"] is False
+    assert (await world.subjects(buyer))[-2:] == [
         "Trailmind 결제를 은행에서 확인해 주세요",
         "Trailmind 결제에 실패했습니다",
     ]
 
 
-async def test_reconciliation_repairs_what_lost_webhooks_left(world: BillingWorld, ann: ApiUser) -> None:
+async def test_reconciliation_repairs_what_lost_webhooks_left(world: BillingWorld, buyer: ApiUser) -> None:
     bob = await world.user()
-    await world.buy(ann)
+    await world.buy(buyer)
     await world.buy(bob)
     assert await reconcile(world.sync) == 0
     world.state.cancel(world.state.all("subscription")[-1])
     world.state.take_events()  # lost
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
     assert await reconcile(world.sync) == 1
-    assert (await world.plan(ann)).plan.id == "free"
+    assert (await world.plan(buyer)).plan.id == "free"
     assert (await world.plan(bob)).plan.id == "pro"
     assert await reconcile(world.sync) == 0
 
 
-async def test_a_customer_deleted_at_stripe_loses_the_plan_and_can_buy_again(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
+async def test_a_customer_deleted_at_stripe_loses_the_plan_and_can_buy_again(
+    world: BillingWorld, buyer: ApiUser
+) -> None:
+    await world.buy(buyer)
     world.state.delete_customer(world.state.all("customer")[0]["id"])
     await world.deliver()
-    assert (await world.plan(ann)).plan.id == "free"
-    await world.buy(ann)
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "free"
+    await world.buy(buyer)
+    assert (await world.plan(buyer)).plan.id == "pro"
 
 
 async def test_a_second_live_subscription_is_reported_and_takes_over_when_the_first_ends(
-    world: BillingWorld, ann: ApiUser
+    world: BillingWorld, buyer: ApiUser
 ) -> None:
-    first = await world.buy(ann)
+    first = await world.buy(buyer)
     second = world.state.subscribe(world.state.get("subscription", first)["customer"], PRO_MONTHLY, {})
     applied = await world.sync.sync(second["customer"])
     assert applied is not None
     assert applied.duplicates == (second["id"],)
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
     world.state.cancel(world.state.get("subscription", first))
     await world.deliver()
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
     assert (await world.sync.sync(second["customer"])).duplicates == ()  # type: ignore[union-attr]
 
 
 # --- refunds, disputes, packs (checks 26 and 28) ----------------------------------------------------------------------
 
 
-async def test_a_refund_within_seven_days_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
-    assert (await billing_of(ann))["subscription"]["can_be_refunded"] is True
-    await ann.ok("POST", "/v1/billing/refund")
+async def test_a_refund_within_seven_days_ends_the_plan(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer)
+    assert (await billing_of(buyer))["subscription"]["can_be_refunded"] is True
+    await buyer.ok("POST", "/v1/billing/refund")
     await world.deliver()
-    assert (await world.plan(ann)).plan.id == "free"
-    [invoice] = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"]
+    assert (await world.plan(buyer)).plan.id == "free"
+    [invoice] = (await buyer.ok("GET", "/v1/billing/invoices"))["invoices"]
     assert (invoice["status"], invoice["refunded_cents"]) == ("refunded", 1200)
     assert world.state.all("subscription")[0]["status"] == "canceled"
-    assert await error_of(ann, "/v1/billing/refund") == (409, "NO_SUBSCRIPTION")
+    assert await error_of(buyer, "/v1/billing/refund") == (409, "NO_SUBSCRIPTION")
     # The user can buy again, and the new payment counts.
-    await world.buy(ann)
-    assert (await world.plan(ann)).plan.id == "pro"
+    await world.buy(buyer)
+    assert (await world.plan(buyer)).plan.id == "pro"
 
 
-async def test_the_eighth_day_is_too_late(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
+async def test_the_eighth_day_is_too_late(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer)
     later = datetime.now(UTC) + timedelta(days=7, minutes=1)
     with pytest.raises(RefundPeriodOver):
-        await world.app.state.parts.purchases.refund(uuid.UUID(ann.id), now=later)
+        await world.app.state.parts.purchases.refund(uuid.UUID(buyer.id), now=later)
     assert world.state.all("refund") == []
 
 
-async def test_a_refund_by_hand_at_stripe_ends_the_plan_too(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
+async def test_a_refund_by_hand_at_stripe_ends_the_plan_too(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer)
     intent = world.state.intent_of(world.state.all("invoice")[0])
     assert intent is not None
     world.state.create_refund(intent)
     await world.deliver()
-    assert (await world.plan(ann)).plan.id == "free"
+    assert (await world.plan(buyer)).plan.id == "free"
     assert world.state.all("subscription")[0]["status"] == "canceled"
 
 
-async def test_a_dispute_stops_sales_and_a_lost_one_ends_the_plan(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
+async def test_a_dispute_stops_sales_and_a_lost_one_ends_the_plan(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer)
     intent = world.state.intent_of(world.state.all("invoice")[0])
     assert intent is not None
     dispute = world.state.open_dispute(intent)
     await world.deliver()
-    assert (await billing_of(ann))["is_disputed"] is True
-    assert (await world.plan(ann)).plan.id == "pro"
-    assert await error_of(ann, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
+    assert (await billing_of(buyer))["is_disputed"] is True
+    assert (await world.plan(buyer)).plan.id == "pro"
+    assert await error_of(buyer, "/v1/billing/packs") == (409, "PURCHASE_BLOCKED")
     world.state.close_dispute(dispute["id"], won=False)
     await world.deliver()
-    assert (await billing_of(ann))["is_disputed"] is False
-    assert (await world.plan(ann)).plan.id == "free"
+    assert (await billing_of(buyer))["is_disputed"] is False
+    assert (await world.plan(buyer)).plan.id == "free"
 
 
 async def granted(user: ApiUser) -> int:
     return int((await user.ok("GET", "/v1/usage"))["usage"]["granted_tokens_left"])
 
 
-async def test_token_packs_are_granted_once_and_listed_in_the_invoices(world: BillingWorld, ann: ApiUser) -> None:
-    assert await error_of(ann, "/v1/billing/packs") == (409, "NO_SUBSCRIPTION")
-    await world.buy(ann)
-    await world.buy_packs(ann, 2)
-    assert await granted(ann) == 200_000
-    [newest, _] = (await ann.ok("GET", "/v1/billing/invoices"))["invoices"]
+async def test_token_packs_are_granted_once_and_listed_in_the_invoices(world: BillingWorld, buyer: ApiUser) -> None:
+    assert await error_of(buyer, "/v1/billing/packs") == (409, "NO_SUBSCRIPTION")
+    await world.buy(buyer)
+    await world.buy_packs(buyer, 2)
+    assert await granted(buyer) == 200_000
+    [newest, _] = (await buyer.ok("GET", "/v1/billing/invoices"))["invoices"]
     assert (newest["kind"], newest["amount_cents"], newest["status"]) == ("tokens", 1000, "paid")
     for _ in range(3):
         await world.sync.sync(world.state.all("customer")[0]["id"])
-    assert await granted(ann) == 200_000
+    assert await granted(buyer) == 200_000
 
 
-async def test_a_pack_that_is_paid_later_is_granted_later(world: BillingWorld, ann: ApiUser) -> None:
-    await world.buy(ann)
-    reply = await ann.ok("POST", "/v1/billing/packs", json={})
+async def test_a_pack_that_is_paid_later_is_granted_later(world: BillingWorld, buyer: ApiUser) -> None:
+    await world.buy(buyer)
+    reply = await buyer.ok("POST", "/v1/billing/packs", json={})
     session_id = reply["url"].rpartition("/")[2]
     world.state.complete_checkout(session_id, pays_later=True)
     await world.deliver()
-    assert await granted(ann) == 0
+    assert await granted(buyer) == 0
     world.state.confirm_late_payment(session_id)
     await world.deliver()
-    assert await granted(ann) == 100_000
+    assert await granted(buyer) == 100_000
 
 
-async def test_a_refunded_pack_loses_what_is_not_spent(world: BillingWorld, ann: ApiUser, db: Db) -> None:
-    await world.buy(ann)
-    first = await world.buy_packs(ann)
+async def test_a_refunded_pack_loses_what_is_not_spent(world: BillingWorld, buyer: ApiUser, db: Db) -> None:
+    await world.buy(buyer)
+    first = await world.buy_packs(buyer)
     world.state.advance(60)
-    second = await world.buy_packs(ann)
+    second = await world.buy_packs(buyer)
     # 130,000 tokens beyond the plan: the first pack, and 30,000 of the second.
-    await book(db, ann, 630_000, datetime.now(UTC), from_grants=130_000)
-    assert await granted(ann) == 70_000
+    await book(db, buyer, 630_000, datetime.now(UTC), from_grants=130_000)
+    assert await granted(buyer) == 70_000
     world.state.create_refund(second["payment_intent"])
     await world.deliver()
-    assert await granted(ann) == 0
+    assert await granted(buyer) == 0
     world.state.create_refund(first["payment_intent"])
     await world.deliver()
-    assert await granted(ann) == 0
+    assert await granted(buyer) == 0
     # The plan itself stays.
-    assert (await world.plan(ann)).plan.id == "pro"
+    assert (await world.plan(buyer)).plan.id == "pro"
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 
 async def test_closing_an_account_cancels_and_erasing_it_ends_the_subscription(
-    world: BillingWorld, ann: ApiUser, db: Db
+    world: BillingWorld, buyer: ApiUser, db: Db
 ) -> None:
     from tests.support.client import PASSWORD
 
-    await world.buy(ann)
-    await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
+    await world.buy(buyer)
+    await buyer.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
     await world.run_jobs()
     [subscription] = world.state.all("subscription")
     assert (subscription["status"], subscription["cancel_at_period_end"]) == ("active", True)
@@ -835,12 +841,12 @@ async def test_closing_an_account_cancels_and_erasing_it_ends_the_subscription(
         assert row == (0,), table
 
 
-async def test_one_user_sees_nothing_of_another(world: BillingWorld, ann: ApiUser) -> None:
+async def test_one_user_sees_nothing_of_another(world: BillingWorld, buyer: ApiUser) -> None:
     bob = await world.user()
-    reply = await ann.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
+    reply = await buyer.ok("POST", "/v1/billing/checkout", json={"plan": "pro"})
     assert (await bob.call("GET", f"/v1/billing/checkouts/{reply['checkout_id']}")).status_code == 404
-    await world.buy(ann)
+    await world.buy(buyer)
     assert (await bob.ok("GET", "/v1/billing/invoices"))["invoices"] == []
     assert await error_of(bob, "/v1/billing/portal") == (409, "NO_SUBSCRIPTION")
-    assert "cus_" in (await ann.ok("POST", "/v1/billing/portal"))["url"]
-    assert json.dumps(await billing_of(ann)).count("cus_") == 0
+    assert "cus_" in (await buyer.ok("POST", "/v1/billing/portal"))["url"]
+    assert json.dumps(await billing_of(buyer)).count("cus_") == 0

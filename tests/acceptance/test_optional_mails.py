@@ -296,4 +296,4 @@ async def test_an_erased_account_gets_a_receipt_and_leaves_no_job(
         assert await cursor.fetchone() == (0,)
         [receipt] = await world.send_due()
         assert (receipt["To"], receipt["Subject"]) == (ann.email, "Your Trailmind data is erased")
-        assert "browsing_sessions: 1" in receipt.get_body(("plain",)).get_content()
+        assert "Sessions: 1" in receipt.get_body(("plain",)).get_content()
