@@ -10,7 +10,7 @@ from models.accounts.data_kinds import DataKind
 DATA_KIND_NAMES: Final[Mapping[DataKind, Mapping[Literal["en", "ko"], str]]] = {
     "account": {"en": "Account", "ko": "계정"},
     "settings": {"en": "Settings", "ko": "설정"},
-    "logins": {"en": "Sign-ins", "ko": "로그인"},
+    "logins": {"en": "Logins", "ko": "로그인"},
     "one_time_links": {"en": "One-time links", "ko": "일회용 링크"},
     "api_keys": {"en": "API keys", "ko": "API 키"},
     "sessions": {"en": "Sessions", "ko": "세션"},

@@ -296,7 +296,7 @@ export const en = {
     kinds: {
       account: "Account",
       settings: "Settings",
-      logins: "Sign-ins",
+      logins: "Logins",
       one_time_links: "One-time links",
       api_keys: "API keys",
       sessions: "Sessions",
