@@ -85,5 +85,7 @@ def process_name(process: psutil.Process) -> str:
         return title.split()[0].partition(".")[0]
     if title.startswith("postgres:"):
         return "postgres"
+    if any(part.endswith("worker_fork_server.py") for part in command[:2]):
+        return "server of copies"
     is_supervisor = "launch.cli.main" in command or any(part.endswith("trailmind") for part in command[:2])
     return "trailmind up" if is_supervisor else Path(command[0]).name

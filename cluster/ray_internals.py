@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,9 @@ INTERNALS: tuple[Internal, ...] = (
     Internal("ray.serve._private.controller", "CONTROL_LOOP_INTERVAL_S", "slow the control loop"),
     Internal(_RAYLET, "persist_port", "write the agents' port files"),
     *(Internal(_RAYLET, name, "write the agents' port files") for name in _AGENT_PORTS.values()),
+    Internal("ray.actor", "ActorClassID.from_random", "import Ray without seeding its generator of ids"),
+    Internal(_RAYLET, "ActorClassID.size", "import Ray without seeding its generator of ids"),
+    Internal(_RAYLET, "WorkerID.from_random", "test that two copies of a process draw different ids"),
     Internal("ray._private.utils", "get_dashboard_dependency_error", "skip the slow import check of ray[default]"),
     Internal("ray._private.worker", "_global_node", "notice during a stop that Ray has ended already"),
     Internal("ray._private.worker", "print_to_stdstream", "keep the output of workers off standard output"),
@@ -204,6 +208,31 @@ def local_ray_node(
         _replaced("ray._private.utils", "get_dashboard_dependency_error", lambda: None),
     ):
         yield
+
+
+@contextlib.contextmanager
+def unseeded_ids() -> Iterator[None]:
+    """Within the block, the actor classes that Ray defines when it is imported take their ids from the system.
+
+    Ray's generator of random ids seeds itself on its first use. All copies of a process made after that would draw the
+    same ids.
+    """
+    original: Any = importlib.import_module(_RAYLET).ActorClassID
+
+    class FromSystem:
+        @staticmethod
+        def from_random() -> Any:
+            return original(os.urandom(original.size()))
+
+    with _replaced("ray.actor", "ActorClassID", FromSystem):
+        yield
+
+
+def random_id() -> bytes:
+    """An id from Ray's generator."""
+    raylet: Any = importlib.import_module(_RAYLET)
+    drawn: bytes = raylet.WorkerID.from_random().binary()
+    return drawn
 
 
 def local_node_is_alive() -> bool:

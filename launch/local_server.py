@@ -21,9 +21,11 @@ import redis
 from pydantic import SecretStr
 
 from cluster.settings import Settings, to_environment, with_changes
+from launch.fork_server import worker_fork_server
 from launch.haproxy_processes import haproxy_processes, kill_haproxy
 from launch.joined_cluster import address_file, origin_file
 from launch.listening_port import check_port
+from launch.private_dir import private_short_dir
 from launch.ray_environment import local_ray_environment, single_node_environment
 from launch.readiness import wait_until_ready
 from launch.secret_store import local_secret
@@ -188,6 +190,8 @@ class LocalServer:
         settings = with_signing_key(self.settings)
         # Ray reads these variables when it is imported, and every process that it starts inherits them.
         os.environ.update(local_ray_environment(settings) | single_node_environment())
+        if not settings.scaling.ray_address:
+            self._stack.enter_context(worker_fork_server(private_short_dir(settings.data_dir)))
         # The start of the stores and of Ray mostly waits for other processes; this thread imports meanwhile.
         threading.Thread(target=_preload_deployments, name="preload", daemon=True).start()
         settings = self._stack.enter_context(server_stores(settings, report, durable=durable))

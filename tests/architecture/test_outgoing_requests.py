@@ -20,6 +20,8 @@ _CALLERS = {
     "cluster/jobs/alertmanager.py": "Alertmanager",
     "cluster/jobs/system_status.py": "Alertmanager (its errors)",
     "cluster/billing/stripe_gateway.py": "Stripe",
+    "cluster/ray_worker.py": "cluster/worker_fork_server.py, on a UNIX socket of the machine",
+    "cluster/worker_fork_server.py": "no server: it listens on that socket",
     "cluster/billing/webhooks.py": "Stripe (the signature of its messages)",
 }
 
