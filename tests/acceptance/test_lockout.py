@@ -57,7 +57,7 @@ async def test_guesses_from_many_addresses_lock_unknown_devices_out(
     ann = await sign_up(client)
     refused = await lock(client, ann.email)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "LOGIN_LOCKED")
-    assert "by mail" in refused.json()["error"]["message"]
+    assert "set a new password" in refused.json()["error"]["message"]
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     # Even the right password, and however the address is written.
     assert (await log_in(client, ann.email.upper(), PASSWORD)).status_code == 429

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import psycopg
@@ -378,9 +378,16 @@ async def test_an_item_whose_workers_always_die_fails(
 
 
 @pytest.fixture(scope="module")
-def models() -> Any:
+def server_of_models() -> Iterator[ModelServer]:
     with model_server() as running:
         yield running
+
+
+@pytest.fixture
+def models(server_of_models: ModelServer) -> ModelServer:
+    """Without the answers that other tests have queued."""
+    server_of_models.reset()
+    return server_of_models
 
 
 def with_openai(settings: Settings, models: ModelServer) -> tuple[Settings, InlineProviderTasks]:

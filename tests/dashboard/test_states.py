@@ -142,8 +142,8 @@ async def test_links_in_mails_have_their_token_in_the_fragment(user: BrowserUser
         "href", "/login?next=%2Fverify-email"
     )
     assert sent == []
-    await page.get_by_role("button", name="Send me a link for a new password").click()
-    await expect(page.get_by_role("status")).to_contain_text("sent a link")
+    await page.get_by_role("button", name="Make a link for a new password").click()
+    await expect(page.get_by_role("status")).to_contain_text("The link with which you choose a new password")
     await page.goto("/reset-password#token=another")
     await page.get_by_role("textbox", name="New password").fill("a new password 1")
     await page.get_by_role("textbox", name="Repeat password").fill("a new password 1")

@@ -28,8 +28,8 @@ from serve.http.errors import install_error_handlers
 from serve.identity.access_tokens import LoginTokens
 from serve.routes import events
 
-TOKENS = LoginTokens(["k" * 32], access_ttl_s=600, refresh_ttl_s=600, long_lived_ttl_s=600)
-TOKEN = TOKENS.issue(uuid.UUID(int=1), "access", uuid.UUID(int=2), jti=uuid.UUID(int=3), ttl_s=600)
+TOKENS = LoginTokens(["k" * 32], access_ttl_s=86_400, refresh_ttl_s=86_400, long_lived_ttl_s=86_400)
+TOKEN = TOKENS.issue(uuid.UUID(int=1), "access", uuid.UUID(int=2), jti=uuid.UUID(int=3), ttl_s=86_400)
 SESSION = str(uuid.UUID(int=4))
 NOW_MS = 1_760_000_000_000
 
