@@ -190,11 +190,12 @@ class LocalServer:
         settings = with_signing_key(self.settings)
         # Ray reads these variables when it is imported, and every process that it starts inherits them.
         os.environ.update(local_ray_environment(settings) | single_node_environment())
-        if not settings.scaling.ray_address:
-            self._stack.enter_context(worker_fork_server(private_short_dir(settings.data_dir)))
         # The start of the stores and of Ray mostly waits for other processes; this thread imports meanwhile.
         threading.Thread(target=_preload_deployments, name="preload", daemon=True).start()
         settings = self._stack.enter_context(server_stores(settings, report, durable=durable))
+        if not settings.scaling.ray_address:
+            # After the data directory is held: the socket of a server that runs on it already must stay.
+            self._stack.enter_context(worker_fork_server(private_short_dir(settings.data_dir)))
         migrate(settings.database.sqlalchemy_url)
         valkey = redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
         with contextlib.closing(valkey):

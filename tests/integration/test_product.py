@@ -21,6 +21,7 @@ import pytest
 
 from cluster.settings import Settings
 from kuberay.checks.monitoring_rules import exported_series
+from launch.private_dir import private_short_dir
 from serve.app import create_api, with_middleware
 from tests.support.client import PASSWORD, visit
 from tests.support.conditions import LONG_PATIENCE_S, PATIENCE_S
@@ -124,6 +125,23 @@ def test_a_second_up_on_the_same_data_names_the_running_server(product: Product)
     run = trailmind(product, "up", "--port", str(product.port))
     assert run.returncode == 1
     assert f"already runs Trailmind on {product.data_dir}, at {product.origin}" in " ".join(run.stderr.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are copies on Linux only")
+def test_a_refused_second_server_leaves_the_socket_of_the_first(product: Product) -> None:
+    """Without the check of the command, as when two are started at the same moment."""
+    path = private_short_dir(product.data_dir) / "w"
+    assert path.is_socket()
+    start = (
+        "import pathlib, sys\n"
+        "from cluster.settings import load_settings\n"
+        "from launch.local_server import LocalServer\n"
+        "LocalServer(load_settings(data_dir=pathlib.Path(sys.argv[1]), port=int(sys.argv[2]))).start()\n"
+    )
+    command = [sys.executable, "-c", start, str(product.data_dir), str(product.port)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE_S)
+    assert "StoresInUse" in run.stderr
+    assert path.is_socket()
 
 
 def test_dead_jobs_are_listed_and_retried(product: Product, client: httpx2.Client) -> None:
