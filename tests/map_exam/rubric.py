@@ -9,14 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from cluster.mindmap.outline.label_checks import description_problems, label_problems, title_share
-from cluster.mindmap.pages.evidence import supports_label
+from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems, title_share
+from cluster.mindmap.pages.evidence import label_halves, supports_label
 from models.mindmap.document import MindmapDocument, Node
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 from tests.map_exam.sessions import ExamSession
-
-_HALVES = " · "
 
 
 def label_faults(node: Node, document: MindmapDocument, session: ExamSession) -> list[str]:
@@ -40,14 +38,14 @@ def wording_faults(
     Its agreement with 420 labels that were graded one by one is in `graded_labels.txt` and its test. A sub-topic must
     stand in the titles of half of its pages. A topic must name the subject that most of its pages are about.
     """
-    halves = label.split(_HALVES)
+    halves, wordings = label_halves(label), [PageWording(page) for page in pages]
     subjects = Counter(session.subject_of[page.page_id] for page in pages)
     checks = {
-        "not_the_subject": not parent_label and not _names_subjects(halves, pages, subjects, session),
+        "not_the_subject": not parent_label and not _names_subjects(halves, wordings, subjects, session),
         "site": any(_is_site_name(half, pages, subjects, session) for half in halves),
     }
     return [
-        *label_problems(label, pages, parent_label),
+        *label_problems(label, wordings, parent_label),
         *(name for name, has_failed in checks.items() if has_failed),
     ]
 
@@ -64,7 +62,7 @@ def is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
         for quote in node.data.evidence
         if quote.page_id in captured and quote_is_in_page(captured[quote.page_id], quote.field, quote.quote)
     ]
-    return all(any(supports_label(half, quote) for quote in quotes) for half in node.label.split(_HALVES))
+    return all(any(supports_label(half, quote) for quote in quotes) for half in label_halves(node.label))
 
 
 def _is_one_chapter(pages: Sequence[CapturedPage], session: ExamSession) -> bool:
@@ -98,7 +96,7 @@ def pages_below(node: Node, document: MindmapDocument, session: ExamSession) -> 
 
 
 def _names_subjects(
-    halves: Sequence[str], pages: Sequence[CapturedPage], subjects: Counter[str], session: ExamSession
+    halves: Sequence[str], pages: Sequence[PageWording], subjects: Counter[str], session: ExamSession
 ) -> bool:
     """Whether the label has a word of the subject of most of its pages, or of the subjects that make up nearly all.
 

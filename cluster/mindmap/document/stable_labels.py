@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cluster.mindmap.outline.label_checks import label_problems, title_share
+from cluster.mindmap.outline.label_checks import PageWording, label_problems, title_share
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from models.mindmap.document import MindmapDocument
@@ -25,10 +25,11 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
         return outline
     label_of = {node.id: node.label for node in previous.nodes if node.data.origin == "generated"}
     used = {topic.label.casefold() for topic, _ in outline.walk()}
+    wordings = {page_id: PageWording(page) for page_id, page in captured.items()}
 
     def kept(topic: OutlineTopic, parent: str = "") -> OutlineTopic:
         label = label_of.get(topic.id, topic.label)
-        pages = [captured[page_id] for page_id in topic.all_page_ids()]
+        pages = [wordings[page_id] for page_id in topic.all_page_ids()]
         # The labels of sub-topics depend on the topic's.
         has_free_label = label.casefold() not in used and (parent or not topic.subtopics)
         if has_free_label and pages and not _is_clearly_better(topic.label, label, pages, parent):
@@ -43,8 +44,8 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
     return replace(outline, topics=tuple(topics))
 
 
-def _is_clearly_better(label: str, old: str, pages: Sequence[CapturedPage], parent: str) -> bool:
-    if not _is_quoted(old, pages):
+def _is_clearly_better(label: str, old: str, pages: Sequence[PageWording], parent: str) -> bool:
+    if not _is_quoted(old, [page.page for page in pages]):
         return True
     if len(label_problems(old, pages, parent)) > len(label_problems(label, pages, parent)):
         return True

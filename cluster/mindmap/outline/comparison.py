@@ -18,7 +18,7 @@ from cluster.mindmap.clustering.similarity import (
     visit_order_similarity,
     words_and_meaning,
 )
-from cluster.mindmap.outline.label_checks import description_problems, label_problems
+from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems
 from cluster.mindmap.outline.labels import TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
@@ -94,7 +94,7 @@ class _Comparison:
         self._pages = [without_notices(page, num_pages_of_sentence) for page in ordered]
         self._row_of = {page.page_id: row for row, page in enumerate(self._pages)}
         self._local, self._encoder = local, encoder
-        self._captured = {page.page_id: page for page in pages}
+        self._wordings = {page.page_id: PageWording(page) for page in pages}
         self.num_local = 0
 
     @cached_property
@@ -202,7 +202,7 @@ class _Comparison:
 
     def _problems(self, topic: OutlineTopic, parent: str = "") -> list[str]:
         """The checks that the label of `topic` fails; `parent` is the label of the topic of a sub-topic."""
-        pages = [self._captured[page_id] for page_id in topic.all_page_ids() if page_id in self._captured]
+        pages = [self._wordings[page_id] for page_id in topic.all_page_ids() if page_id in self._wordings]
         problems = label_problems(topic.label, pages, parent)
         is_quoted = len(self._quotes(topic)) == len(label_halves(topic.label))
         return problems if is_quoted else [*problems, "no_quote"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import cached_property
 
 from cluster.mindmap.pages.evidence import label_halves
 from cluster.mindmap.text.language import hangul_share
@@ -39,7 +39,43 @@ _FILLERS = frozenset(
 MIN_PAGES_OF_WIDE_LABEL = 4
 
 
-def label_problems(label: str, pages: Sequence[CapturedPage], parent_label: str = "") -> list[str]:
+class FoldedText:
+    """A text in lower case, and its words in a form in which spellings of one word are equal."""
+
+    def __init__(self, text: str) -> None:
+        self.lower, self.words = text.lower(), _folded(text)
+
+    def has(self, word: str) -> bool:
+        """Whether the text has the folded `word`; Korean ones also inside compounds."""
+        return word in self.words or (not word.isascii() and word in self.lower)
+
+
+class PageWording:
+    """A page with what the checks compare, which takes longer to make than a check: share it between labels."""
+
+    def __init__(self, page: CapturedPage) -> None:
+        self.page = page
+
+    @cached_property
+    def title(self) -> FoldedText:
+        return FoldedText(self.page.title)
+
+    @cached_property
+    def whole(self) -> FoldedText:
+        """The title and the text."""
+        return FoldedText(self._whole_text)
+
+    @cached_property
+    def spellings(self) -> set[str]:
+        """The words of title and text as they are written."""
+        return set(find_words(self._whole_text))
+
+    @property
+    def _whole_text(self) -> str:
+        return f"{self.page.title}\n{self.page.text}"
+
+
+def label_problems(label: str, pages: Sequence[PageWording], parent_label: str = "") -> list[str]:
     """The names of the checks that a label of `pages` fails; `parent_label` is the topic's if it names a sub-topic.
 
     A sub-topic must stand in the titles of half of its pages.
@@ -86,22 +122,18 @@ def _folded(text: str) -> set[str]:
     return {stem(word.lower()) for word in find_words(text)} - {"의", "and", "the", "of"}
 
 
-def _word_in(word: str, text: str, words: set[str]) -> bool:
-    return word in words or (not word.isascii() and word in text)
-
-
-def title_share(label: str, pages: Sequence[CapturedPage]) -> float:
+def title_share(label: str, pages: Sequence[PageWording]) -> float:
     """The share of the pages whose titles have at least half of the label's words."""
-    label_words = _folded(label)
-    num_pages = 0
-    for page in pages:
-        title, title_words = page.title.lower(), _folded(page.title)
-        found = sum(1 for word in label_words if _word_in(word, title, title_words))
-        num_pages += found * 2 >= len(label_words) > 0
-    return num_pages / max(1, len(pages))
+    return _share_with_half(label, [page.title for page in pages])
 
 
-def _is_said(label: str, pages: Sequence[CapturedPage], *, is_subtopic: bool) -> bool:
+def _share_with_half(label: str, texts: Sequence[FoldedText]) -> float:
+    words = _folded(label)
+    num_texts = sum(sum(map(text.has, words)) * 2 >= len(words) > 0 for text in texts)
+    return num_texts / max(1, len(texts))
+
+
+def _is_said(label: str, pages: Sequence[PageWording], *, is_subtopic: bool) -> bool:
     """Whether titles say the label: of half the pages for a sub-topic, of a quarter for a topic.
 
     A topic may also be called by what the texts of two fifths of its pages say: readers accept "Knife" above pages
@@ -109,36 +141,33 @@ def _is_said(label: str, pages: Sequence[CapturedPage], *, is_subtopic: bool) ->
     """
     if title_share(label, pages) >= (0.5 if is_subtopic else 0.25):
         return True
-    return not is_subtopic and title_share(label, _whole(pages)) >= 0.4
+    return not is_subtopic and _share_with_half(label, [page.whole for page in pages]) >= 0.4
 
 
-def _is_narrow(half: str, pages: Sequence[CapturedPage]) -> bool:
+def _is_narrow(half: str, pages: Sequence[PageWording]) -> bool:
     """Whether the phrase as a whole is what one page of several is about ("Moving box" of a removal).
 
     One word that no page has does not make a phrase narrow: a model calls pages on guitars "Learning guitar".
     """
+    if len(pages) < MIN_PAGES_OF_WIDE_LABEL:
+        return False
     words = _folded(half)
-    texts = [(page.title.lower(), _folded(page.title)) for page in _whole(pages)]
-    known = {word for word in words if any(_word_in(word, *text) for text in texts)}
+    known = {word for word in words if any(page.whole.has(word) for page in pages)}
     words = known if len(words) - len(known) == 1 and len(known) >= 1 else words
-    num_pages = sum(all(_word_in(word, *text) for word in words) for text in texts)
-    return len(pages) >= MIN_PAGES_OF_WIDE_LABEL and num_pages * 3 < len(pages)
-
-
-def _whole(pages: Sequence[CapturedPage]) -> list[CapturedPage]:
-    """The pages with their texts as part of their titles."""
-    return [replace(page, title=f"{page.title}\n{page.text}") for page in pages]
+    num_pages = sum(all(map(page.whole.has, words)) for page in pages)
+    return num_pages * 3 < len(pages)
 
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold())) or "?"
 
 
-def _is_cut(text: str, pages: Sequence[CapturedPage]) -> bool:
+def _is_cut(text: str, pages: Sequence[PageWording]) -> bool:
     """Whether the text is the beginning of a title that goes on, or what follows a number ("개월" of "6개월")."""
     if re.search(r"[,:?!]|\s[-–|]\s", text):
         return True
-    places = [(page.title, at) for page in pages if (at := page.title.find(text)) >= 0]
+    titles = [page.page.title for page in pages]
+    places = [(title, at) for title in titles if (at := title.find(text)) >= 0]
     if not places:
         return False
     goes_on = [re.match(r"\s+\w|\w", title[at + len(text) :]) is not None for title, at in places]
@@ -146,9 +175,10 @@ def _is_cut(text: str, pages: Sequence[CapturedPage]) -> bool:
     return is_start or all(at > 0 and title[at - 1].isdigit() for title, at in places)
 
 
-def _is_host(label: str, pages: Sequence[CapturedPage]) -> bool:
+def _is_host(label: str, pages: Sequence[PageWording]) -> bool:
     """Whether the label is the name of a host on which the pages are by chance: an address or a name with a dot."""
-    return any(label.lower() in (host_of(page.url), host_of(page.url).removeprefix("www.")) for page in pages)
+    hosts = [host_of(page.page.url) for page in pages]
+    return any(label.lower() in (host, host.removeprefix("www.")) for host in hosts)
 
 
 def _is_empty_of_meaning(text: str) -> bool:
@@ -158,21 +188,21 @@ def _is_empty_of_meaning(text: str) -> bool:
     )
 
 
-def _has_particle(text: str, pages: Sequence[CapturedPage]) -> bool:
+def _has_particle(text: str, pages: Sequence[PageWording]) -> bool:
     """Whether the last Korean word ends with a particle without which the pages use the word too."""
     words = find_words(text)
     if not words or hangul_share(words[-1]) < 0.5:
         return False
-    used = {word for page in pages for word in find_words(f"{page.title}\n{page.text}")}
     for particle in _CERTAIN_PARTICLES:
         if words[-1].endswith(particle) and len(words[-1]) - len(particle) >= 2:
             base = words[-1].removesuffix(particle)
-            if base in used or any(base + other in used for other in _CERTAIN_PARTICLES if other != particle):
+            others = {base, *(base + other for other in _CERTAIN_PARTICLES if other != particle)}
+            if any(not others.isdisjoint(page.spellings) for page in pages):
                 return True
     return False
 
 
-def _is_fragment(text: str, pages: Sequence[CapturedPage]) -> bool:
+def _is_fragment(text: str, pages: Sequence[PageWording]) -> bool:
     """Whether the pages' titles have the text only as part of one longer phrase ("Stack" of "Stack Overflow")."""
     expected = [word.casefold() for word in find_words(text)]
     size = len(expected)
@@ -180,7 +210,7 @@ def _is_fragment(text: str, pages: Sequence[CapturedPage]) -> bool:
     behind: list[str] = []
     for page in pages:
         # A sign between two words separates phrases.
-        for phrase in re.split(r"[|:,.!?()\[\]/·–—-]+\s*|\s[&+]\s", page.title):
+        for phrase in re.split(r"[|:,.!?()\[\]/·–—-]+\s*|\s[&+]\s", page.page.title):
             words = [word.casefold() for word in find_words(phrase)]
             for i in range(len(words) - size + 1):
                 if words[i : i + size] == expected:
@@ -191,13 +221,9 @@ def _is_fragment(text: str, pages: Sequence[CapturedPage]) -> bool:
     return any(len(set(side)) == 1 and side[0] and side[0] not in STOP_WORDS for side in (before, behind))
 
 
-def _halves_divide(halves: Sequence[str], pages: Sequence[CapturedPage]) -> bool:
+def _halves_divide(halves: Sequence[str], pages: Sequence[PageWording]) -> bool:
     """Whether each half is on a page whose title lacks the others."""
-    titles = [(page.title.lower(), _folded(page.title)) for page in pages]
-    covered = [
-        {i for i, (title, words) in enumerate(titles) if all(_word_in(w, title, words) for w in _folded(half))}
-        for half in halves
-    ]
+    covered = [{i for i, page in enumerate(pages) if all(map(page.title.has, _folded(half)))} for half in halves]
     letters = [_letters(half) for half in halves]
     is_repeated = letters[0] in letters[1] or letters[1] in letters[0]
     # The wider half may contain the narrower one ("대출 · 금리"), but not be the same pages.
