@@ -9,6 +9,7 @@ import { Accounts } from "./Accounts";
 import { AiModels } from "./AiModels";
 import { AuditLog } from "./AuditLog";
 import { Jobs } from "./Jobs";
+import { WithCode } from "./parts";
 import { Runs } from "./Runs";
 import { AdminSessions } from "./Sessions";
 import { Status } from "./Status";
@@ -29,7 +30,7 @@ export function AdminPage() {
     return (
       <div className="page">
         <EmptyState level={1} icon={<ShieldX className="figure" size={32} strokeWidth={1.5} />} title={w.notOperator}>
-          {w.notOperatorHint}
+          <WithCode text={w.notOperatorHint} />
         </EmptyState>
       </div>
     );

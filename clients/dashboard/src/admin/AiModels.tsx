@@ -7,7 +7,7 @@ import { Field } from "~/ui/Field";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { chainAsText, chainFromText } from "./models";
-import { useAct } from "./parts";
+import { useAct, WithCode } from "./parts";
 import { aiConfigsQuery } from "./queries";
 import { useAdminWords } from "./words";
 
@@ -71,7 +71,7 @@ function TaskModels({ task, config }: { task: Task; config: AiConfigReply | unde
             onChange={(event) => setModels(event.target.value)}
           />
           <p id={`${modelsField}-note`} className="field-hint">
-            {w.aiHint}
+            <WithCode text={w.aiHint} />
           </p>
         </div>
         <div className="admin-form">

@@ -8,7 +8,7 @@ import { errorMessage } from "~/ui/error-message";
 import { Field } from "~/ui/Field";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
-import { Pages, Table, useAct } from "./parts";
+import { Pages, Table, useAct, WithCode } from "./parts";
 import { runQuery, runsQuery } from "./queries";
 import { actsOf, DANGEROUS, isAskedFirst, microsOf, percentOf, type RunAct } from "./run-acts";
 import { useAdminWords } from "./words";
@@ -21,7 +21,7 @@ export function Runs() {
   return (
     <>
       <p className="muted">
-        {w.runsHint.split("`").map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part))}
+        <WithCode text={w.runsHint} />
       </p>
       <Pages
         query={query}

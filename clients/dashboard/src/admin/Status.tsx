@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { dateTime, readableBytes } from "@trailmind/api";
 import { useLanguage } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
-import { Table } from "./parts";
+import { Table, WithCode } from "./parts";
 import { statusQuery } from "./queries";
 import { badgeClass, remedyOf } from "./status-words";
 import { useAdminWords } from "./words";
@@ -52,7 +52,9 @@ export function Status() {
             <td className="admin-facts">
               {part.message}
               {(part.state === "attention" || part.state === "down") && (
-                <div className="muted">{remedyOf(part, w)}</div>
+                <div className="muted">
+                  <WithCode text={remedyOf(part, w)} />
+                </div>
               )}
             </td>
           </tr>

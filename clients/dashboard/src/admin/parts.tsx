@@ -121,3 +121,8 @@ export function ReasonField({ value, onChange }: { value: string; onChange: (val
 }
 
 export const isReason = (text: string) => text.trim().length >= 3;
+
+/** A sentence in which what stands between backticks is code. */
+export function WithCode({ text }: { text: string }) {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part));
+}
