@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, ShieldCheck, Sun } from "lucide-react";
-import { lazy, Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
+import { Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
 import { loadPart } from "~/load-part";
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { useToldTimeZone } from "./account/told-time-zone";
@@ -9,14 +9,13 @@ import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
 import { sessionsWithAbandonedEdits } from "./session/stored-edits";
 import { useEffectiveTheme } from "./theme";
+import { lazyPart } from "./ui/lazyPart";
 import { Notices } from "./ui/Notices";
 import { isTyping } from "./ui/useKeyDown";
 import "./Frame.css";
 
-const Palette = lazy(() =>
-  loadPart(() => import("./search/CommandPalette")).then((m) => ({ default: m.CommandPalette })),
-);
-const Keys = lazy(() => loadPart(() => import("./search/ShortcutsHelp")).then((m) => ({ default: m.ShortcutsHelp })));
+const Palette = lazyPart(() => import("./search/CommandPalette"), "CommandPalette");
+const Keys = lazyPart(() => import("./search/ShortcutsHelp"), "ShortcutsHelp");
 
 /**
  * The layout of every signed-in page: rail or bottom bar, command palette, shortcuts. Redirects when the login ends.

@@ -2,11 +2,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { type Language, unwrap, wordErrorCode } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { Suspense, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
-import { loadPart } from "~/load-part";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
 import { Evidence } from "~/session/Evidence";
@@ -22,6 +21,7 @@ import { sessionName } from "~/sessions/session-name";
 import { EmptyState, IconButton } from "~/ui/basics";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
+import { lazyPart } from "~/ui/lazyPart";
 import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -31,8 +31,8 @@ import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
 
-const SharePanel = lazy(() => loadPart(() => import("~/share/SharePanel")).then((m) => ({ default: m.SharePanel })));
-const Versions = lazy(() => loadPart(() => import("~/session/Versions")).then((m) => ({ default: m.Versions })));
+const SharePanel = lazyPart(() => import("~/share/SharePanel"), "SharePanel");
+const Versions = lazyPart(() => import("~/session/Versions"), "Versions");
 
 /** A map over several sessions: the map with its edits and versions, and the sessions it shows. */
 export function JointMapPage() {

@@ -13,18 +13,18 @@ import {
   Trash2,
   Unlink,
 } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, Suspense, useState } from "react";
 import { useMessages } from "~/i18n";
-import { loadPart } from "~/load-part";
 import type { MapModel, MapNode } from "~/map/model";
 import { IconButton } from "~/ui/basics";
+import { lazyPart } from "~/ui/lazyPart";
 import { Menu } from "~/ui/Menu";
 import type { MenuEntry } from "~/ui/menu-types";
 import { canMove, canSplit, type Edits } from "./edits";
 
-const RenameDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.RenameDialog })));
-const ChooseDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.ChooseDialog })));
-const SplitDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.SplitDialog })));
+const RenameDialog = lazyPart(() => import("./EditDialogs"), "RenameDialog");
+const ChooseDialog = lazyPart(() => import("./EditDialogs"), "ChooseDialog");
+const SplitDialog = lazyPart(() => import("./EditDialogs"), "SplitDialog");
 
 type DialogName = "rename" | "move" | "merge" | "link" | "unlink" | "add" | "split" | null;
 

@@ -1,11 +1,11 @@
 import { Eraser } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useMessages } from "~/i18n";
-import { loadPart } from "~/load-part";
+import { lazyPart } from "~/ui/lazyPart";
 import type { ForgettablePage } from "./ForgetDialog";
 
 // Loaded when it is opened: the dialog's library is a tenth of what a route may weigh.
-const ForgetDialog = lazy(() => loadPart(() => import("./ForgetDialog")).then((m) => ({ default: m.ForgetDialog })));
+const ForgetDialog = lazyPart(() => import("./ForgetDialog"), "ForgetDialog");
 
 /** A button that opens the question what of a page to forget. */
 export function ForgetPage({ page, onForgotten }: { page: ForgettablePage; onForgotten: () => void }) {

@@ -2,14 +2,14 @@ import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
 import { SearchX } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useCallback, useState } from "react";
+import { type ReactNode, Suspense, useCallback, useState } from "react";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
-import { loadPart } from "~/load-part";
 import { sessionName } from "~/sessions/session-name";
 import { EmptyState } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
+import { lazyPart } from "~/ui/lazyPart";
 import { useMedia } from "~/ui/media";
 import { Split } from "~/ui/Split";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -28,7 +28,7 @@ import { useSessionData } from "./useSessionData";
 import { useUndoKeys } from "./useUndoKeys";
 import "./session.css";
 
-const Panels = lazy(() => loadPart(() => import("./Panels")).then((m) => ({ default: m.Panels })));
+const Panels = lazyPart(() => import("./Panels"), "Panels");
 
 /** How long a closing dialog needs to give the focus back. */
 const FOCUS_RETURN_MS = 200;

@@ -1,13 +1,13 @@
 import { Plus } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, Suspense, useState } from "react";
 import { useMessages } from "~/i18n";
-import { loadPart } from "~/load-part";
 import type { MapEditing } from "~/map/map-props";
 import type { MapModel } from "~/map/model";
 import { IconButton } from "~/ui/basics";
+import { lazyPart } from "~/ui/lazyPart";
 import { canMerge, canMove, type Edits } from "./edits";
 
-const RenameDialog = lazy(() => loadPart(() => import("./EditDialogs")).then((m) => ({ default: m.RenameDialog })));
+const RenameDialog = lazyPart(() => import("./EditDialogs"), "RenameDialog");
 
 /** What the pointer and the keyboard edit on a map, the button for a new topic, and the dialog that it opens. */
 export function useMapEditing(
