@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,15 +187,29 @@ def drop_database(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
-@pytest.fixture
-def fresh_database(stores: Stores) -> Iterator[str]:
-    """The URL of a new, empty database; it is dropped after the test."""
+@contextmanager
+def new_database(stores: Stores) -> Iterator[str]:
+    """The URL of a new, empty database, which is dropped at the end of the block."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(stores.libpq, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         base, _, query = stores.libpq.partition("?")
         yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
         drop_database(connection, name)
+
+
+@pytest.fixture
+def fresh_database(stores: Stores) -> Iterator[str]:
+    """The URL of a new, empty database; it is dropped after the test."""
+    with new_database(stores) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(stores: Stores) -> Iterator[str]:
+    """A second one, as the target of a restore."""
+    with new_database(stores) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,17 +5,14 @@ from __future__ import annotations
 import http.server
 import tarfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from launch.backup import BackupError, make_backup, new_identity, restore_backup
 from models.migrations.run import migrate
 from models.table_checksums import table_checksums
-from tests.conftest import Stores, drop_database
 
 ADD_JOB = (
     "INSERT INTO procrastinate_jobs (queue_name, task_name, priority, args, status)"
@@ -35,21 +32,12 @@ def filled(fresh_database: str) -> str:
     return fresh_database
 
 
-@pytest.fixture
-def empty(stores: Stores, filled: str) -> Iterator[str]:
-    name = filled.partition("?")[0].rpartition("/")[2]
-    with psycopg.connect(stores.libpq, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(f"{name}_empty")))
-        yield filled.replace(name, f"{name}_empty")
-        drop_database(connection, f"{name}_empty")
-
-
 def contents(dsn: str) -> dict[str, tuple[int, str]]:
     with psycopg.connect(dsn) as connection:
         return {table: (checksum.rows, checksum.checksum) for table, checksum in table_checksums(connection).items()}
 
 
-def test_an_encrypted_backup_is_the_same_data(filled: str, empty: str, tmp_path: Path) -> None:
+def test_an_encrypted_backup_is_the_same_data(filled: str, empty_database: str, tmp_path: Path) -> None:
     identity, recipient = new_identity()
     keys: list[str] = []
     made = make_backup(filled, str(tmp_path), recipient=recipient, signing_key="the key")
@@ -57,24 +45,24 @@ def test_an_encrypted_backup_is_the_same_data(filled: str, empty: str, tmp_path:
     assert b"user1@example.com" not in stored
     assert b"manifest" not in stored
     assert (tmp_path / made.name).stat().st_mode & 0o777 == 0o600
-    restored = restore_backup(empty, str(tmp_path), identity=identity, keep_signing_key=keys.append)
-    assert contents(empty) == contents(filled)
+    restored = restore_backup(empty_database, str(tmp_path), identity=identity, keep_signing_key=keys.append)
+    assert contents(empty_database) == contents(filled)
     assert (restored.name, restored.num_rows) == (made.name.removesuffix(".age"), made.num_rows)
     assert made.num_rows >= 50
     assert keys == ["the key"]
-    with psycopg.connect(empty) as connection:
+    with psycopg.connect(empty_database) as connection:
         assert connection.execute(ADD_JOB).fetchone() == (2,), "the sequences are restored too"
 
 
-def test_an_object_store_holds_the_same_backups(filled: str, empty: str, tmp_path: Path) -> None:
+def test_an_object_store_holds_the_same_backups(filled: str, empty_database: str, tmp_path: Path) -> None:
     store = f"file://{tmp_path}"
     (tmp_path / "trailmind-20260101T000000Z.tar").write_bytes(b"old")
     made = make_backup(filled, store, keep=1)
     assert made.deleted == ("trailmind-20260101T000000Z.tar",)
-    assert restore_backup(empty, f"{store}/{made.name}").num_rows == made.num_rows
-    assert contents(empty) == contents(filled)
+    assert restore_backup(empty_database, f"{store}/{made.name}").num_rows == made.num_rows
+    assert contents(empty_database) == contents(filled)
     with pytest.raises(BackupError, match="cannot be used"):
-        restore_backup(empty, f"{store}/trailmind-20260101T000000Z.tar")
+        restore_backup(empty_database, f"{store}/trailmind-20260101T000000Z.tar")
 
 
 def test_a_backup_without_a_recipient_has_no_signing_key(filled: str, tmp_path: Path) -> None:
@@ -83,19 +71,19 @@ def test_a_backup_without_a_recipient_has_no_signing_key(filled: str, tmp_path: 
         assert archive.getnames() == ["manifest.json", "database.dump"]
 
 
-def test_a_database_with_data_is_replaced_only_on_request(filled: str, empty: str, tmp_path: Path) -> None:
+def test_a_database_with_data_is_replaced_only_on_request(filled: str, empty_database: str, tmp_path: Path) -> None:
     make_backup(filled, str(tmp_path))
-    restore_backup(empty, str(tmp_path))
-    with psycopg.connect(empty) as connection:
+    restore_backup(empty_database, str(tmp_path))
+    with psycopg.connect(empty_database) as connection:
         connection.execute("DELETE FROM users WHERE email = 'user7@example.com'")
-    before = contents(empty)
+    before = contents(empty_database)
     with pytest.raises(BackupError, match="give --replace"):
-        restore_backup(empty, str(tmp_path))
-    with psycopg.connect(empty), pytest.raises(BackupError, match="1 other connections use the database"):
-        restore_backup(empty, str(tmp_path), replace=True)
-    assert contents(empty) == before
-    restore_backup(empty, str(tmp_path), replace=True)
-    assert contents(empty) == contents(filled)
+        restore_backup(empty_database, str(tmp_path))
+    with psycopg.connect(empty_database), pytest.raises(BackupError, match="1 other connections use the database"):
+        restore_backup(empty_database, str(tmp_path), replace=True)
+    assert contents(empty_database) == before
+    restore_backup(empty_database, str(tmp_path), replace=True)
+    assert contents(empty_database) == contents(filled)
 
 
 def test_only_the_newest_backups_are_kept(filled: str, tmp_path: Path) -> None:
@@ -112,13 +100,13 @@ def test_only_the_newest_backups_are_kept(filled: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000])
-def test_a_damaged_backup_is_refused(filled: str, empty: str, tmp_path: Path, size: int) -> None:
+def test_a_damaged_backup_is_refused(filled: str, empty_database: str, tmp_path: Path, size: int) -> None:
     made = make_backup(filled, str(tmp_path))
     path = tmp_path / made.name
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(BackupError):
-        restore_backup(empty, str(path))
-    assert contents(empty) == {}
+        restore_backup(empty_database, str(path))
+    assert contents(empty_database) == {}
 
 
 def test_a_bucket_in_another_region_is_named(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,31 +142,31 @@ def test_a_bucket_in_another_region_is_named(filled: str, monkeypatch: pytest.Mo
     assert contents(filled)["users"][0] == 50, "the database is untouched"
 
 
-def test_what_cannot_be_used_is_refused_with_a_sentence(filled: str, empty: str, tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_refused_with_a_sentence(filled: str, empty_database: str, tmp_path: Path) -> None:
     identity, recipient = new_identity()
     with pytest.raises(BackupError, match="the database is empty"):
-        make_backup(empty, str(tmp_path))
+        make_backup(empty_database, str(tmp_path))
     with pytest.raises(BackupError, match="not a public key of age"):
         make_backup(filled, str(tmp_path), recipient="nonsense")
     with pytest.raises(BackupError, match="keep at least one"):
         make_backup(filled, str(tmp_path), keep=0)
     with pytest.raises(BackupError, match="has no backup"):
-        restore_backup(empty, str(tmp_path))
+        restore_backup(empty_database, str(tmp_path))
     make_backup(filled, str(tmp_path), recipient=recipient)
     with pytest.raises(BackupError, match="is encrypted"):
-        restore_backup(empty, str(tmp_path))
+        restore_backup(empty_database, str(tmp_path))
     with pytest.raises(BackupError, match="cannot be decrypted"):
-        restore_backup(empty, str(tmp_path), identity=new_identity()[0])
+        restore_backup(empty_database, str(tmp_path), identity=new_identity()[0])
     with pytest.raises(BackupError, match="cannot be decrypted"):
-        restore_backup(empty, str(tmp_path), identity="nonsense")
+        restore_backup(empty_database, str(tmp_path), identity="nonsense")
     with pytest.raises(BackupError, match="cannot be used"):
         make_backup(filled, "nowhere://bucket/prefix")
-    assert contents(empty) == {}
-    restore_backup(empty, str(tmp_path), identity=identity)
+    assert contents(empty_database) == {}
+    restore_backup(empty_database, str(tmp_path), identity=identity)
 
 
 def test_a_restored_table_that_differs_is_noticed(
-    filled: str, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: str, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_backup(filled, str(tmp_path))
 
@@ -192,4 +180,4 @@ def test_a_restored_table_that_differs_is_noticed(
     run = backup._run
     monkeypatch.setattr(backup, "_run", damaged)
     with pytest.raises(BackupError, match="the restored table users differs"):
-        restore_backup(empty, str(tmp_path))
+        restore_backup(empty_database, str(tmp_path))

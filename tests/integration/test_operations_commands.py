@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 import pytest
-from psycopg import sql
 from typer.testing import CliRunner
 
 from launch.cli.main import app
 from models.errors import TrailmindError
 from models.migrations.run import migrate
-from tests.conftest import Stores, drop_database
+from tests.conftest import Stores
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("docs/operations.md", "docs/runbook.md")
@@ -91,16 +88,6 @@ def test_the_targets_of_make_are_run_by_the_checks() -> None:
     targets = [command.split()[1] for command in all_executed() if command.startswith("make ")]
     assert targets
     assert [target for target in targets if f"make {target}" not in run] == []
-
-
-@pytest.fixture
-def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
-    """A second database, without tables."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(stores.libpq, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield fresh_database.replace(fresh_database.partition("?")[0].rpartition("/")[2], name)
-        drop_database(connection, name)
 
 
 @pytest.mark.services

