@@ -65,6 +65,11 @@ def _vectors_step(pages: Sequence[CapturedPage], context: LogContext | None = No
         return [page_features(page, encoder).meaning for page in pages]
 
 
+def _encoder_of(features: Sequence[PageFeatures]) -> StoredVectors | None:
+    """The encoder that made the vectors of the pages; None for pages without vectors."""
+    return StoredVectors({}) if any(page.meaning.vector for page in features) else None
+
+
 def _outline_step(
     features: Sequence[PageFeatures],
     title: str | None,
@@ -73,8 +78,7 @@ def _outline_step(
     context: LogContext | None = None,
 ) -> Outline:
     with _logged("session_outlined", context, num_pages=len(features)):
-        encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
-        return build_outline(features, title=title, language=language, encoder=encoder, options=options)
+        return build_outline(features, title=title, language=language, encoder=_encoder_of(features), options=options)
 
 
 def _comparison_step(
@@ -85,8 +89,7 @@ def _comparison_step(
     context: LogContext | None = None,
 ) -> KeptOutline:
     with _logged("model_outline_compared", context, num_pages=len(features)):
-        encoder = StoredVectors({}) if any(page.meaning.vector for page in features) else None
-        return keep_better(outline, local, features, pages, encoder)
+        return keep_better(outline, local, features, pages, _encoder_of(features))
 
 
 def _compose_step(
