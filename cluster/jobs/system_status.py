@@ -21,16 +21,17 @@ from psycopg.errors import DiskFull
 from redis.exceptions import RedisError
 
 from cluster.jobs.alertmanager import firing_alerts
+from cluster.jobs.status_details import detail, part_status
 from cluster.providers.configuration import provider_endpoints
 from cluster.settings import Settings
 from models import gauges, system_status
-from models.billing.storage import readable_bytes
 from models.database import Connection, check_disk
 from models.jobs import MAPS, QUEUES
 from models.migrations.run import latest_revision
 from models.schemas.status import (
     AlertStatus,
     BackupStatus,
+    DetailCode,
     PartStatus,
     ProviderStatus,
     QueueStatus,
@@ -74,12 +75,12 @@ async def collect_status(settings: Settings, others: Sequence[PartStatus] = ()) 
 def shards_part(num_responding: int, num_shards: int) -> PartStatus:
     """The session buffer shards, of which `num_responding` answer."""
     if num_responding == num_shards:
-        return PartStatus(name="shards", state="ok", message="all answer")
-    return PartStatus(
-        name="shards",
-        state="attention",
+        return part_status("shards", "ok", detail("all_answer"))
+    return part_status(
+        "shards",
+        "attention",
+        detail("shards_missing", missing=num_shards - num_responding, total=num_shards),
         problem="shards_missing",
-        message=f"{num_shards - num_responding} of {num_shards} do not answer; replicas write directly meanwhile",
         remedy="Ray restarts a dead shard within seconds; `trailmind cluster shards` shows how many are requested",
     )
 
@@ -96,11 +97,11 @@ def _own_versions() -> dict[str, str]:
 async def _read_database(settings: Settings, reply: StatusReply) -> None:
     if settings.database.url is None:
         reply.parts.append(
-            PartStatus(
-                name="postgresql",
-                state="down",
+            part_status(
+                "postgresql",
+                "down",
+                detail("not_running"),
                 problem="not_running",
-                message="the embedded PostgreSQL is not running",
                 remedy="start the server with `trailmind up`, or set DATABASE_URL",
             )
         )
@@ -115,11 +116,11 @@ async def _read_database(settings: Settings, reply: StatusReply) -> None:
             await _read_tables(settings, connection, reply)
     except (psycopg.Error, OSError, TimeoutError) as error:
         reply.parts.append(
-            PartStatus(
-                name="postgresql",
-                state="down",
+            part_status(
+                "postgresql",
+                "down",
+                detail("database_unreachable", reason=type(error).__name__),
                 problem="unreachable",
-                message=f"does not answer ({type(error).__name__}): events wait in the browsers",
                 remedy="start it, or correct DATABASE_URL; `trailmind doctor` shows the error",
             )
         )
@@ -166,124 +167,118 @@ async def _read_tables(settings: Settings, connection: Connection, reply: Status
 
 
 async def _postgresql(connection: Connection, reply: StatusReply, schema: str | None) -> PartStatus:
-    facts = f"version {reply.versions['postgresql']}, {readable_bytes(reply.database_bytes or 0)}"
     clients, limit = reply.database_clients or 0, reply.database_client_limit or 1
-    connections = f"{clients} of {limit} connections"
-    part = PartStatus(name="postgresql", state="ok", message=f"{facts}, schema {schema}, {connections}")
+    size = detail("database_size", version=reply.versions["postgresql"], used_bytes=reply.database_bytes or 0)
     expected = reply.versions["schema_expected"]
     if schema is None or schema < expected:
-        part.state, part.problem = "down", "schema_old"
-        part.message = f"{facts}, schema {schema or 'missing'}, but this program needs {expected}"
-        part.remedy = "run `trailmind migrate`"
-        return part
+        lag = (
+            detail("schema_old", schema=schema, expected=expected)
+            if schema is not None
+            else detail("schema_missing", expected=expected)
+        )
+        return part_status("postgresql", "down", size, lag, problem="schema_old", remedy="run `trailmind migrate`")
     try:
         await check_disk(connection)
     except DiskFull:
-        part.state, part.problem = "down", "disk_full"
-        part.message = f"{facts}; its disk is full: nothing can be stored, reading still works"
-        part.remedy = "free or enlarge its disk; nothing needs a restart afterwards"
-        return part
-    if clients > _CONNECTIONS_SHARE * limit:
-        part.state, part.problem = "attention", "connections_short"
-        part.remedy = "lower TRAILMIND_DB_POOL_SIZE or the number of replicas, or raise max_connections"
-    return part
+        remedy = "free or enlarge its disk; nothing needs a restart afterwards"
+        return part_status("postgresql", "down", size, detail("disk_full"), problem="disk_full", remedy=remedy)
+    facts = (size, detail("schema", schema=schema), detail("connections", count=clients, limit=limit))
+    if clients <= _CONNECTIONS_SHARE * limit:
+        return part_status("postgresql", "ok", *facts)
+    remedy = "lower TRAILMIND_DB_POOL_SIZE or the number of replicas, or raise max_connections"
+    return part_status("postgresql", "attention", *facts, problem="connections_short", remedy=remedy)
 
 
 def _workers(num_workers: int, queues: Sequence[QueueStatus]) -> PartStatus:
     maps = next((queue for queue in queues if queue.queue == MAPS), None)
-    part = PartStatus(name="workers", state="ok", message=f"{num_workers} running")
+    running = detail("workers_running", count=num_workers)
     if maps is not None and not maps.running and maps.oldest_pending_s > _NO_WORKER_S:
-        part.state, part.problem = "down", "no_worker"
-        part.message = (
-            f"{num_workers} running, none takes a map; one waits for {format_duration(maps.oldest_pending_s)}"
+        return part_status(
+            "workers",
+            "down",
+            running,
+            detail("no_map_taken", waiting_s=maps.oldest_pending_s),
+            problem="no_worker",
+            remedy="look for the reason in the logs of GenerationWorker; the maps are made once a worker runs",
         )
-        part.remedy = "look for the reason in the logs of GenerationWorker; the maps are made once a worker runs"
-    elif num_workers == 0:
-        part.state, part.problem = "attention", "no_heartbeat"
-        part.message = "none sends a heartbeat"
-        part.remedy = "start the server; where workers scale to zero, one starts with the next job"
-    return part
+    if num_workers == 0:
+        remedy = "start the server; where workers scale to zero, one starts with the next job"
+        return part_status("workers", "attention", detail("no_heartbeat"), problem="no_heartbeat", remedy=remedy)
+    return part_status("workers", "ok", running)
 
 
 def _jobs(queues: Sequence[QueueStatus]) -> PartStatus:
     pending, dead = sum(queue.pending for queue in queues), sum(queue.dead for queue in queues)
-    oldest = max((queue.oldest_pending_s for queue in queues), default=0.0)
-    waiting = f", the oldest for {format_duration(oldest)}" if pending else ""
-    running = sum(queue.running for queue in queues)
-    part = PartStatus(
-        name="jobs", state="ok", message=f"{pending} wait{waiting}, {running} run, {dead} failed for all attempts"
+    oldest_s = max((queue.oldest_pending_s for queue in queues), default=0.0)
+    facts = (
+        detail("jobs_waiting_since", count=pending, oldest_s=oldest_s) if pending else detail("jobs_waiting", count=0),
+        detail("jobs_running", count=sum(queue.running for queue in queues)),
+        detail("jobs_failed", count=dead),
     )
     if dead:
-        part.state, part.problem = "attention", "jobs_dead"
-        part.remedy = "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again"
-    elif any(queue.pending > _BACKLOG for queue in queues):
-        part.state, part.problem = "attention", "backlog"
-        part.remedy = "raise TRAILMIND_MAX_WORKERS, or see whether a provider's quota is exhausted"
-    return part
+        remedy = "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again"
+        return part_status("jobs", "attention", *facts, problem="jobs_dead", remedy=remedy)
+    if any(queue.pending > _BACKLOG for queue in queues):
+        remedy = "raise TRAILMIND_MAX_WORKERS, or see whether a provider's quota is exhausted"
+        return part_status("jobs", "attention", *facts, problem="backlog", remedy=remedy)
+    return part_status("jobs", "ok", *facts)
 
 
 def _backup(settings: Settings, backup: StoredBackup | None, data_age_s: float, now: datetime) -> PartStatus:
     limit = _BACKUP_AGE_S.get(settings.environment, _PRIVATE_BACKUP_AGE_S)
     remedy = "`trailmind backup DIRECTORY` makes one, `trailmind backup --help` shows how it is encrypted"
     if backup is None:
-        is_due = data_age_s > limit
-        return PartStatus(
-            name="backup",
-            state="attention" if is_due else "off",
-            problem="backup_never" if is_due else None,
-            message="none was made",
-            remedy=remedy,
-        )
+        if data_age_s <= limit:
+            return part_status("backup", "off", detail("no_backup"), remedy=remedy)
+        return part_status("backup", "attention", detail("no_backup"), problem="backup_never", remedy=remedy)
     age_s = max(0.0, (now - backup.made_at).total_seconds())
-    kind = "encrypted" if backup.is_encrypted else "not encrypted"
-    part = PartStatus(
-        name="backup",
-        state="ok",
-        message=f"{format_duration(age_s)} old, {readable_bytes(backup.num_bytes)}, {kind}: {backup.name}",
-    )
+    code: DetailCode = "backup_encrypted" if backup.is_encrypted else "backup_plain"
+    facts = detail(code, age_s=age_s, size_bytes=backup.num_bytes, name=backup.name)
     if age_s > limit:
-        part.state, part.problem, part.remedy = "attention", "backup_old", remedy
-    return part
+        return part_status("backup", "attention", facts, problem="backup_old", remedy=remedy)
+    return part_status("backup", "ok", facts)
 
 
 def _providers(settings: Settings, calls: Sequence[ProviderStatus]) -> PartStatus:
     configured = sorted(provider_endpoints(settings))
     if not configured:
-        return PartStatus(name="providers", state="off", message="no key is set: maps are made without a model")
+        return part_status("providers", "off", detail("no_providers"))
     failing = [
         call
         for call in calls
         if call.num_failed >= _FAILED_CALLS and call.num_failed > _FAILED_SHARE * (call.num_ok + call.num_failed)
     ]
-    known = {call.provider: call for call in calls}
-    facts = ", ".join(
-        f"{name}: {known[name].num_ok} calls in the last hour" if name in known else f"{name}: no call in the last hour"
-        for name in configured
-    )
     if not failing:
-        return PartStatus(name="providers", state="ok", message=facts)
-    names = ", ".join(
-        f"{call.provider} ({call.num_failed} of {call.num_ok + call.num_failed} calls, "
-        f"{call.last_error_code or 'unknown reason'})"
+        num_ok = {call.provider: call.num_ok for call in calls}
+        facts = [
+            detail("provider_calls", provider=name, count=num_ok[name])
+            if name in num_ok
+            else detail("provider_idle", provider=name)
+            for name in configured
+        ]
+        return part_status("providers", "ok", *facts)
+    failures = [
+        detail(
+            "provider_failing",
+            provider=call.provider,
+            failed=call.num_failed,
+            count=call.num_ok + call.num_failed,
+            reason=call.last_error_code or "?",
+        )
         for call in failing
-    )
-    return PartStatus(
-        name="providers",
-        state="attention",
-        problem="provider_failing",
-        message=f"calls fail: {names}",
-        remedy="check the provider's status page, the key and the name of the model; maps use the next provider",
-    )
+    ]
+    remedy = "check the provider's status page, the key and the name of the model; maps use the next provider"
+    return part_status("providers", "attention", *failures, problem="provider_failing", remedy=remedy)
 
 
 async def _read_valkey(settings: Settings, reply: StatusReply) -> None:
     if settings.valkey.url is None:
         reply.parts.append(
-            PartStatus(
-                name="valkey",
-                state="down",
+            part_status(
+                "valkey",
+                "down",
+                detail("not_running"),
                 problem="not_running",
-                message="the embedded Valkey is not running",
                 remedy="start the server with `trailmind up`, or set REDIS_URL",
             )
         )
@@ -294,21 +289,23 @@ async def _read_valkey(settings: Settings, reply: StatusReply) -> None:
     try:
         info: dict[str, Any] = await client.info()
     except (RedisError, OSError, TimeoutError) as error:
-        part = PartStatus(
-            name="valkey",
-            state="down",
+        part = part_status(
+            "valkey",
+            "down",
+            detail("valkey_unreachable", reason=type(error).__name__),
             problem="unreachable",
-            message=f"does not answer ({type(error).__name__}): progress is not shown live, rate limits are not shared",
             remedy="start it, or correct REDIS_URL; recording continues",
         )
     else:
         version = str(info.get("valkey_version") or info.get("redis_version") or "unknown")
         reply.versions["valkey"] = version
         used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-        of_limit = f" of {readable_bytes(limit)}" if limit else ""
-        part = PartStatus(
-            name="valkey", state="ok", message=f"version {version}, {readable_bytes(used)}{of_limit} used"
+        memory = (
+            detail("valkey_memory_limited", version=version, used_bytes=used, limit_bytes=limit)
+            if limit
+            else detail("valkey_memory", version=version, used_bytes=used)
         )
+        part = part_status("valkey", "ok", memory)
     finally:
         await client.aclose()
     reply.parts.append(part)
@@ -318,36 +315,33 @@ def _read_disk(settings: Settings, reply: StatusReply) -> None:
     path = next((p for p in (settings.data_dir, *settings.data_dir.parents) if p.exists()), settings.data_dir)
     usage = shutil.disk_usage(path)
     reply.disk_free_bytes, reply.disk_total_bytes = usage.free, usage.total
-    part = PartStatus(
-        name="disk",
-        state="ok",
-        message=f"{readable_bytes(usage.free)} of {readable_bytes(usage.total)} free at {settings.data_dir}",
-    )
-    if usage.free < min(_LOW_DISK_BYTES, _LOW_DISK_SHARE * usage.total):
-        part.state, part.problem = "attention", "disk_low"
-        part.remedy = "free space, or move the data directory (TRAILMIND_DATA_DIR) while the server is stopped"
-    reply.parts.append(part)
+    free = detail("disk_free", free_bytes=usage.free, total_bytes=usage.total, path=str(settings.data_dir))
+    if usage.free >= min(_LOW_DISK_BYTES, _LOW_DISK_SHARE * usage.total):
+        reply.parts.append(part_status("disk", "ok", free))
+        return
+    remedy = "free space, or move the data directory (TRAILMIND_DATA_DIR) while the server is stopped"
+    reply.parts.append(part_status("disk", "attention", free, problem="disk_low", remedy=remedy))
 
 
 def _mail(settings: Settings) -> PartStatus:
     if settings.mail.server_url is None:
-        return PartStatus(
-            name="mail",
-            state="off",
-            message="no mail server is set: forgotten passwords cannot be reset by mail",
+        return part_status(
+            "mail",
+            "off",
+            detail("no_mail_server"),
             remedy="set TRAILMIND_SMTP_URL; `trailmind mail links` prints pending links",
         )
-    return PartStatus(name="mail", state="ok", message="a mail server is set; `trailmind mail check` connects to it")
+    return part_status("mail", "ok", detail("mail_server"))
 
 
 async def _read_alerts(settings: Settings, reply: StatusReply) -> None:
     url = settings.server.alertmanager_url
     if url is None:
         reply.parts.append(
-            PartStatus(
-                name="alerts",
-                state="off",
-                message="no Alertmanager is set: the lines of this page are all that is watched",
+            part_status(
+                "alerts",
+                "off",
+                detail("no_alertmanager"),
                 remedy="set TRAILMIND_ALERTMANAGER_URL where Alertmanager runs",
             )
         )
@@ -356,11 +350,11 @@ async def _read_alerts(settings: Settings, reply: StatusReply) -> None:
         reply.alerts = await firing_alerts(url)
     except (httpx2.HTTPError, ValueError) as error:
         reply.parts.append(
-            PartStatus(
-                name="alerts",
-                state="attention",
+            part_status(
+                "alerts",
+                "attention",
+                detail("alertmanager_unreachable", reason=type(error).__name__),
                 problem="unreachable",
-                message=f"Alertmanager does not answer ({type(error).__name__}): alerts may reach no person",
                 remedy="check TRAILMIND_ALERTMANAGER_URL and Alertmanager itself",
             )
         )
@@ -371,26 +365,12 @@ async def _read_alerts(settings: Settings, reply: StatusReply) -> None:
 def _alerts(alerts: Sequence[AlertStatus]) -> PartStatus:
     serious = [alert for alert in alerts if alert.severity in {"critical", "warning"}]
     if not serious:
-        return PartStatus(name="alerts", state="ok", message="none fires")
+        return part_status("alerts", "ok", detail("no_alert"))
     names = ", ".join(sorted({alert.name for alert in serious}))
-    return PartStatus(
-        name="alerts",
-        state="down" if any(alert.severity == "critical" for alert in serious) else "attention",
+    return part_status(
+        "alerts",
+        "down" if any(alert.severity == "critical" for alert in serious) else "attention",
+        detail("alerts_firing", count=len(serious), names=names),
         problem="alerts_firing",
-        message=f"{len(serious)} fire: {names}",
         remedy="docs/runbook.md has a section for each",
     )
-
-
-def format_duration(seconds: float) -> str:
-    """A duration in its two largest units, such as “2 h 5 min”."""
-    minutes = int(seconds) // 60
-    if minutes < 1:
-        return f"{int(seconds)} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours} h"

@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from cluster.mail.messages import Language, ReportedPage, SessionReport, session_report_mail
 from cluster.mail.queue import MailQueue
 from cluster.mail.quiet_hours import next_quiet_end, zone_of
+from cluster.mindmap.outline.summary import empty_session_title
 from cluster.mindmap.render.canvas import visible_nodes
 from cluster.mindmap.render.images import to_svg
 from cluster.mindmap.render.png_process import draw_in_process
@@ -35,7 +36,6 @@ NUM_PAGES = 3
 PICTURE_WIDTH_PX = 1072
 _MAX_TITLE_CHARS = 120
 _MAX_SUMMARY_CHARS = 600
-_UNTITLED = {"ko": "제목 없는 세션", "en": "Untitled session"}
 
 #: Draws an SVG as PNG with a width in pixels.
 DrawPicture = Callable[[str, int | None], Awaitable[bytes]]
@@ -96,7 +96,7 @@ def session_report(
         key=lambda node: (-node.data.importance.score, -node.data.total_duration, node.id),
     )
     return SessionReport(
-        title=_line(source.title or document.title, _MAX_TITLE_CHARS) or _UNTITLED[language],
+        title=_line(source.title or document.title, _MAX_TITLE_CHARS) or empty_session_title(language),
         summary=_line(source.summary or "", _MAX_SUMMARY_CHARS),
         period=_period(source.started_at, source.ended_at, zone),
         active_time=_duration(source.dwell_ms, language),

@@ -71,31 +71,27 @@ def api_parts(origin: str) -> list[PartStatus]:
     """The parts that only a running server can report: the API itself, and its shards."""
     import httpx2
 
-    from models.schemas.status import PartStatus
+    from cluster.jobs.status_details import detail, part_status
 
     try:
         response = httpx2.get(f"{origin}/ready", timeout=_TIMEOUT_S, trust_env=False)
         checks: dict[str, str] = dict(response.json()["checks"])
     except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
         return [
-            PartStatus(
-                name="api",
-                state="down",
+            part_status(
+                "api",
+                "down",
+                detail("api_unreachable", origin=origin, reason=type(error).__name__),
                 problem="unreachable",
-                message=f"{origin} does not answer ({type(error).__name__})",
                 remedy="start it with `trailmind up`; on Kubernetes: `kubectl -n trailmind get rayservice,pods`",
             )
         ]
-    parts = [PartStatus(name="api", state="ok", message=f"ready at {origin}")]
     failed = [f"{part} {sentence}" for part, sentence in checks.items() if sentence != "ok"]
     if failed:
-        parts[0] = PartStatus(
-            name="api",
-            state="down",
-            problem="not_ready",
-            message=f"not ready: {'; '.join(failed)}",
-            remedy="see the parts below",
-        )
+        unready = detail("api_not_ready", checks="; ".join(failed))
+        parts = [part_status("api", "down", unready, problem="not_ready", remedy="see the parts below")]
+    else:
+        parts = [part_status("api", "ok", detail("api_ready_at", origin=origin))]
     if "shards" in checks:
         parts.append(_shards(checks["shards"]))
     return parts
@@ -135,6 +131,6 @@ def _print_status(status: StatusReply) -> None:
 
 
 def _age(now: datetime, since: datetime) -> str:
-    from cluster.jobs.system_status import format_duration
+    from cluster.jobs.status_details import format_duration
 
     return format_duration(max(0.0, (now - since.astimezone(UTC)).total_seconds()))

@@ -21,6 +21,7 @@ class SearchHit(Reply):
 
     session_id: str
     session_title: str | None = None
+    session_started_at: Time
     page_id: str
     url: str
     domain: str

@@ -42,6 +42,56 @@ Problem = Literal[
     "alerts_firing",
 ]
 
+#: What a client can word about a part. The values of each are in `cluster.jobs.status_details.SENTENCES`.
+DetailCode = Literal[
+    "api_ready",
+    "api_ready_at",
+    "api_not_ready",
+    "api_unreachable",
+    "all_answer",
+    "shards_missing",
+    "not_running",
+    "database_unreachable",
+    "database_size",
+    "schema",
+    "schema_old",
+    "schema_missing",
+    "connections",
+    "disk_full",
+    "valkey_unreachable",
+    "valkey_memory",
+    "valkey_memory_limited",
+    "workers_running",
+    "no_map_taken",
+    "no_heartbeat",
+    "jobs_waiting",
+    "jobs_waiting_since",
+    "jobs_running",
+    "jobs_failed",
+    "no_backup",
+    "backup_encrypted",
+    "backup_plain",
+    "no_providers",
+    "provider_calls",
+    "provider_idle",
+    "provider_failing",
+    "disk_free",
+    "no_mail_server",
+    "mail_server",
+    "no_alertmanager",
+    "alertmanager_unreachable",
+    "no_alert",
+    "alerts_firing",
+]
+DetailValue = str | int | float
+
+
+class StatusDetail(Reply):
+    """A fact about a part. Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory."""
+
+    code: DetailCode
+    values: dict[str, DetailValue] = Field(default_factory=dict)
+
 
 class PartStatus(Reply):
     """One part of the deployment."""
@@ -49,7 +99,8 @@ class PartStatus(Reply):
     name: PartName
     state: PartState
     problem: Problem | None = Field(default=None, description="To word the remedy in another language")
-    message: str
+    message: str = Field(description="The details as an English sentence")
+    details: list[StatusDetail] = Field(default_factory=list, description="To word the message in another language")
     remedy: str | None = Field(default=None, description="What the operator does about it")
 
 

@@ -47,7 +47,8 @@ SWITCH_SORTING_PLANS: Final = (
 )
 READ_HITS: Final = """
     SELECT p.id, p.session_id, p.page_id, p.url, p.domain, p.title, p.topics, p.highlights, p.content_key,
-           p.first_visited_at, p.last_visited_at, p.dwell_ms, s.title AS session_title
+           p.first_visited_at, p.last_visited_at, p.dwell_ms, s.title AS session_title,
+           s.started_at AS session_started_at
     FROM search_pages p JOIN browsing_sessions s ON s.id = p.session_id AND s.deleted_at IS NULL
     WHERE p.id = ANY(%(hits)s)
 """

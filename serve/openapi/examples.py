@@ -332,12 +332,17 @@ REPLY_EXAMPLES: dict[str, Any] = {
         "at": _ENDED,
         "versions": {"trailmind": "0.1.0", "postgresql": "16.4", "valkey": "8.1.4", "schema": "0028"},
         "parts": [
-            {"name": "api", "state": "ok", "message": "ready"},
+            {"name": "api", "state": "ok", "message": "ready", "details": [{"code": "api_ready", "values": {}}]},
             {
                 "name": "jobs",
                 "state": "attention",
                 "problem": "jobs_dead",
-                "message": "0 wait, 1 run, 2 failed for all attempts",
+                "message": "0 wait; 1 run; 2 failed for all attempts",
+                "details": [
+                    {"code": "jobs_waiting", "values": {"count": 0}},
+                    {"code": "jobs_running", "values": {"count": 1}},
+                    {"code": "jobs_failed", "values": {"count": 2}},
+                ],
                 "remedy": "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again",
             },
         ],
@@ -492,6 +497,7 @@ REPLY_EXAMPLES: dict[str, Any] = {
             {
                 "session_id": _SESSION_ID,
                 "session_title": "Ray actors and queues",
+                "session_started_at": _BEGUN,
                 "page_id": _PAGE_ID,
                 "url": _URL,
                 "domain": "docs.ray.io",

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
+from cluster.jobs.status_details import detail, part_status
 from cluster.jobs.system_status import collect_status, shards_part
 from models.accounts.audit import AuditEntry, record_audit
 from models.accounts.logins import end_all_access
@@ -40,7 +41,7 @@ from models.schemas.admin import (
     TaskType,
 )
 from models.schemas.base import MessageReply
-from models.schemas.status import PartStatus, StatusReply
+from models.schemas.status import StatusReply
 from serve.database import session_connection
 from serve.dependencies import CurrentUserId, DbSession, State
 from serve.state import AppState
@@ -198,7 +199,7 @@ async def read_status(_: CurrentUserId, state: State) -> StatusReply:
     The same as `trailmind status`, which also works while the API does not.
     """
     num_responding, num_shards = await state.shards.count_responding()
-    parts = [PartStatus(name="api", state="ok", message="ready"), shards_part(num_responding, num_shards)]
+    parts = [part_status("api", "ok", detail("api_ready")), shards_part(num_responding, num_shards)]
     return await collect_status(state.settings, parts)
 
 

@@ -91,6 +91,7 @@ async def search_pages(
             SearchHit(
                 session_id=str(row["session_id"]),
                 session_title=row["session_title"],
+                session_started_at=row["session_started_at"],
                 page_id=row["page_id"],
                 url=row["url"],
                 domain=row["domain"],

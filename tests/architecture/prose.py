@@ -31,7 +31,7 @@ _EXCLUDED = re.compile(
 )
 #: Strings that are not for readers: statements, selectors, patterns, markup.
 _NOT_PROSE = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|ALTER|DROP|LOCK|COPY|<!doctype|\(async)\b", re.I)
-_CATALOGUE = re.compile(r"(^|/)(i18n|messages|_locales)/")
+_CATALOGUE = re.compile(r"(^|/)(i18n|messages|_locales)/|/admin/words\.ts$|/server-errors\.ts$")
 _TYPESCRIPT_TOKEN = re.compile(
     r"(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)", re.S
 )
@@ -67,6 +67,7 @@ class Vocabulary:
         tables = tomllib.loads(path.read_text())
         self._words = self._compile(tables["words"])
         self._names = self._compile(tables["names"])
+        self._korean = [(re.compile(pattern), replacement) for pattern, replacement in tables["korean"].items()]
 
     @staticmethod
     def _compile(table: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
@@ -82,7 +83,7 @@ class Vocabulary:
         content = text.content
         if text.is_name:
             content = " ".join(_WORD_OF_NAME.findall(content))
-        for pattern, replacement in self._names if text.is_name else self._words:
+        for pattern, replacement in self._names if text.is_name else [*self._words, *self._korean]:
             for match in pattern.finditer(content):
                 word = " ".join(match[0].split())
                 shown = f"{text.content} ({word})" if text.is_name else word
@@ -162,6 +163,7 @@ def texts_of(path: str, source: str) -> Iterator[Text]:
     readers: dict[str, Callable[[], Iterator[Text]]] = {
         ".py": lambda: python_texts(source, checks_strings=not path.startswith(("tests/", "benchmarks/"))),
         ".md": lambda: markdown_texts(source),
+        ".j2": lambda: iter((Text(1, source),)),
         **dict.fromkeys((".ts", ".tsx"), lambda: typescript_texts(source, is_catalogue=bool(_CATALOGUE.search(path)))),
         **dict.fromkeys((".yaml", ".yml", ".toml", ".sh"), lambda: hash_comment_texts(source)),
     }

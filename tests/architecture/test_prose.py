@@ -56,6 +56,13 @@ def test_comments_and_catalogues_of_typescript(path: str, expected: list[tuple[i
     assert words(path, "// nobody\nconst text = 'Whoever // reads';\n") == expected
 
 
+@pytest.mark.parametrize(
+    "path", ["clients/a/src/i18n/ko.ts", "clients/a/src/admin/words.ts", "cluster/mail/a.py", "cluster/mail/a.ko.j2"]
+)
+def test_one_korean_word_for_one_thing(path: str) -> None:
+    assert words(path, "text = '새 맵을 그려요'\nother = '새 지도 · 카카오맵'\n") == [(1, "맵")]
+
+
 def test_a_marked_line_is_skipped() -> None:
     assert words("models/example.py", '"""Nobody."""  # prose: allow\n') == []
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 
 import httpx2
+import psycopg
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.dashboard.browser_user import BrowserUser, answers_patch
+from tests.dashboard.browser_user import BrowserUser, answers_patch, expect_toast
 from tests.dashboard.test_access import choose_language
+from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
 
 
-async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.AsyncClient) -> None:
+async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.AsyncClient, product: Product) -> None:
     page = user.page
     await user.sign_up()
     first = await user.play_sample()
@@ -81,8 +83,22 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await page.reload()
     await expect(page.locator(".outline-row.topic", has_text="Named by me")).to_be_visible()
     await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("menuitem", name="Draw again").click()
+    await expect_toast(page, "The sessions have not changed, so the map stays as it is.")
+
+    # Another input makes another version, which can be compared with the first and replaced by it.
+    with psycopg.connect(product.settings.database.postgres_dsn) as db:
+        db.execute("UPDATE joint_maps SET title = 'Both at once' WHERE id = %s", [page.url.split("/maps/")[1][:36]])
+    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("menuitem", name="Draw again").click()
+    await expect(page.get_by_role("heading", name="Both at once")).to_be_visible()
+    await page.get_by_role("button", name="More actions", exact=True).click()
     await page.get_by_role("menuitem", name="Versions").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("Version 1")
+    versions = page.get_by_role("dialog", name="Versions")
+    await versions.get_by_role("button", name="Compare with current").click()
+    await expect(versions.locator("[aria-live] li")).to_contain_text(["Both at once"])
+    await versions.get_by_role("button", name="Restore").click()
+    await expect(versions).to_contain_text("Restored from version 1")
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="More actions", exact=True).click()
     await page.get_by_role("menuitem", name="Delete").click()

@@ -66,6 +66,12 @@ export function dateTime(at: number, language: Language): string {
   }).format(at);
 }
 
+/** The name of a session until it has a title: "Browsing, Nov 20, 9:05 AM" / "11월 20일 오전 9:05 브라우징". */
+export function provisionalName(startedAt: number, language: Language): string {
+  const at = dateTime(startedAt, language);
+  return language === "ko" ? `${at} 브라우징` : `Browsing, ${at}`;
+}
+
 /** 1,234 → "1.2K". */
 export function compactNumber(value: number, language: Language): string {
   return new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);

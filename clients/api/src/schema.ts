@@ -158,6 +158,8 @@ export interface paths {
         /**
          * Extension Package
          * @description The browser extension for this server. Needs no login; 404 when this installation does not contain it.
+         *
+         *     It talks to the public address of the server, or without one to the address at which it is downloaded.
          */
         get: operations["extension_package"];
         put?: never;
@@ -5066,8 +5068,16 @@ export interface components {
              * @enum {string}
              */
             problem?: "unreachable" | "not_running" | "not_ready" | "schema_old" | "disk_full" | "disk_low" | "connections_short" | "shards_missing" | "no_worker" | "no_heartbeat" | "jobs_dead" | "backlog" | "backup_never" | "backup_old" | "provider_failing" | "alerts_firing";
-            /** Message */
+            /**
+             * Message
+             * @description The details as an English sentence
+             */
             message: string;
+            /**
+             * Details
+             * @description To word the message in another language
+             */
+            details?: components["schemas"]["StatusDetail"][];
             /**
              * Remedy
              * @description What the operator does about it
@@ -5748,6 +5758,8 @@ export interface components {
             session_id: string;
             /** Session Title */
             session_title?: string;
+            /** Session Started At */
+            session_started_at: string;
             /** Page Id */
             page_id: string;
             /** Url */
@@ -5789,6 +5801,7 @@ export interface components {
          *         {
          *           "session_id": "7d0f6a3e-2f3c-4a5b-9c1d-3f1f0f9b2a10",
          *           "session_title": "Ray actors and queues",
+         *           "session_started_at": "2026-11-20T09:00:00.000Z",
          *           "page_id": "p-4f0c9a",
          *           "url": "https://docs.ray.io/en/latest/ray-core/actors.html",
          *           "domain": "docs.ray.io",
@@ -6321,6 +6334,21 @@ export interface components {
             };
         };
         /**
+         * StatusDetail
+         * @description A fact about a part. Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory.
+         */
+        StatusDetail: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "api_ready" | "api_ready_at" | "api_not_ready" | "api_unreachable" | "all_answer" | "shards_missing" | "not_running" | "database_unreachable" | "database_size" | "schema" | "schema_old" | "schema_missing" | "connections" | "disk_full" | "valkey_unreachable" | "valkey_memory" | "valkey_memory_limited" | "workers_running" | "no_map_taken" | "no_heartbeat" | "jobs_waiting" | "jobs_waiting_since" | "jobs_running" | "jobs_failed" | "no_backup" | "backup_encrypted" | "backup_plain" | "no_providers" | "provider_calls" | "provider_idle" | "provider_failing" | "disk_free" | "no_mail_server" | "mail_server" | "no_alertmanager" | "alertmanager_unreachable" | "no_alert" | "alerts_firing";
+            /** Values */
+            values?: {
+                [key: string]: string | number;
+            };
+        };
+        /**
          * StatusReply
          * @description The state of a deployment. What cannot be read, because a part is down, is absent.
          * @example {
@@ -6336,13 +6364,39 @@ export interface components {
          *         {
          *           "name": "api",
          *           "state": "ok",
-         *           "message": "ready"
+         *           "message": "ready",
+         *           "details": [
+         *             {
+         *               "code": "api_ready",
+         *               "values": {}
+         *             }
+         *           ]
          *         },
          *         {
          *           "name": "jobs",
          *           "state": "attention",
          *           "problem": "jobs_dead",
-         *           "message": "0 wait, 1 run, 2 failed for all attempts",
+         *           "message": "0 wait; 1 run; 2 failed for all attempts",
+         *           "details": [
+         *             {
+         *               "code": "jobs_waiting",
+         *               "values": {
+         *                 "count": 0
+         *               }
+         *             },
+         *             {
+         *               "code": "jobs_running",
+         *               "values": {
+         *                 "count": 1
+         *               }
+         *             },
+         *             {
+         *               "code": "jobs_failed",
+         *               "values": {
+         *                 "count": 2
+         *               }
+         *             }
+         *           ],
          *           "remedy": "`trailmind jobs` shows the reasons, `trailmind jobs retry ID` runs one again"
          *         }
          *       ],
@@ -7502,6 +7556,7 @@ export type ShareEnvelope = components['schemas']['ShareEnvelope'];
 export type ShareList = components['schemas']['ShareList'];
 export type ShareReply = components['schemas']['ShareReply'];
 export type SharedSession = components['schemas']['SharedSession'];
+export type StatusDetail = components['schemas']['StatusDetail'];
 export type StatusReply = components['schemas']['StatusReply'];
 export type SubscriptionEnvelope = components['schemas']['SubscriptionEnvelope'];
 export type SubscriptionReply = components['schemas']['SubscriptionReply'];

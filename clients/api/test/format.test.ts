@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   compactNumber,
   duration,
+  provisionalName,
   quoted,
   relativeTime,
   shortDate,
@@ -23,6 +24,12 @@ describe("duration", () => {
     expect(duration(ms, "en")).toBe(en);
     expect(duration(ms, "ko")).toBe(ko);
   });
+});
+
+it("names a session without a title by its start", () => {
+  const startedAt = new Date(2026, 10, 28, 12, 57).getTime();
+  expect(provisionalName(startedAt, "en").replaceAll("\u202f", " ")).toBe("Browsing, Nov 28, 12:57 PM");
+  expect(provisionalName(startedAt, "ko")).toBe("11월 28일 오후 12:57 브라우징");
 });
 
 describe("relativeTime", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { dayRange, isDrawing } from "~/maps/queries";
+import { dayRange, isDrawing, isRedrawn } from "~/maps/queries";
 
 describe("dayRange", () => {
   it("holds the whole of the last day, also over the end of a month", () => {
@@ -16,5 +16,16 @@ describe("isDrawing", () => {
       ["pending", "generating", "completed", "failed"].map((status) => isDrawing({ ...map, status } as never)),
     ).toEqual([true, true, false, false]);
     expect(isDrawing(undefined)).toBe(false);
+  });
+});
+
+describe("isRedrawn", () => {
+  it("is true once the server has finished after the click, also without a new version", () => {
+    const at = (status: string, updated_at: string) => ({ status, updated_at, version: 1 }) as never;
+    const before = at("completed", "10:00");
+    expect(isRedrawn(before, before)).toBe(false);
+    expect(isRedrawn(before, at("generating", "10:01"))).toBe(false);
+    expect(isRedrawn(before, at("completed", "10:02"))).toBe(true);
+    expect(isRedrawn(before, at("failed", "10:02"))).toBe(true);
   });
 });

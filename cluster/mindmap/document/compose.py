@@ -14,7 +14,7 @@ from cluster.mindmap.document.outline_repair import repair_outline, verified_evi
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
 from cluster.mindmap.document.stable_labels import keep_labels
-from cluster.mindmap.outline.summary import name_in_order, untitled_session
+from cluster.mindmap.outline.summary import empty_session_title, name_in_order
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from cluster.mindmap.pages.importance import topic_importance
@@ -78,7 +78,7 @@ def compose_document(
     outline = replace(name_in_order(outline, kept.topics, dwell_ms), cross_links=kept.cross_links)
     title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)
     builder = _DocumentBuilder(outline, captured)
-    builder.add_core(shorten(title or untitled_session(outline.language), MAX_LABEL_CHARS))
+    builder.add_core(shorten(title or empty_session_title(outline.language), MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
         builder.add_topic(topic, hue)
     builder.add_cross_links()

@@ -12,15 +12,15 @@ _MAX_TITLE_CHARS = 60
 _MAX_TOPICS_NAMED = 4
 
 
-def untitled_session(language: str) -> str:
-    """The label of the core of a map that has no title."""
-    return "제목 없는 세션" if language == "ko" else "Untitled session"
+def empty_session_title(language: str) -> str:
+    """The title of a map without topics."""
+    return "빈 세션" if language == "ko" else "Empty session"
 
 
 def session_title(labels: Sequence[str], language: str) -> str:
-    """A title from the labels of the first three topics; a fixed one for a map without topics."""
+    """A title from the labels of the first three topics."""
     if not labels:
-        return "빈 세션" if language == "ko" else "Empty session"
+        return empty_session_title(language)
     heads = [label.split(" · ")[0] for label in labels[:3]]
     if language == "ko":
         return shorten(", ".join(heads), _MAX_TITLE_CHARS)

@@ -158,7 +158,7 @@ def test_a_session_without_pages_has_no_generated_title_or_summary() -> None:
     """Whatever its language, the client names it in that of the screen."""
     document = build_map([])
     assert (document.title, document.summary) == ("", "")
-    assert [node.label for node in document.nodes] == ["Untitled session"]
+    assert [node.label for node in document.nodes] == ["Empty session"]
     assert build_outline([], title="Mine", language="ko").title == "Mine"
 
 

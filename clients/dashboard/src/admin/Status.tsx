@@ -4,7 +4,7 @@ import { useLanguage } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Table, WithCode } from "./parts";
 import { statusQuery } from "./queries";
-import { badgeClass, remedyOf } from "./status-words";
+import { badgeClass, messageOf, remedyOf } from "./status-words";
 import { useAdminWords } from "./words";
 
 /** Which parts of the server work, what waits, the last backup, the disk and the alerts that fire. */
@@ -50,7 +50,7 @@ export function Status() {
               <span className={`badge ${badgeClass(part.state)}`}>{w.partStates[part.state]}</span>
             </td>
             <td className="admin-facts">
-              {part.message}
+              <WithCode text={messageOf(part, w, language)} />
               {(part.state === "attention" || part.state === "down") && (
                 <div className="muted">
                   <WithCode text={remedyOf(part, w)} />

@@ -31,8 +31,6 @@ export const en = {
     copyFailed: "The browser did not allow copying. Select the text and copy it.",
     loading: "Loading",
     slow: "This is taking longer than usual. We keep trying.",
-    untitled: "Untitled session",
-    emptySession: "Empty session",
     open: "Open",
     more: "More actions",
     show: "Show",
@@ -640,6 +638,7 @@ export const en = {
     create: "Draw a map over these days",
     combine: "One map",
     earlier: "You see the version before.",
+    unchanged: "The sessions have not changed, so the map stays as it is.",
     untitled: "Untitled map",
     deleteHint:
       "The map, its versions, your edits of it and its links are deleted. This cannot be undone. The sessions stay.",

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { type Language, unwrap, wordErrorCode } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
-import { Suspense, useMemo, useState } from "react";
+import { Suspense, useEffect, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
@@ -26,7 +26,7 @@ import { Menu } from "~/ui/Menu";
 import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
-import { isDrawing, type JointMap, jointMapQuery, jointMapsQuery } from "./queries";
+import { isDrawing, isRedrawn, type JointMap, jointMapQuery, jointMapsQuery } from "./queries";
 import "~/session/session.css";
 import "~/session/MapPane.css";
 import "./maps.css";
@@ -258,12 +258,25 @@ function Dialogs(props: {
   );
 }
 
+/** A mutation that draws the map again. When that makes no new version, a toast says why. */
 function useGenerate(map: JointMap) {
   const t = useMessages();
   const client = useQueryClient();
+  const [before, setBefore] = useState<JointMap | null>(null);
+  useEffect(() => {
+    if (!before || !isRedrawn(before, map)) return;
+    setBefore(null);
+    if (map.status === "completed" && !map.error_code && map.version === before.version) toast(t.maps.unchanged);
+  }, [before, map, t]);
   return useMutation({
     mutationFn: () => unwrap(api.POST("/v1/maps/{map_id}/generate", { params: { path: { map_id: map.id } } })),
-    onSuccess: () => client.invalidateQueries({ queryKey: jointMapQuery(map.id).queryKey }),
+    onSuccess: (reply) => {
+      const key = jointMapQuery(map.id).queryKey;
+      // The answer says that the map is being drawn; its edits are read with the map.
+      client.setQueryData(key, (shown: JointMap | undefined) => ({ ...shown, ...reply.map }));
+      setBefore(map);
+      return client.invalidateQueries({ queryKey: key });
+    },
     onError: (error: unknown) => void toast(errorMessage(error, t)),
   });
 }
@@ -295,11 +308,12 @@ function Members({ ids }: { ids: readonly string[] }) {
 
 function Member({ id }: { id: string }) {
   const t = useMessages();
+  const language = useLanguage();
   const session = useQuery(sessionQuery(id));
   return (
     <li>
       <Link to="/sessions/$id" params={{ id }}>
-        {session.data ? sessionName(session.data, t) : t.common.untitled}
+        {session.data ? sessionName(session.data, language) : t.common.loading}
       </Link>
     </li>
   );

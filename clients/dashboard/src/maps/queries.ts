@@ -9,6 +9,10 @@ const POLL_MS = 1_500;
 export const isDrawing = (map: JointMap | null | undefined): boolean =>
   map?.status === "generating" || map?.status === "pending";
 
+/** Whether drawing a map again, which was `before` at that moment, has ended. */
+export const isRedrawn = (before: JointMap, map: JointMap): boolean =>
+  !isDrawing(map) && map.updated_at !== before.updated_at;
+
 export const jointMapsQuery = () => ({
   queryKey: ["joint-maps"],
   queryFn: ({ signal }: { signal: AbortSignal }) =>

@@ -85,7 +85,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
     const recent = (sessions.data?.pages[0]?.sessions ?? []).map(
       (session): Entry => ({
         key: session.id,
-        label: sessionName(session, t),
+        label: sessionName(session, language()),
         // Generated titles are made of the keywords: the day tells two sessions about one subject apart.
         note: shortDate(new Date(session.started_at), new Date(), language()),
         words: session.keywords?.join(" "),

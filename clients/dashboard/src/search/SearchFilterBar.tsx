@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { sessionQuery } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
+import { sessionName } from "~/sessions/session-name";
 import { DateFilter, TextFilter } from "~/ui/filters";
 import type { SearchFilters } from "./results";
 
@@ -45,10 +46,11 @@ export function SearchFilterBar({ filters }: { filters: SearchFilters }) {
 
 function SessionChip({ id, onRemove }: { id: string; onRemove: () => void }) {
   const t = useMessages();
+  const language = useLanguage();
   const session = useQuery(sessionQuery(id));
   return (
     <button type="button" className="chip" aria-pressed="true" onClick={onRemove}>
-      {session.data?.title || t.common.untitled} · {t.common.clear}
+      {session.data ? sessionName(session.data, language) : t.common.loading} · {t.common.clear}
     </button>
   );
 }

@@ -1,14 +1,15 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { duration, shortDate } from "@trailmind/api";
+import { duration, type Language, shortDate } from "@trailmind/api";
 import { Search, SearchX } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { ForgetPage } from "~/session/ForgetPage";
+import { sessionName } from "~/sessions/session-name";
 import { EmptyState, hostOf, SiteMark } from "~/ui/basics";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { MarkedText } from "./MarkedText";
-import { groupByPage, searchQuery } from "./results";
+import { groupByPage, type Hit, searchQuery } from "./results";
 import { SearchFilterBar } from "./SearchFilterBar";
 import "./SearchPage.css";
 
@@ -94,7 +95,7 @@ export function SearchPage() {
                     )}
                     <p className="small muted">
                       {[
-                        hit.session_title || t.common.untitled,
+                        nameOfHit(hit, language),
                         hit.domain,
                         shortDate(new Date(hit.last_visited_at), new Date(), language),
                         hit.dwell_ms ? t.timeline.dwell(duration(hit.dwell_ms, language)) : "",
@@ -122,7 +123,7 @@ export function SearchPage() {
                           params={{ id: other.session_id }}
                           search={{ node: other.page_id }}
                         >
-                          {other.session_title || t.common.untitled},{" "}
+                          {nameOfHit(other, language)},{" "}
                           {shortDate(new Date(other.last_visited_at), new Date(), language)}
                         </Link>
                       ))}
@@ -146,4 +147,8 @@ export function SearchPage() {
       </div>
     </div>
   );
+}
+
+function nameOfHit({ session_title: title, session_started_at }: Hit, language: Language): string {
+  return sessionName({ title, started_at: session_started_at }, language);
 }

@@ -164,6 +164,7 @@ export function Header(props: {
 function Title(props: { session: Session; isEditing: boolean; onEdit: (isEdited: boolean) => void }) {
   const { session, isEditing, onEdit } = props;
   const t = useMessages();
+  const language = useLanguage();
   const client = useQueryClient();
   const [draft, setDraft] = useState<string | null>(null);
   const isDone = useRef(false);
@@ -213,7 +214,7 @@ function Title(props: { session: Session; isEditing: boolean; onEdit: (isEdited:
   return (
     <h1 className="row session-title">
       <span className="ellipsis" title={session.title ?? ""}>
-        {sessionName(session, t)}
+        {sessionName(session, language)}
       </span>
       <IconButton label={t.session.edit} onClick={() => onEdit(true)}>
         <Pencil size={15} />

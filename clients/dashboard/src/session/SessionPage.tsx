@@ -161,7 +161,7 @@ function LoadedSession({
   };
   return (
     <div className="session">
-      <title>{`${sessionName(session, t)} · ${t.brand}`}</title>
+      <title>{`${sessionName(session, language)} · ${t.brand}`}</title>
       <Header
         session={session}
         model={model}

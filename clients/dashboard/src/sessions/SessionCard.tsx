@@ -25,7 +25,7 @@ export function SessionCard({
   const t = useMessages();
   const language = useLanguage();
   const navigate = useNavigate();
-  const title = sessionName(session, t);
+  const title = sessionName(session, language);
   const startedAt = new Date(session.started_at);
   const endedAt = session.ended_at ? new Date(session.ended_at) : null;
   const now = new Date();

@@ -1,7 +1,9 @@
-import type { Session } from "~/api/queries";
-import type { Messages } from "~/i18n";
+import { type Language, provisionalName } from "@trailmind/api";
 
-/** The title of a session. A session without a subject has none: its name is in the language of the screen. */
-export function sessionName(session: Pick<Session, "title" | "session_status">, t: Messages): string {
-  return session.title || (session.session_status === "completed" ? t.common.emptySession : t.common.untitled);
+/** The title of a session, or the name that it has in the extension as well while it has none. */
+export function sessionName(
+  { title, started_at }: { title?: string | undefined; started_at: string },
+  language: Language,
+): string {
+  return title || provisionalName(Date.parse(started_at), language);
 }

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { language, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { sessionName } from "./session-name";
@@ -42,7 +42,7 @@ export function useDelete(onGone?: () => void) {
         }
         await refresh();
       };
-      toast(t.sessions.deleted(sessionName(session, t)), {
+      toast(t.sessions.deleted(sessionName(session, language())), {
         label: t.common.undo,
         run: () => void restore(),
       });

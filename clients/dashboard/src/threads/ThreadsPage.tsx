@@ -4,6 +4,7 @@ import { shortDate, type ThreadReply, unwrap } from "@trailmind/api";
 import { Spline } from "lucide-react";
 import { api } from "~/api/client";
 import { useLanguage, useMessages } from "~/i18n";
+import { sessionName } from "~/sessions/session-name";
 import { EmptyState } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -84,7 +85,7 @@ function Thread({ thread }: { thread: ThreadReply }) {
                 </Link>
                 <br />
                 <span className="small muted tnum">
-                  {member.session_title || t.common.untitled} ·{" "}
+                  {sessionName({ ...member, title: member.session_title }, language)} ·{" "}
                   {shortDate(new Date(member.started_at), new Date(), language)} ·{" "}
                   {member.linked_by === "user"
                     ? t.threads.byYou

@@ -1,9 +1,8 @@
-import { dateTime, type Language, plural, quoted, timeOfDay } from "@trailmind/api";
+import { type Language, plural, quoted, timeOfDay } from "@trailmind/api";
 import type { View } from "../recording/view";
 
 export const en = {
   language: "en" as Language,
-  untitled: (at: number) => `Browsing, ${dateTime(at, "en")}`,
   tooltip: ({ current, earlier }: View): string => {
     if (!current)
       return earlier.waiting > 0 ? `Trailmind: ${plural(earlier.waiting, "event")} still to send` : "Trailmind";
@@ -183,7 +182,7 @@ export const en = {
     server: "Server address",
     web: "Dashboard address",
     webHint: "Empty: the same as the server.",
-    badAddress: "This address is not valid. Addresses other than this machine need https.",
+    badAddress: "This address is not valid. Outside your own network it must begin with https.",
     serverSignsOut: "Changing the server signs you out.",
     saved: "Saved.",
     consent: "What is recorded and where it goes",

@@ -1,9 +1,8 @@
-import { dateTime, quoted, timeOfDay } from "@trailmind/api";
+import { quoted, timeOfDay } from "@trailmind/api";
 import type { Messages } from "./en";
 
 export const ko: Messages = {
   language: "ko",
-  untitled: (at) => `${dateTime(at, "ko")} 브라우징`,
   tooltip: ({ current, earlier }) => {
     if (!current) return earlier.waiting > 0 ? `Trailmind: 보낼 이벤트 ${earlier.waiting}개` : "Trailmind";
     const statuses = {
@@ -174,7 +173,7 @@ export const ko: Messages = {
     server: "서버 주소",
     web: "대시보드 주소",
     webHint: "비워 두면 서버와 같아요.",
-    badAddress: "쓸 수 없는 주소예요. 이 컴퓨터가 아니면 https여야 해요.",
+    badAddress: "쓸 수 없는 주소예요. 내 네트워크 밖의 주소는 https여야 해요.",
     serverSignsOut: "서버를 바꾸면 로그아웃돼요.",
     saved: "저장했어요.",
     consent: "무엇이 기록되고 어디로 가나요?",
