@@ -178,9 +178,11 @@ def test_cluster_status_names_the_server_that_runs_instead(product: Product) -> 
 
 
 def test_a_typing_error_in_the_address_is_no_empty_run(product: Product) -> None:
-    run = trailmind(product, "regenerate", "--email", "nobody@t.local", "--dry-run")
+    run = trailmind(product, "regenerate", "--email", "nobody@t.local", "--run-id", "mistyped")
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "trailmind: there is no account with the address nobody@t.local\n"
+    status = trailmind(product, "regenerate", "status", "mistyped")
+    assert (status.returncode, status.stdout) == (1, ""), "no run is created"
 
 
 def wait_for_map(client: httpx2.Client, session: str) -> dict[str, Any]:
