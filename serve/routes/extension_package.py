@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from models.errors import NotFound
 from serve.dependencies import RateLimitedByAddress, State
@@ -27,16 +27,21 @@ SERVER_FILE = "server.json"
     responses={200: {"content": {"application/zip": {}}, "description": "The extension as a zip archive"}},
     dependencies=[RateLimitedByAddress],
 )
-def extension_package(state: State) -> Response:
-    """The browser extension for this server. Needs no login; 404 when this installation does not contain it."""
+def extension_package(request: Request, state: State) -> Response:
+    """The browser extension for this server. Needs no login; 404 when this installation does not contain it.
+
+    It talks to the public address of the server, or without one to the address at which it is downloaded.
+    """
     if not PACKAGE.exists():
         raise NotFound("the extension is not part of this installation; build it with `make extension`")
-    body = _package_for(state.settings.server.origin, PACKAGE, PACKAGE.stat().st_mtime_ns)
+    # A server at home has no public address: other machines know it by a name of their network.
+    origin = state.settings.server.public_url or str(request.base_url)
+    body = _package_for(origin.rstrip("/"), PACKAGE, PACKAGE.stat().st_mtime_ns)
     headers = {"Content-Disposition": 'attachment; filename="trailmind-extension.zip"', "Cache-Control": "no-cache"}
     return Response(body, media_type="application/zip", headers=headers)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _package_for(origin: str, package: Path, built_at_ns: int) -> bytes:  # noqa: ARG001
     """The package with the address of the server. `built_at_ns` distinguishes builds in the cache."""
     match = f"{urlsplit(origin).scheme}://{urlsplit(origin).hostname}/*"

@@ -44,6 +44,20 @@ async def test_the_package_names_the_server_and_may_call_it(
     assert "https://trailmind.example.com/*" in manifest["externally_connectable"]["matches"]
 
 
+async def test_without_a_public_address_the_package_names_the_one_it_was_downloaded_from(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extension_package, "PACKAGE", package(tmp_path / "trailmind.zip"))
+    async with running_api(settings) as (_, client):
+        for host in ("trailmind.local:9000", "192.168.0.7:9000"):
+            answer = await client.get("/v1/extension", headers={"Host": host})
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+                assert json.loads(archive.read("server.json")) == {"serverUrl": f"http://{host}"}
+                manifest = json.loads(archive.read("manifest.json"))
+            assert f"http://{host.partition(':')[0]}/*" in manifest["externally_connectable"]["matches"]
+        assert (await client.get("/v1/extension", headers={"Host": "rebound.example"})).status_code == 421
+
+
 async def test_an_installation_without_the_package_says_so(
     api: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,9 @@ test.each([
   ["http://127.0.0.1:9000/v1", "http://127.0.0.1:9000"],
   ["http://localhost:9000", "http://localhost:9000"],
   ["http://maps.example.com", null],
+  ["http://trailmind.local:9000", "http://trailmind.local:9000"],
+  ["http://192.168.0.7:9000", "http://192.168.0.7:9000"],
+  ["http://8.8.8.8:9000", null],
   ["ftp://maps.example.com", null],
   ["not an address", null],
 ])("parseOrigin: %s", (typed, origin) => {

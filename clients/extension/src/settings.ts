@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { storage } from "wxt/utils/storage";
 
 import { IS_SERVER_BUILT_IN, SERVER_URL } from "./build";
+import { isPrivateHost } from "./privacy/policy";
 
 export const Settings = v.object({
   /** The server's origin, without `/v1` and without a trailing slash. */
@@ -87,8 +88,7 @@ export const isServerChosen = (settings: Pick<Settings, "serverUrl" | "isServerA
 
 /**
  * The origin of a user's input; null if it is not an address. The path is ignored, so that an address with `/v1` is
- * accepted.
- * http is accepted for this machine only: a token must not be sent over a network in clear text.
+ * accepted. http is accepted on private networks only: a token must not cross the internet in clear text.
  */
 export function parseOrigin(input: string): string | null {
   const text = input.trim();
@@ -98,7 +98,6 @@ export function parseOrigin(input: string): string | null {
   } catch {
     return null;
   }
-  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && isLocal)) return null;
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && isPrivateHost(url.hostname))) return null;
   return url.origin;
 }

@@ -34,7 +34,7 @@ export async function withGoogle(api: TrailmindApi, account: Account, origin: st
     redirect_uri: redirectUri,
     code_challenge: await challengeOf(verifier),
   });
-  // Rejects an address without TLS, except on this machine (a test provider).
+  // Rejects an address without TLS, except on a private network (a test provider).
   if (parseOrigin(authorization.authorization_url) === null) throw new CommandError("google_refused");
   const redirectedUrl = await browser.identity
     .launchWebAuthFlow({ url: authorization.authorization_url, interactive: true })
