@@ -92,6 +92,7 @@ export default defineConfig({
   resolve: {
     alias: {
       "~": resolve(import.meta.dirname, "src"),
+      "d3-color": resolve(import.meta.dirname, "src/map/no-colors.ts"),
       "d3-transition": resolve(import.meta.dirname, "src/map/no-transitions.ts"),
     },
   },
