@@ -1,8 +1,10 @@
 """How soon an edit is visible in Chromium when the server answers 1.5 s later; part of `make bench-dashboard`.
 
-The time is that from the last input event (key, click) until the effect is in the page, and until the next frame: the
-changed outline, the evidence panel for links and pins, the position of the node for places. The first is the product's
-own; a frame also waits for the machine, which rasters without a GPU here.
+The time is that from the last input event (key, mouse button) until the effect is in the page, and until the next
+frame: the changed outline, the evidence panel for links and pins, the position of the node for places, its state for
+folds on the map. The first is the product's own; a frame also waits for the machine, which rasters without a GPU here.
+`main_thread_ms` is the processor time of the page's main thread from the input to the frame after the effect, which
+holds on a busy machine too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import statistics
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import CDPSession, Locator, Page, Route, expect
 
 from tests.dashboard.browser_user import answers_patch
 
@@ -25,7 +27,8 @@ OUTLINE, EVIDENCE, CURSOR = ".outline", ".evidence", "#map-cursor"
 _ARM = """(selector) => {
     const read = () => {
         const found = document.querySelector(selector);
-        return `${found?.textContent} ${found?.style.transform} ${found?.querySelector('[aria-pressed]')?.ariaPressed}`;
+        const isPressed = found?.querySelector('[aria-pressed]')?.ariaPressed;
+        return [found?.textContent, found?.style.transform, found?.ariaExpanded, isPressed].join();
     };
     const before = read();
     let inputAt = performance.now();
@@ -45,7 +48,10 @@ _ARM = """(selector) => {
 
 @dataclass(frozen=True)
 class Edit:
-    """One kind of edit: what is done before the measured input, the input, and where its effect is seen."""
+    """One kind of edit: what is done before the measured input, the input, and where its effect is seen.
+
+    `prepare` moves the mouse onto what a measured click presses, because finding it runs scripts in the page.
+    """
 
     kind: str
     prepare: Callable[[Page], Awaitable[None]]
@@ -53,8 +59,17 @@ class Edit:
     seen_in: str = OUTLINE
 
 
+@dataclass(frozen=True)
+class Times:
+    """From the input to the effect in the page and to the next frame, and the processor time of the main thread."""
+
+    in_page_ms: float
+    frame_ms: float
+    main_thread_ms: float
+
+
 async def measure_edits(page: Page, path: str) -> dict[str, dict[str, float]]:
-    """The times of every kind of edit, and of undo, on the map at `path`, in milliseconds."""
+    """The times of every kind of edit, of undo and redo, and of folds, on the map at `path`, in milliseconds."""
 
     async def delay(route: Route) -> None:
         if route.request.method == "PATCH":
@@ -62,39 +77,67 @@ async def measure_edits(page: Page, path: str) -> dict[str, dict[str, float]]:
         await route.continue_()
 
     await page.route("**/mindmap", delay)
-    times_ms: dict[str, list[tuple[float, float]]] = {}
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Performance.enable")
+    times: dict[str, list[Times]] = {}
     for edit in EDITS:
         layout = "tree" if edit.seen_in == CURSOR else "outline"
         await page.goto(f"{path}?view=map&layout={layout}")
         for _ in range(ROUNDS):
             await _select_topic(page, layout)
             await edit.prepare(page)
-            await _measured(page, edit, edit.finish, times_ms.setdefault(edit.kind, []))
-            await _measured(page, edit, _undo, times_ms.setdefault("undo", []))
-    return {kind: _summary(pairs) for kind, pairs in times_ms.items()}
+            for kind, finish in ((edit.kind, edit.finish), ("undo", _press_mouse), ("redo", _press_mouse)):
+                if kind != edit.kind:
+                    await _aim(page.locator(".map-bar").get_by_role("button", name=kind.capitalize()))
+                async with page.expect_response(answers_patch("/mindmap"), timeout=60_000):
+                    times.setdefault(kind, []).append(await _measured(page, devtools, edit.seen_in, finish))
+            async with page.expect_response(answers_patch("/mindmap"), timeout=60_000):
+                await page.locator(".map-bar").get_by_role("button", name="Undo").click()
+    for fold in FOLDS:
+        layout = "tree" if fold.seen_in == CURSOR else "outline"
+        await page.goto(f"{path}?view=map&layout={layout}")
+        await _select_topic(page, layout)
+        row = page.locator(CURSOR if fold.seen_in == CURSOR else ".outline-row.topic").first
+        for _ in range(2 * ROUNDS):
+            await fold.prepare(page)
+            # How much of a map is unfolded at first depends on its size.
+            kind = fold.kind if await row.get_attribute("aria-expanded") == "true" else f"un{fold.kind}"
+            times.setdefault(kind, []).append(await _measured(page, devtools, fold.seen_in, fold.finish))
+    return {kind: _summary(each) for kind, each in times.items()}
 
 
-def _summary(pairs: list[tuple[float, float]]) -> dict[str, float]:
-    in_page, to_frame = zip(*pairs, strict=True)
+def _summary(times: list[Times]) -> dict[str, float]:
     return {
-        "median_ms": round(statistics.median(in_page), 1),
-        "max_ms": round(max(in_page), 1),
-        "median_frame_ms": round(statistics.median(to_frame), 1),
+        "median_ms": round(statistics.median(each.in_page_ms for each in times), 1),
+        "max_ms": round(max(each.in_page_ms for each in times), 1),
+        "median_frame_ms": round(statistics.median(each.frame_ms for each in times), 1),
+        "max_frame_ms": round(max(each.frame_ms for each in times), 1),
+        "main_thread_ms": round(statistics.median(each.main_thread_ms for each in times), 1),
     }
 
 
-async def _measured(
-    page: Page, edit: Edit, act: Callable[[Page], Awaitable[None]], times_ms: list[tuple[float, float]]
-) -> None:
-    await page.evaluate(_ARM, edit.seen_in)
-    async with page.expect_response(answers_patch("/mindmap"), timeout=60_000):
-        await act(page)
+async def _measured(page: Page, devtools: CDPSession, seen_in: str, act: Callable[[Page], Awaitable[None]]) -> Times:
+    await page.evaluate(_ARM, seen_in)
+    before_s = await _main_thread_s(devtools)
+    await act(page)
     in_page_ms, frame_ms = await page.evaluate("() => window.effect_")
-    times_ms.append((float(in_page_ms), float(frame_ms)))
+    main_thread_ms = 1_000 * (await _main_thread_s(devtools) - before_s)
+    return Times(float(in_page_ms), float(frame_ms), main_thread_ms)
 
 
-async def _undo(page: Page) -> None:
-    await page.locator(".map-bar").get_by_role("button", name="Undo").click()
+async def _main_thread_s(devtools: CDPSession) -> float:
+    metrics = await devtools.send("Performance.getMetrics")
+    return next(float(each["value"]) for each in metrics["metrics"] if each["name"] == "ThreadTime")
+
+
+async def _aim(target: Locator) -> None:
+    await expect(target).to_be_enabled()
+    await target.hover()
+
+
+async def _press_mouse(page: Page) -> None:
+    await page.mouse.down()
+    await page.mouse.up()
 
 
 async def _select_topic(page: Page, layout: str) -> None:
@@ -108,29 +151,31 @@ async def _select_topic(page: Page, layout: str) -> None:
 
 
 def _button(name: str) -> Callable[[Page], Awaitable[None]]:
-    async def press(page: Page) -> None:
-        await page.locator(EVIDENCE).get_by_role("button", name=name, exact=True).click()
+    async def aim(page: Page) -> None:
+        await _aim(page.locator(EVIDENCE).get_by_role("button", name=name, exact=True))
 
-    return press
-
-
-async def _open_menu(page: Page) -> None:
-    await page.locator(EVIDENCE).get_by_role("button", name="More edits").click()
-
-
-def _menu_item(name: str) -> Callable[[Page], Awaitable[None]]:
-    async def pick(page: Page) -> None:
-        await page.get_by_role("menuitem", name=name, exact=True).click()
-
-    return pick
+    return aim
 
 
 def _entry(name: str) -> Callable[[Page], Awaitable[None]]:
-    async def open_and_pick(page: Page) -> None:
-        await _open_menu(page)
-        await _menu_item(name)(page)
+    """The mouse is on an entry of the menu of further edits."""
 
-    return open_and_pick
+    async def aim(page: Page) -> None:
+        await page.locator(EVIDENCE).get_by_role("button", name="More edits").click()
+        await _aim(page.get_by_role("menuitem", name=name, exact=True))
+
+    return aim
+
+
+def _choice(open_dialog: Callable[[Page], Awaitable[None]]) -> Callable[[Page], Awaitable[None]]:
+    """The mouse is on the first choice of a dialog."""
+
+    async def aim(page: Page) -> None:
+        await open_dialog(page)
+        await _press_mouse(page)
+        await _aim(page.get_by_role("dialog").locator(".choices button").first)
+
+    return aim
 
 
 async def _name_it(page: Page) -> None:
@@ -147,14 +192,12 @@ async def _press_enter(page: Page) -> None:
     await page.keyboard.press("Enter")
 
 
-async def _choose_first(page: Page) -> None:
-    await page.get_by_role("dialog").locator(".choices button").first.click()
-
-
 async def _prepare_split(page: Page) -> None:
     await _entry("Split off…")(page)
+    await _press_mouse(page)
     await _name_it(page)
     await page.get_by_role("dialog").get_by_role("checkbox").first.check()
+    await _aim(page.get_by_role("dialog").get_by_role("button", name="Split off", exact=True))
 
 
 async def _prepare_new_topic(page: Page) -> None:
@@ -164,6 +207,7 @@ async def _prepare_new_topic(page: Page) -> None:
 
 async def _prepare_below(page: Page) -> None:
     await _entry("Add below…")(page)
+    await _press_mouse(page)
     await _name_it(page)
 
 
@@ -179,32 +223,39 @@ async def _hold_shift(page: Page) -> None:
     await page.keyboard.press("ArrowDown")
 
 
-async def _split_off(page: Page) -> None:
-    await page.get_by_role("dialog").get_by_role("button", name="Split off", exact=True).click()
-
-
-async def _nothing(page: Page) -> None:
-    """The measured input is the only one."""
-
-
-async def _press_pin(page: Page) -> None:
-    await page.locator(EVIDENCE).get_by_role("button", name="Pin", exact=True).click()
-
-
 async def _release_shift(page: Page) -> None:
     await page.keyboard.up("Shift")
 
 
+async def _aim_at_fold_of_row(page: Page) -> None:
+    await _aim(page.locator(".outline-row.topic .outline-fold").first)
+
+
+async def _aim_at_fold_on_map(page: Page) -> None:
+    """The mouse is on the fold control of the topic under the cursor, behind its label, once the map is at rest."""
+    before = None
+    while (box := await page.locator(CURSOR).bounding_box()) != before or box is None:
+        before = box
+        await asyncio.sleep(0.2)
+    # A tree of this width has all its branches on the right.
+    await page.mouse.move(box["x"] + box["width"] + 12, box["y"] + box["height"] / 2)
+
+
 EDITS = (
     Edit("rename", _rename_in_place, _press_enter),
-    Edit("move", _select_page, _choose_first),
-    Edit("merge", _button("Merge into…"), _choose_first),
-    Edit("split", _prepare_split, _split_off),
+    Edit("move", _choice(_select_page), _press_mouse),
+    Edit("merge", _choice(_button("Merge into…")), _press_mouse),
+    Edit("split", _prepare_split, _press_mouse),
     Edit("new topic", _prepare_new_topic, _press_enter),
     Edit("add below", _prepare_below, _press_enter),
-    Edit("hide", _open_menu, _menu_item("Hide")),
-    Edit("remove", _open_menu, _menu_item("Remove")),
-    Edit("link", _entry("Link to…"), _choose_first, EVIDENCE),
-    Edit("pin", _nothing, _press_pin, EVIDENCE),
+    Edit("hide", _entry("Hide"), _press_mouse),
+    Edit("remove", _entry("Remove"), _press_mouse),
+    Edit("link", _choice(_entry("Link to…")), _press_mouse, EVIDENCE),
+    Edit("pin", _button("Pin"), _press_mouse, EVIDENCE),
     Edit("place", _hold_shift, _release_shift, CURSOR),
+)
+#: Measured in pairs: the second input reverses the first.
+FOLDS = (
+    Edit("fold in the outline", _aim_at_fold_of_row, _press_mouse),
+    Edit("fold on the map", _aim_at_fold_on_map, _press_mouse, CURSOR),
 )
