@@ -34,7 +34,8 @@ _ARM = """(selector) => {
     let inputAt = performance.now();
     const note = (event) => { inputAt = event.timeStamp; };
     for (const type of ['keydown', 'keyup', 'pointerup', 'click']) addEventListener(type, note, true);
-    window.effect_ = new Promise((resolve) => {
+    window.effect_ = new Promise((resolve, reject) => {
+        setTimeout(() => reject(new Error(`no effect in ${selector}`)), 30_000);
         const observer = new MutationObserver(() => {
             if (read() === before) return;
             observer.disconnect();

@@ -34,7 +34,7 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--remote-debugging-port=0",
-    "--host-resolver-rules=MAP *.test 127.0.0.1",
+    "--host-resolver-rules=MAP *.test 127.0.0.1, MAP *.local 127.0.0.1",
     "--disable-features=DisableLoadExtensionCommandLineSwitch",
     "--window-size=1000,800",
 ]

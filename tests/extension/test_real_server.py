@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import httpx2
 import pytest
 
 from tests.extension.browser import Chromium, current_screen, dwell, wait_until
+from tests.extension.builds import with_permissions_granted
 from tests.extension.cdp import Tab
 from tests.extension.local_site import LocalSite
 from tests.extension.tcp_proxy import TcpProxy
@@ -159,22 +162,33 @@ def test_the_dashboard_signs_the_extension_in(
     wait_for_screen(popup, "ready")
 
 
-def test_the_extension_signs_the_dashboard_in(
-    product: Product, chromium: Chromium, readers: Callable[[str], ApiReader]
+def test_the_packed_extension_of_a_home_server_signs_the_dashboard_in(
+    product: Product, browsers: Callable[..., Chromium], readers: Callable[[str], ApiReader], tmp_path: Path
 ) -> None:
-    """A sign-in in the popup also opens the dashboard, until the user signs out there."""
+    """At a plain http name of the network; until the user signs out there."""
     if not DASHBOARD.exists():
         pytest.skip("the dashboard is not built")
     reader = readers(product.origin)
+    home = f"trailmind.local:{product.port}"
+    packed = httpx2.get(f"{product.origin}/v1/extension", headers={"Host": home}, timeout=PATIENCE_S, trust_env=False)
+    zipfile.ZipFile(io.BytesIO(packed.content)).extractall(tmp_path / "packed")
+    chromium = browsers(build=with_permissions_granted(tmp_path / "packed", tmp_path / "granted"))
     popup = chromium.popup()
-    accept_consent(popup, product.origin)
-    assert popup.text("[data-name=server]").startswith(f"Server: {product.origin.removeprefix('http://')}")
+    stored = "chrome.storage.local.get('settings').then(JSON.stringify)"
+    wait_until(lambda: home in popup.evaluate(stored), what="the address of the package in the settings")
+    popup.evaluate(
+        "chrome.storage.local.get('settings')"
+        ".then(({settings}) => chrome.storage.local.set({settings: {...settings, consentedAt: 1}}))"
+    )
+    wait_for_screen(popup, "signed-out")
+    assert popup.text("[data-name=server]").startswith(f"Server: {home}")
     sign_in(popup, reader.email, PASSWORD)
-    page = chromium.open(f"{product.origin}/account")
+    page = chromium.open(f"http://{home}/account")
+    assert page.evaluate("isSecureContext") is False
     wait_until(lambda: reader.email in page.text("body"), what="the account page without a sign-in form")
     page.evaluate("[...document.querySelectorAll('button')].find(b => b.textContent === 'Sign out').click()")
     wait_until(lambda: page.has("input[name=password]"), what="the sign-in form")
-    page.goto(f"{product.origin}/account")
+    page.goto(f"http://{home}/account")
     wait_until(lambda: page.has("input[name=password]"), what="the sign-in form again")
 
 

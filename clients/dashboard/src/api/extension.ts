@@ -45,11 +45,15 @@ export interface LinkRequest {
   codeChallenge: string;
 }
 
-/** Sends a sign-in code to the extension. Throws ApiError, or Error when the extension rejects the code. */
+/**
+ * Sends a sign-in code to the extension. Throws ApiError, or Error when the extension rejects the code and is not
+ * signed in already.
+ */
 export async function linkExtension({ extensionId, state, codeChallenge }: LinkRequest): Promise<void> {
   const body = { code_challenge: codeChallenge, code_challenge_method: "S256" } as const;
   const { code } = await unwrap(api.POST("/v1/auth/extension/code", { body }));
   const reply = await messenger()?.sendMessage(extensionId, { type: "trailmind.link", code, state });
+  if (isRecord(reply) && reply.error === "already_signed_in") return;
   if (!isRecord(reply) || reply.ok !== true) throw new Error(isRecord(reply) ? String(reply.error) : "no answer");
 }
 
@@ -69,7 +73,7 @@ export async function signInInstalledExtension(): Promise<boolean> {
  * did; never throws. The page makes the PKCE challenge, so a code that another page obtained cannot be exchanged here.
  */
 export async function signInWithExtension(): Promise<boolean> {
-  if (hasSignedOut() || !isSecureContext) return false;
+  if (hasSignedOut()) return false;
   try {
     const { verifier, challenge } = await makePkce();
     const answer = await askExtensions({ type: "trailmind.session", code_challenge: challenge });

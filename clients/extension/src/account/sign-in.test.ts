@@ -62,6 +62,17 @@ test.each([
   expect(b.server.calls).toEqual([]);
 });
 
+test("a page whose challenge another page of the dashboard has replaced hears that the extension is signed in", async () => {
+  const state = new URL(await linkUrl(ORIGIN, WEB, "ext-id", b.clock.time)).searchParams.get("state");
+  const guide = (await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())) as { state: string };
+  const link = { type: "trailmind.link", code: "c" };
+  expect(await onDashboardMessage({ ...link, state: guide.state }, WEB, context())).toEqual({ ok: true });
+  expect(await onDashboardMessage({ ...link, state }, WEB, context())).toEqual({
+    ok: false,
+    error: "already_signed_in",
+  });
+});
+
 test("a challenge expires after ten minutes", async () => {
   const { state } = (await onDashboardMessage({ type: "trailmind.hello" }, WEB, context())) as { state: string };
   b.clock.advance(11 * 60_000);

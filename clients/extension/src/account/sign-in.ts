@@ -118,10 +118,11 @@ export async function onDashboardMessage(
     state,
     code_challenge: challenge,
   } = (typeof message === "object" && message !== null ? message : {}) as Record<string, unknown>;
+  const user = await context.account.user();
+  const isSignedIn = user !== null && !user.isExpired;
   if (type === "trailmind.hello") {
-    const user = await context.account.user();
     // A web page must not switch the account without the user's consent.
-    if (user && !user.isExpired) return { ok: false, error: "already_signed_in" };
+    if (isSignedIn) return { ok: false, error: "already_signed_in" };
     return { ok: true, ...(await beginLink(context.origin, context.webOrigin, context.now)) };
   }
   if (type === "trailmind.session") return codeForDashboard(challenge, context);
@@ -131,7 +132,8 @@ export async function onDashboardMessage(
   const pending = await pendingLink.getValue();
   const isOurs = pending?.state === state && pending.webOrigin === senderOrigin;
   if (!pending || !isOurs || context.now - pending.startedAt > LINK_TTL_MS)
-    return { ok: false, error: "unknown_state" };
+    // Another page of the dashboard, such as the guide to the extension, may have signed it in meanwhile.
+    return { ok: false, error: isSignedIn ? "already_signed_in" : "unknown_state" };
   await pendingLink.setValue(null);
   try {
     const signIn = await context.api.exchangeLinkCode(pending.origin, { code, code_verifier: pending.verifier });
