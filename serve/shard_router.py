@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 import structlog
@@ -34,7 +35,8 @@ class ShardClient:
     """A replica's client of one shard actor. Batches are coalesced: at most one append is in flight.
 
     After a call has timed out, calls fail at once until a probe in the background succeeds. Only one request waits for
-    the time-out of a hung shard; the others fail fast.
+    the time-out of a hung shard; the others fail fast. The log has one line when the shard becomes unreachable, however
+    many probes fail, and one when it is back.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ShardClient:
         self._probe_period_s = probe_period_s
         self._handle: Any = None
         self._probing: asyncio.Task[None] | None = None
+        self._is_outage_logged = False
         self.calls: RequestBatcher[IngestBatch, BatchOutcome] = RequestBatcher(self._append)
 
     @property
@@ -59,13 +62,17 @@ class ShardClient:
             return await self._call_actor(method, *args)
         except ShardUnreachable:
             if self._probing is None:
-                self._probing = asyncio.create_task(self._probe(self._probe_period_s))
+                self._start_probing(self._probe_period_s)
             raise
 
     def probe_until_started(self) -> None:
         """Fail calls until the actor replies: it is being started, and no request should wait for that."""
         if self._probing is None:
-            self._probing = asyncio.create_task(self._probe(0.0))
+            self._start_probing(0.0)
+
+    def _start_probing(self, first_after_s: float) -> None:
+        # Without the context of the request that found the shard unreachable: its ids would be logged with the probes.
+        self._probing = asyncio.create_task(self._probe(first_after_s), context=Context())
 
     async def _call_actor(self, method: str, *args: Any) -> Any:
         try:
@@ -78,7 +85,9 @@ class ShardClient:
             if isinstance(cause, TrailmindError):
                 raise cause from None
             self._handle = None
-            log.warning("shard_unreachable", shard=self._index, error=type(error).__name__)
+            if not self._is_outage_logged:
+                self._is_outage_logged = True
+                log.warning("shard_unreachable", shard=self._index, error=type(error).__name__)
             raise ShardUnreachable(self._index) from error
 
     async def _probe(self, first_after_s: float) -> None:
@@ -90,7 +99,9 @@ class ShardClient:
                 except ShardUnreachable:
                     await asyncio.sleep(self._probe_period_s)
                     continue
-                log.info("shard_recovered", shard=self._index)
+                if self._is_outage_logged:
+                    self._is_outage_logged = False
+                    log.info("shard_recovered", shard=self._index)
                 return
         finally:
             self._probing = None

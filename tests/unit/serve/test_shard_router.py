@@ -7,6 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from actors.session_buffers import BufferLimits, PostgresBuffers
 from actors.session_shard import RETIRE_AFTER_S, SessionBufferShard
@@ -64,6 +66,26 @@ async def test_only_one_request_waits_for_a_hung_shard() -> None:
     await until(lambda: not shard.is_unavailable)
     assert await shard.call("stats") == {}
     await shard.close()
+
+
+async def test_an_outage_has_two_lines_in_the_log_however_long_it_lasts() -> None:
+    handle = Handle()
+    handle.error = ConnectionError("no node")
+    shard = ShardClient(0, lambda _: handle, timeout_s=1, probe_period_s=0.001)
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        for _ in range(2):
+            with bound_contextvars(request_id="of the first"), pytest.raises(ShardUnreachable):
+                await shard.call("stats")
+            await until(lambda: handle.num_calls > 5)
+            handle.error = None
+            await until(lambda: not shard.is_unavailable)
+            handle.error, handle.num_calls = ConnectionError("no node again"), 0
+    await shard.close()
+    # No request has brought the shard back.
+    assert [(line["event"], "request_id" in line) for line in logs] == [
+        ("shard_unreachable", True),
+        ("shard_recovered", False),
+    ] * 2
 
 
 async def test_errors_of_the_shard_do_not_make_it_unavailable() -> None:
