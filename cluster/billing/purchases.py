@@ -16,7 +16,6 @@ from typing import Any
 import structlog
 
 from cluster.billing.stripe_gateway import (
-    CHECKOUT_TTL_S,
     TOKENS_PER_PACK,
     CallRefused,
     OpenedCheckout,
@@ -174,7 +173,7 @@ class Purchases:
         # At most three rounds: an open purchase of the other interval is closed, then one that has just expired.
         for _ in range(3):
             async with self._open_connection() as connection:
-                checkout = await begin_checkout(connection, buyer.user_id, price_id, CHECKOUT_TTL_S)
+                checkout = await begin_checkout(connection, buyer.user_id, price_id)
                 await connection.commit()
             opened = await self._opened(buyer, customer_id, checkout)
             if checkout.stripe_session_id is None:
@@ -235,7 +234,7 @@ class Purchases:
         await self._payable_subscription(buyer.user_id)
         customer_id = await self._customer(buyer)
         async with self._open_connection() as connection:
-            checkout = await add_checkout(connection, buyer.user_id, price_id, packs * TOKENS_PER_PACK, CHECKOUT_TTL_S)
+            checkout = await add_checkout(connection, buyer.user_id, price_id, packs * TOKENS_PER_PACK)
             await connection.commit()
         async with self._synced_if_refused(buyer.user_id):
             opened = await self.gateway.open_checkout(checkout.id, buyer.user_id, customer_id, price_id, packs=packs)

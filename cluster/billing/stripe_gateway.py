@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 TOKENS_PER_PACK = 100_000
 #: Objects of one customer that a fetch reads per kind; older ones stay in the mirror as they are.
 _MAX_OBJECTS = 100
-#: The shortest life of a Checkout session is half an hour.
-CHECKOUT_TTL_S = 3600
 
 
 class BillingUnavailable(TrailmindError):

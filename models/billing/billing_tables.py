@@ -56,7 +56,8 @@ class Checkout(Base):
     status: Mapped[str] = mapped_column(server_default="open", default="open")
     #: Unknown until Stripe has answered.
     stripe_session_id: Mapped[str | None] = mapped_column(unique=True)
-    expires_at: Mapped[datetime]
+    #: Of the previous version: Stripe says when a session has expired. Drop it one release later.
+    expires_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
 

@@ -37,7 +37,7 @@ CLOSE_OPEN_CHECKOUTS: Final = """
 """
 
 _CHECKOUT_OF_USER: Final = """
-    SELECT id, price_id, pack_tokens, status, stripe_session_id, expires_at FROM checkouts WHERE user_id = %(user_id)s
+    SELECT id, price_id, pack_tokens, status, stripe_session_id FROM checkouts WHERE user_id = %(user_id)s
 """
 
 FIND_OPEN_CHECKOUT: Final = f"{_CHECKOUT_OF_USER} AND status = 'open' AND pack_tokens = 0"
@@ -45,8 +45,8 @@ FIND_OPEN_CHECKOUT: Final = f"{_CHECKOUT_OF_USER} AND status = 'open' AND pack_t
 FIND_CHECKOUT: Final = f"{_CHECKOUT_OF_USER} AND id = %(id)s"
 
 INSERT_CHECKOUT: Final = """
-    INSERT INTO checkouts (id, user_id, price_id, pack_tokens, expires_at)
-    VALUES (%(id)s, %(user_id)s, %(price_id)s, %(pack_tokens)s, now() + make_interval(secs => %(ttl_s)s))
+    INSERT INTO checkouts (id, user_id, price_id, pack_tokens)
+    VALUES (%(id)s, %(user_id)s, %(price_id)s, %(pack_tokens)s)
 """
 
 SET_CHECKOUT_SESSION: Final = """
@@ -91,7 +91,6 @@ class CheckoutRow:
     pack_tokens: int
     status: str
     stripe_session_id: str | None
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ async def find_subscription(connection: Connection, user_id: uuid.UUID) -> PaidS
         return await cursor.fetchone()
 
 
-async def begin_checkout(connection: Connection, user_id: uuid.UUID, price_id: str, ttl_s: float) -> CheckoutRow:
+async def begin_checkout(connection: Connection, user_id: uuid.UUID, price_id: str) -> CheckoutRow:
     """The open purchase of a subscription, a new one if there is none. The caller commits before it calls Stripe.
 
     Parallel requests of one user wait here, and receive the same purchase.
@@ -167,17 +166,15 @@ async def begin_checkout(connection: Connection, user_id: uuid.UUID, price_id: s
         row = await cursor.fetchone()
         if row is not None:
             return row
-    return await add_checkout(connection, user_id, price_id, 0, ttl_s)
+    return await add_checkout(connection, user_id, price_id, 0)
 
 
-async def add_checkout(
-    connection: Connection, user_id: uuid.UUID, price_id: str, pack_tokens: int, ttl_s: float
-) -> CheckoutRow:
+async def add_checkout(connection: Connection, user_id: uuid.UUID, price_id: str, pack_tokens: int) -> CheckoutRow:
     """A new purchase."""
     checkout_id = uuid.uuid4()
     await connection.execute(
         INSERT_CHECKOUT,
-        {"id": checkout_id, "user_id": user_id, "price_id": price_id, "pack_tokens": pack_tokens, "ttl_s": ttl_s},
+        {"id": checkout_id, "user_id": user_id, "price_id": price_id, "pack_tokens": pack_tokens},
     )
     row = await find_checkout(connection, user_id, checkout_id)
     assert row is not None

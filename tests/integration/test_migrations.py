@@ -6,6 +6,7 @@ import uuid
 
 import psycopg
 
+from models.billing.purchases import INSERT_CHECKOUT
 from models.migrations.run import migrate
 from models.mindmap.summaries import without_reading_time
 
@@ -81,3 +82,22 @@ SUMMARIES = {
     ),
     "A talk about books, read in 5 minutes.": "A talk about books, read in 5 minutes.",
 }
+
+
+def test_purchases_have_no_time_of_expiry_of_their_own(fresh_database: str) -> None:
+    migrate(sqlalchemy_url(fresh_database), "0036")
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        user_id = uuid.uuid4()
+        connection.execute("INSERT INTO users (id, email) VALUES (%s, 'ann@test.local')", [user_id])
+        # As the previous version writes it, also while this one is deployed beside it.
+        of_the_previous_version = (
+            "INSERT INTO checkouts (id, user_id, price_id, pack_tokens, expires_at) VALUES (%s, %s, 'p', 100, now())"
+        )
+        connection.execute(of_the_previous_version, [uuid.uuid4(), user_id])
+        migrate(sqlalchemy_url(fresh_database), "0037")
+        connection.execute(of_the_previous_version, [uuid.uuid4(), user_id])
+        connection.execute(INSERT_CHECKOUT, {"id": uuid.uuid4(), "user_id": user_id, "price_id": "p", "pack_tokens": 0})
+        rows = connection.execute(
+            "SELECT status, count(expires_at), count(*) FROM checkouts GROUP BY status"
+        ).fetchall()
+        assert rows == [("open", 2, 3)]
