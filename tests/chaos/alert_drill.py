@@ -7,27 +7,29 @@ Prints JSON: the seconds from the kill to each receiver, and from the restart to
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kuberay.checks.manifests import KUBERAY
 from launch.ray_environment import free_ports
+from tests.support.local_prometheus import (
+    METRICS_TOKEN,
+    MONITORING,
+    Scraping,
+    local_prometheus,
+    require_programs,
+    running,
+)
 from tests.support.product import Product
 
-MONITORING = KUBERAY / "components" / "monitoring"
-METRICS_TOKEN = "alert-drill-token-of-32-characters"
 SCRAPE_INTERVAL_S = 15
 #: Enough for the alert's own delay (a minute), the scrapes, the evaluation and the grouping.
 TIMEOUT_S = 300.0
@@ -82,34 +84,6 @@ def alertmanager_configuration(directory: Path, origin: str) -> dict[str, Any]:
     return configuration
 
 
-def prometheus_configuration(product: Product, rules: Path, alertmanager_port: int) -> dict[str, Any]:
-    """What the Prometheus operator makes of our PodMonitor, for a server on this machine."""
-    return {
-        "global": {"scrape_interval": f"{SCRAPE_INTERVAL_S}s", "evaluation_interval": "15s"},
-        "rule_files": [str(rules)],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager_port}"]}]}]},
-        "scrape_configs": [
-            {
-                "job_name": "trailmind/trailmind-application",
-                "authorization": {"type": "Bearer", "credentials": METRICS_TOKEN},
-                "static_configs": [{"targets": [f"127.0.0.1:{product.port}"]}],
-            }
-        ],
-    }
-
-
-@contextlib.contextmanager
-def running(*command: str | Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is stopped at the end of the block."""
-    with log.open("wb") as output:
-        process = subprocess.Popen([str(part) for part in command], stdout=output, stderr=output)
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
 def wait_for(condition: Any, what: str, timeout_s: float = TIMEOUT_S) -> float:
     """The seconds until `condition()` is not None. Raises TimeoutError."""
     started = time.monotonic()
@@ -122,21 +96,15 @@ def wait_for(condition: Any, what: str, timeout_s: float = TIMEOUT_S) -> float:
 
 def drill() -> dict[str, Any]:
     """Run the drill and return its figures. Raises TimeoutError when a message does not arrive."""
-    programs = {name: shutil.which(name) for name in ("prometheus", "prometheus-alertmanager")}
-    if missing := [name for name, path in programs.items() if path is None]:
-        raise SystemExit(f"{missing[0]} is not here; it is in Debian's package of that name")
+    require_programs("prometheus", "prometheus-alertmanager")
     directory, receivers = Path(tempfile.mkdtemp(prefix="trailmind-drill-")), Receivers()
-    prometheus_port, alertmanager_port = free_ports(2)
+    (alertmanager_port,) = free_ports(1)
     try:
-        spec = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]
-        (directory / "rules.yaml").write_text(yaml.safe_dump(spec))
         (directory / "alertmanager.yaml").write_text(
             yaml.safe_dump(alertmanager_configuration(directory, receivers.origin))
         )
         with Product(TRAILMIND_METRICS_TOKEN=METRICS_TOKEN) as product:
-            (directory / "prometheus.yaml").write_text(
-                yaml.safe_dump(prometheus_configuration(product, directory / "rules.yaml", alertmanager_port))
-            )
+            scraping = Scraping(SCRAPE_INTERVAL_S, alertmanager_port=alertmanager_port)
             with (
                 running(
                     "prometheus-alertmanager",
@@ -146,13 +114,7 @@ def drill() -> dict[str, Any]:
                     "--cluster.listen-address=",
                     log=directory / "alertmanager.log",
                 ),
-                running(
-                    "prometheus",
-                    f"--config.file={directory / 'prometheus.yaml'}",
-                    f"--storage.tsdb.path={directory / 'prometheus'}",
-                    f"--web.listen-address=127.0.0.1:{prometheus_port}",
-                    log=directory / "prometheus.log",
-                ),
+                local_prometheus(product, directory, scraping),
             ):
                 watchdog = wait_for(lambda: receivers.first("/dead-mans-switch", "TrailmindWatchdog"), "the watchdog")
                 # A false alarm before the kill would make the figures worthless.

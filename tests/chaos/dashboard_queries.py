@@ -19,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import yaml
 
 from kuberay.checks.monitoring_rules import metrics_of, queries
-from launch.ray_environment import free_ports
-from tests.chaos.alert_drill import METRICS_TOKEN, MONITORING, running
 from tests.support.client import sign_up
 from tests.support.completed_session import recorded_events
 from tests.support.conditions import LONG_PATIENCE_S
 from tests.support.listening_sockets import listeners
+from tests.support.local_prometheus import METRICS_TOKEN, MONITORING, Scraping, local_prometheus, require_programs
 from tests.support.model_server import ModelServer, model_server
 from tests.support.product import Product
 
@@ -59,23 +57,11 @@ def dashboard_queries() -> list[tuple[str, str, str]]:
     ]
 
 
-def prometheus_configuration(product: Product, directory: Path) -> dict[str, Any]:
-    """Scrapes the application's `/metrics` and Ray's metrics port, as the PodMonitors do."""
+def ray_metrics(product: Product) -> dict[str, Any]:
+    """The scrape of Ray's metrics port, as the PodMonitors have it."""
     agents = sorted({f"127.0.0.1:{s.port}" for s in listeners(product.pid) if "DashboardAgent" in s.process})
-    application = {
-        "job_name": "trailmind/trailmind-application",
-        "authorization": {"type": "Bearer", "credentials": METRICS_TOKEN},
-        "static_configs": [{"targets": [f"127.0.0.1:{product.port}"]}],
-    }
-    return {
-        "global": {"scrape_interval": f"{_SCRAPE_INTERVAL_S}s", "evaluation_interval": f"{_SCRAPE_INTERVAL_S}s"},
-        "rule_files": [str(directory / "rules.yaml")],
-        "scrape_configs": [
-            application,
-            # Among the agent's ports is the one of the metrics; the others fail and cost nothing.
-            {"job_name": "trailmind/ray", "static_configs": [{"targets": agents}]},
-        ],
-    }
+    # Among the agent's ports is the one of the metrics; the others fail and cost nothing.
+    return {"job_name": "trailmind/ray", "static_configs": [{"targets": agents}]}
 
 
 async def journey(origin: str) -> None:
@@ -114,27 +100,18 @@ def is_expected(expression: str) -> bool:
 
 async def check(directory: Path, model: ModelServer) -> dict[str, Any]:
     """Run the journey and all queries; returns the figures that are printed."""
-    spec = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())["spec"]
-    (directory / "rules.yaml").write_text(yaml.safe_dump(spec))
-    (port,) = free_ports(1)
     with Product(
         TRAILMIND_LOCAL_METRICS="1",
         TRAILMIND_METRICS_TOKEN=METRICS_TOKEN,
         TRAILMIND_OPENAI_BASE_URL=model.server.base_url("openai"),
         TRAILMIND_OPENAI_MODEL="gpt-5-mini",
     ) as product:
-        (directory / "prometheus.yaml").write_text(yaml.safe_dump(prometheus_configuration(product, directory)))
-        with running(
-            "prometheus",
-            f"--config.file={directory / 'prometheus.yaml'}",
-            f"--storage.tsdb.path={directory / 'prometheus'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            log=directory / "prometheus.log",
-        ):
+        scraping = Scraping(_SCRAPE_INTERVAL_S, [ray_metrics(product)])
+        with local_prometheus(product, directory, scraping) as origin:
             # A rate needs a sample from before the change.
             await asyncio.sleep(4 * _SCRAPE_INTERVAL_S)
             await journey(product.origin)
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as prometheus:
+            async with httpx2.AsyncClient(base_url=origin, trust_env=False) as prometheus:
                 found: dict[tuple[str, str, str], bool] = {}
 
                 async def is_complete() -> bool:
@@ -157,8 +134,7 @@ async def check(directory: Path, model: ModelServer) -> dict[str, Any]:
 
 def main() -> int:
     """Print the figures; 1 when a query that should return data does not."""
-    if shutil.which("prometheus") is None:
-        raise SystemExit("prometheus is not here; it is in Debian's package of that name")
+    require_programs("prometheus")
     directory = Path(tempfile.mkdtemp(prefix="trailmind-queries-"))
     try:
         with model_server() as model:
