@@ -593,12 +593,12 @@ def _state_json(run: Run, progress: RunProgress) -> dict[str, Any]:
         "cost_budget_micros": run.cost_budget_micros,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
-        "progress": asdict(progress),
+        "progress": progress.model_dump(),
     }
 
 
 def _state_line(run: Run, progress: RunProgress) -> str:
-    counts = {name: count for name, count in asdict(progress).items() if name in _COUNTED and count}
+    counts = {name: count for name, count in progress.model_dump().items() if name in _COUNTED and count}
     parts = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
     spent = f"; {progress.tokens:,} tokens, ${progress.cost_micros / 1e6:.4f}" if progress.tokens else ""
     reason = f" ({run.reason})" if run.reason else ""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict
 
 from models.database import Connection
 from models.errors import NotFound, TrailmindError
@@ -86,14 +87,18 @@ READ_RUN: Final = """
 LIST_RUN_IDS: Final = "SELECT id FROM map_runs ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s"
 
 READ_PROGRESS: Final = """
-    SELECT count(*),
-        count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'running'),
-        count(*) FILTER (WHERE status = 'done'), count(*) FILTER (WHERE status = 'unchanged'),
-        count(*) FILTER (WHERE status = 'superseded'), count(*) FILTER (WHERE status = 'failed'),
-        count(*) FILTER (WHERE status = 'promoted'), count(*) FILTER (WHERE status = 'rolled_back'),
+    SELECT count(*) AS total,
+        count(*) FILTER (WHERE status = 'waiting') AS waiting,
+        count(*) FILTER (WHERE status = 'running') AS running,
+        count(*) FILTER (WHERE status = 'done') AS done,
+        count(*) FILTER (WHERE status = 'unchanged') AS unchanged,
+        count(*) FILTER (WHERE status = 'superseded') AS superseded,
+        count(*) FILTER (WHERE status = 'failed') AS failed,
+        count(*) FILTER (WHERE status = 'promoted') AS promoted,
+        count(*) FILTER (WHERE status = 'rolled_back') AS rolled_back,
         count(*) FILTER (WHERE status IN ('waiting', 'running') AND position <= (
-            SELECT num_canary FROM map_runs r WHERE r.id = %(run_id)s)),
-        coalesce(sum(num_edits_lost), 0)
+            SELECT num_canary FROM map_runs r WHERE r.id = %(run_id)s)) AS canary_left,
+        coalesce(sum(num_edits_lost), 0) AS edits_lost
     FROM map_run_items WHERE run_id = %(run_id)s
 """
 
@@ -119,7 +124,7 @@ SPENT_CLAUSE: Final = """
     coalesce(sum(CASE WHEN status IN ('sent', 'lost', 'timeout', 'cancelled') THEN reserved_tokens
         ELSE input_tokens + output_tokens END), 0) AS tokens,
     coalesce(sum(CASE WHEN status IN ('sent', 'lost', 'timeout', 'cancelled') THEN reserved_micros
-        ELSE cost_micros END), 0) AS micros
+        ELSE cost_micros END), 0) AS cost_micros
 """
 READ_SPENT: Final = f"SELECT {SPENT_CLAUSE} FROM ai_calls WHERE run_id = %(run_id)s"
 
@@ -196,9 +201,10 @@ class Run:
         return self.status == RunStatus.STOPPED and (self.reason or "").startswith(BUDGET_STOP)
 
 
-@dataclass(frozen=True, slots=True)
-class RunProgress:
+class RunCounts(BaseModel):
     """The numbers of items by status, and what the calls have taken (calls without an answer at their reservation)."""
+
+    model_config = ConfigDict(frozen=True)
 
     total: int
     waiting: int
@@ -209,10 +215,15 @@ class RunProgress:
     failed: int
     promoted: int
     rolled_back: int
-    canary_left: int
     edits_lost: int
     tokens: int
     cost_micros: int
+
+
+class RunProgress(RunCounts):
+    """The counts of a run, and how many items of its canary are not processed yet."""
+
+    canary_left: int
 
     @property
     def processed(self) -> int:
@@ -295,11 +306,12 @@ async def list_run_ids(connection: Connection, limit: int, offset: int = 0) -> l
 
 async def load_progress(connection: Connection, run_id: str) -> RunProgress:
     """The progress of the run."""
-    counts = await (await connection.execute(READ_PROGRESS, {"run_id": run_id})).fetchone()
-    spent = await (await connection.execute(READ_SPENT, {"run_id": run_id})).fetchone()
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        counts = await (await cursor.execute(READ_PROGRESS, {"run_id": run_id})).fetchone()
+        spent = await (await cursor.execute(READ_SPENT, {"run_id": run_id})).fetchone()
     assert counts is not None
     assert spent is not None
-    return RunProgress(*(int(number) for number in (*counts, *spent)))
+    return RunProgress(**counts, **spent)
 
 
 async def load_rate(connection: Connection, run_id: str) -> float | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from models.runs.run_store import RunCounts
 from models.schemas.base import Body, Reply, Time
 from models.schemas.billing import SMALLEST_UNIT, BillingInterval, InvoiceReply
 
@@ -93,25 +94,13 @@ class HoldReply(Reply):
     reason: str | None = None
 
 
-class RunProgressReply(Reply):
-    """Numbers of maps by state, and what the calls of the run have taken.
+class RunProgressReply(RunCounts, Reply):
+    """How far a run is: numbers of maps by state, and what its calls have taken.
 
     `maps_per_minute` and `seconds_left` are known while the run works and has finished maps in the last minute.
     """
 
-    total: int
     processed: int
-    waiting: int
-    running: int
-    done: int
-    unchanged: int
-    superseded: int
-    failed: int
-    promoted: int
-    rolled_back: int
-    edits_lost: int
-    tokens: int
-    cost_micros: int
     maps_per_minute: float | None = None
     seconds_left: float | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -57,7 +56,7 @@ async def _reply(connection: Connection, run_id: str) -> RunReply:
         created_at=run.created_at,
         finished_at=run.finished_at,
         progress=RunProgressReply(
-            **asdict(progress),
+            **progress.model_dump(),
             processed=progress.processed,
             maps_per_minute=round(rate * 60, 2) if rate else None,
             seconds_left=round((progress.total - progress.processed) / rate, 1) if rate else None,
