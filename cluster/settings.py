@@ -622,7 +622,10 @@ class ScalingSettings(_Group):
         "`groups` schedules shards, replicas and workers on nodes by the label `trailmind.dev/group`.",
     )
     num_cpus: int | None = _setting(
-        "TRAILMIND_NUM_CPUS", None, "CPUs of Ray on one machine; unset: those of the machine.", ge=1
+        "TRAILMIND_NUM_CPUS",
+        None,
+        "CPUs of Ray on one machine; unset: those of the machine. `trailmind cluster up`: CPUs of each node; unset: 2.",
+        ge=1,
     )
     ray_address: str | None = _setting(
         "RAY_ADDRESS",

@@ -43,6 +43,8 @@ from models.errors import ConfigurationError
 from models.migrations.run import migrate
 
 _HEAD = 0
+#: CPUs of a worker node, unless TRAILMIND_NUM_CPUS says otherwise.
+_NODE_CPUS = 2
 _DEPLOY_TIMEOUT_S = 300
 #: Environment of every node.
 _RAY_ENVIRONMENT = {
@@ -209,7 +211,8 @@ class LocalCluster:
             ]
         else:
             group = self.groups[number - 1]
-            command += [f"--address={self.ray_address}", "--num-cpus=2", f"--labels={GROUP_LABEL}={group}"]
+            num_cpus = self._settings.scaling.num_cpus or _NODE_CPUS
+            command += [f"--address={self.ray_address}", f"--num-cpus={num_cpus}", f"--labels={GROUP_LABEL}={group}"]
         self._starts_before[number] = self._num_starts(number)
         with self._log_path(number).open("ab") as log:
             self._nodes[number] = subprocess.Popen(

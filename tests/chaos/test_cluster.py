@@ -1,4 +1,8 @@
-"""The short form of `make chaos`: two nodes, one drained, one killed while the number of shards changes."""
+"""The short form of `make chaos`: two nodes, one drained, one killed while the number of shards changes.
+
+The nodes have no more room for maps than those of the kind overlay: workers that held CPUs would leave none to the
+tasks that they wait for, and the eight Stops at the end of the load would make no map.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,59 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx2
 import pytest
 
+from cluster.scheduling.placement import GROUP_LABEL
 from cluster.scheduling.shards import request_num_shards
+from kuberay.checks.manifests import render
 from launch.local_cluster import LocalCluster
 from launch.local_nodes import node_processes
-from tests.chaos.cluster_faults import local_cluster, under_load
+from tests.chaos.cluster_faults import NUM_RECORDERS, local_cluster, under_load
 from tests.support.client import ApiUser, sign_up, visit
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
+class RoomForMaps(NamedTuple):
+    """What the kind overlay has for maps: nodes at most, CPUs of each, and workers at least and at most."""
+
+    num_nodes: int
+    num_cpus: int
+    num_workers: int
+    max_workers: int
+
+
+@pytest.fixture(scope="module")
+def room_for_maps() -> RoomForMaps:
+    documents = render("kind")
+    (service,) = (document for document in documents if document["kind"] == "RayService")
+    groups = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    (group,) = (group for group in groups if group["labels"].get(GROUP_LABEL) == "ai")
+    limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    (values,) = (d["data"] for d in documents if "TRAILMIND_MAX_WORKERS" in d.get("data", {}))
+    return RoomForMaps(
+        group["maxReplicas"],
+        int(limits["cpu"]),
+        int(values["TRAILMIND_NUM_WORKERS"]),
+        int(values["TRAILMIND_MAX_WORKERS"]),
+    )
+
+
 @pytest.fixture
-def cluster() -> Iterator[LocalCluster]:
+def cluster(room_for_maps: RoomForMaps) -> Iterator[LocalCluster]:
     """A cluster for one test: a node that another test stopped would change what this one measures."""
+    assert room_for_maps.num_workers == 0, "no worker while the queue is empty"
     data_dir = Path(tempfile.mkdtemp(prefix="trailmind-cluster-"))
-    # No worker while the queue is empty.
-    started = local_cluster(data_dir, 2, num_workers=0, max_workers=2)
+    started = local_cluster(
+        data_dir,
+        room_for_maps.num_nodes,
+        num_cpus=room_for_maps.num_cpus,
+        num_workers=room_for_maps.num_workers,
+        max_workers=room_for_maps.max_workers,
+    )
     started.start()
     try:
         yield started
@@ -60,6 +98,7 @@ async def test_a_killed_node_and_a_changed_number_of_shards_lose_no_event(cluste
     assert outcome.is_expected, outcome
     assert outcome.acknowledged > 500
     assert sum(processes(cluster, "GenerationWorker")) > 0, "the queue scales the workers"
+    assert outcome.maps == NUM_RECORDERS == 8
 
 
 async def upload(user: ApiUser, session: str, half_s: float) -> int:
