@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,39 +24,36 @@ PAGES = ("docs/operations.md", "docs/runbook.md")
 #: A block of commands, with its mark.
 _BLOCK = re.compile(r"^```console(?P<mark>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANY_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_DECLARED = re.compile(r"Not testable here: ([^.]+)\.")
-#: A command in a sentence: a program with at least one argument.
-_INLINE = re.compile(r"`([a-z][a-z0-9-]* [^`]+)`")
+#: A command in a sentence: a program with at least one argument. The dagger marks one that no test executes.
+_INLINE = re.compile(r"`([a-z][a-z0-9-]* [^`]+)`(†?)")
+#: How a page says with which program the commands begin that it shortens.
+_PREFIX = "kubectl -n trailmind"
+_EXECUTED_PROGRAMS = ("trailmind", "make", "jq", "df")
 #: These find something wrong in an empty deployment: their exit status is no verdict about the command.
 _REPORTS = ("status", "doctor", "mail check")
 
 
 class Commands(NamedTuple):
-    """The commands of a page: executed ones, and the programs that it declares as not testable."""
+    """The commands of a page: those that this test executes, and those with the mark that no test does."""
 
     executed: list[str]
-    declared: set[str]
-    #: Commands that are neither.
-    unmarked: list[str]
+    marked: list[str]
+    #: What is wrong with the others, and with marks.
+    problems: list[str]
 
 
 def commands_of(page: str) -> Commands:
     """The commands in the text of a page."""
-    declared = {name for line in _DECLARED.findall(page) for name in re.findall(r"`([\w-]+)`", line)}
-    executed, unmarked = [], []
+    found = Commands([], [], [])
     for block in _BLOCK.finditer(page):
-        if block["mark"].split() == ["not-testable-here"]:
-            continue
-        joined = block["text"].replace("\\\n", " ")
-        executed += [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
-    for command in _INLINE.findall(_ANY_BLOCK.sub("", page).replace("\n", " ")):
-        program = command.split()[0]
-        if program in {"trailmind", "make"}:
-            executed.append(command)
-        elif program not in declared:
-            unmarked.append(command)
-    unmarked += [command for command in executed if command.split()[0] not in {"trailmind", "make"}]
-    return Commands(executed, declared, unmarked)
+        commands = [line[2:] for line in block["text"].replace("\\\n", " ").splitlines() if line.startswith("$ ")]
+        (found.marked if block["mark"].split() == ["not-testable-here"] else found.executed).extend(commands)
+    for command, dagger in _INLINE.findall(_ANY_BLOCK.sub("", page).replace("\n", " ")):
+        if command != _PREFIX:
+            (found.marked if dagger else found.executed).append(command)
+    found.problems.extend(f"not marked: {c}" for c in found.executed if c.split()[0] not in _EXECUTED_PROGRAMS)
+    found.problems.extend(f"marked, but it can run: {c}" for c in found.marked if c.split()[0] in _EXECUTED_PROGRAMS)
+    return found
 
 
 def all_executed() -> list[str]:
@@ -64,23 +64,46 @@ def all_executed() -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_is_executed_or_marked(name: str) -> None:
     found = commands_of((ROOT / name).read_text())
-    assert found.unmarked == []
+    assert found.problems == []
     assert found.executed
-    assert found.declared
+    assert found.marked
 
 
 @pytest.mark.parametrize(
-    ("text", "unmarked"),
+    ("text", "problems"),
     [
-        ("```console\n$ kubectl get pods\n```\n", ["kubectl get pods"]),
+        ("```console\n$ kubectl get pods\n```\n", ["not marked: kubectl get pods"]),
         ("```console not-testable-here\n$ kubectl get pods\n```\n", []),
-        ("Run `kubectl get pods`.\n", ["kubectl get pods"]),
-        ("Not testable here: `kubectl`.\n\nRun `kubectl get\npods`.\n", []),
+        ("Run `kubectl get pods`†, then `kubectl get\nnodes`.\n", ["not marked: kubectl get nodes"]),
+        ("Run `kubectl get\npods`†.\n", []),
         ("```console\n$ trailmind jobs\n```\n", []),
+        ("Run `trailmind jobs`† or `trailmind jobs list`.\n", ["marked, but it can run: trailmind jobs"]),
     ],
 )
-def test_a_command_that_is_neither_is_found(text: str, unmarked: list[str]) -> None:
-    assert commands_of(text).unmarked == unmarked
+def test_a_command_that_is_neither_is_found(text: str, problems: list[str]) -> None:
+    assert commands_of(text).problems == problems
+
+
+_LOGGED = """
+import structlog
+from telemetry.logs import configure_logging
+configure_logging("INFO")
+for status in (200, 402, 503):
+    structlog.get_logger("serve").info("http_request", status=status)
+"""
+
+
+def test_the_other_programs_run() -> None:
+    """What looks into logs finds the one request of three that its sentence is about."""
+    log = subprocess.run([sys.executable, "-c", _LOGGED], capture_output=True, check=True, timeout=60).stdout
+    commands = [shlex.split(c) for c in all_executed() if c.split()[0] not in {"trailmind", "make"}]
+    assert {command[0] for command in commands} == set(_EXECUTED_PROGRAMS) - {"trailmind", "make"}
+    for command in commands:
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed")
+        done = subprocess.run(command, input=log, capture_output=True, check=True, timeout=60)
+        assert done.stdout.count(b"http_request") == (1 if command[0] == "jq" else 0), command
+        assert done.stdout, command
 
 
 def test_the_targets_of_make_are_run_by_the_checks() -> None:
