@@ -137,11 +137,12 @@ class AiCachedResponse(Base):
     created_at: Mapped[CreatedAt]
 
 
-class AiRunAnswer(Base):
-    """The response to a call of a regeneration run, until the attempt at its item has ended.
+class UnreadAnswer(Base):
+    """The response to a call, until what was made of it is stored or the attempt at its map has ended.
 
-    Written by the transaction that completes the call, and so before the response is read. When the worker is killed
-    meanwhile, the next attempt reads it, and the call is not made again. After an attempt that has failed it is.
+    Written by the transaction that completes and charges the call. When the worker is killed before the response has
+    been used, the next attempt reads it, and the call is not made and paid again. After an attempt that has failed it
+    is. The name of the table is from when only regeneration runs had it.
     """
 
     __tablename__ = "ai_run_answers"
@@ -189,26 +190,30 @@ RECORD_RUN_CALL: Final = (
     " kept AS (INSERT INTO ai_call_texts (call_id, session_id, instructions, sent)"
     " SELECT id, session_id, %(instructions)s, %(sent)s FROM call WHERE %(keeps)s) SELECT id FROM call"
 )
-COMPLETE_RUN_CALL: Final = (
-    "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
+#: Completes the call and stores its response, with its text where texts are kept.
+_COMPLETE_CLAUSES: Final = (
+    "call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
     " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
     " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id, session_id),"
     " unread AS (INSERT INTO ai_run_answers (call_id, session_id, digest, answer, is_truncated)"
     " SELECT call.id, s.id, %(prompt_digest)s, %(response)s, %(is_truncated)s FROM call JOIN browsing_sessions s"
-    " ON s.id = call.session_id WHERE s.deleted_at IS NULL ON CONFLICT (call_id) DO NOTHING)"
-    " UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id"
+    " ON s.id = call.session_id WHERE s.deleted_at IS NULL ON CONFLICT (call_id) DO NOTHING),"
+    " texts AS (UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id)"
 )
-LOAD_RUN_ANSWER: Final = (
+COMPLETE_RUN_CALL: Final = f"WITH {_COMPLETE_CLAUSES} SELECT FROM call"
+#: The calls of a user and those of a run do not share responses: another budget has paid.
+LOAD_UNREAD_ANSWER: Final = (
     "SELECT c.id, a.answer, a.is_truncated FROM ai_run_answers a JOIN ai_calls c ON c.id = a.call_id"
-    " WHERE a.session_id = %(session)s AND a.digest = %(prompt_digest)s AND c.run_id = %(run)s"
+    " WHERE a.session_id = %(session)s AND a.digest = %(prompt_digest)s AND c.run_id IS NOT DISTINCT FROM %(run)s"
     " ORDER BY c.started_at LIMIT 1"
 )
 DELETE_RUN_ANSWERS: Final = (
     "DELETE FROM ai_run_answers a USING ai_calls c WHERE a.session_id = %(session)s AND c.id = a.call_id"
     " AND c.run_id = %(run)s"
 )
-#: Of items that never ended, such as those of a cancelled run.
-DELETE_OLD_RUN_ANSWERS: Final = (
+DELETE_READ_ANSWERS: Final = "DELETE FROM ai_run_answers WHERE call_id = ANY(%(calls)s)"
+#: Of items that never ended, such as those of a cancelled run, and of maps that were not attempted again.
+DELETE_OLD_ANSWERS: Final = (
     "DELETE FROM ai_run_answers WHERE call_id IN (SELECT call_id FROM ai_run_answers"
     " WHERE created_at < clock_timestamp() - make_interval(days => %(days)s) LIMIT %(max_rows)s)"
 )
@@ -217,14 +222,8 @@ MARK_RUN_CALLS_LOST: Final = (
     "UPDATE ai_calls SET status = 'lost', error_code = 'caller_gone' WHERE run_id IS NOT NULL AND status = 'sent'"
     " AND started_at < clock_timestamp() - make_interval(secs => %(lease_s)s)"
 )
-#: Completes the call, stores the response text and settles the reservation in one round trip.
-COMPLETE_CALL: Final = (
-    "WITH call AS (UPDATE ai_calls SET status = 'ok', provider_request_id = %(request)s, latency_ms = %(latency)s,"
-    " input_tokens = %(input)s, output_tokens = %(output)s, cached_tokens = %(cached)s,"
-    " reasoning_tokens = %(reasoning)s, cost_micros = %(cost)s WHERE id = %(call)s RETURNING id),"
-    " texts AS (UPDATE ai_call_texts SET answer = %(answer)s FROM call WHERE call_id = call.id),"
-    f"{ledger.SETTLE_CLAUSE}"
-)
+#: Completes the call, stores the response and settles the reservation in one round trip.
+COMPLETE_CALL: Final = f"WITH {_COMPLETE_CLAUSES}, {ledger.SETTLE_CLAUSE}"
 #: Restarts the clock of a call that waited for its permit; no row when the session or the account was deleted.
 RESTART_WAITING_CALL: Final = (
     "UPDATE ai_calls c SET waited_ms = %(waited)s, started_at = clock_timestamp() FROM browsing_sessions s, users u"
@@ -270,8 +269,8 @@ COUNT_CACHED_DIGESTS: Final = (
 
 #: Seconds until a call of a run that has not ended is taken for lost: longer than it may wait for a permit and run.
 RUN_CALL_LEASE_S = 900.0
-#: A run that is continued later has the calls of its unfinished items made again.
-RUN_ANSWER_DAYS = 7
+#: A map that is not attempted again for so long has its calls made again.
+UNREAD_ANSWER_DAYS = 7
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 
@@ -413,36 +412,44 @@ async def record_run_call(
 
 
 @dataclass(frozen=True, slots=True)
-class RunAnswer:
-    """The stored response to a call of a run. `prompt_digest` stands for everything that was sent, and the model."""
+class ModelAnswer:
+    """The response to a call. `prompt_digest` stands for everything that was sent, and the model."""
 
     prompt_digest: str
     text: str
     is_truncated: bool
 
+    def parameters(self) -> dict[str, Any]:
+        """By the names that the statements use."""
+        return {
+            "prompt_digest": self.prompt_digest,
+            "response": storable_text(self.text),
+            "is_truncated": self.is_truncated,
+        }
 
-async def complete_run_call(connection: Connection, call_id: uuid.UUID, result: CallResult, answer: RunAnswer) -> None:
+
+async def complete_run_call(
+    connection: Connection, call_id: uuid.UUID, result: CallResult, answer: ModelAnswer
+) -> None:
     """Record a successful call that a regeneration run pays for, with its response. Idempotent."""
-    parameters = {
-        "prompt_digest": answer.prompt_digest,
-        "response": storable_text(answer.text),
-        "is_truncated": answer.is_truncated,
-    }
-    await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result), **parameters})
+    await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result), **answer.parameters()})
 
 
-async def load_run_answer(
-    connection: Connection, run_id: str, session_id: uuid.UUID, prompt_digest: str
-) -> tuple[uuid.UUID, RunAnswer] | None:
-    """The call of the run that was answered for this session and prompt in an earlier attempt, and the response."""
+async def load_unread_answer(
+    connection: Connection, run_id: str | None, session_id: uuid.UUID, prompt_digest: str
+) -> tuple[uuid.UUID, ModelAnswer] | None:
+    """The call that was answered for this session and prompt in an earlier attempt, and the response.
+
+    `run_id` is the run that paid for it, None for a call that the user has paid.
+    """
     cursor = await connection.execute(
-        LOAD_RUN_ANSWER, {"run": run_id, "session": session_id, "prompt_digest": prompt_digest}
+        LOAD_UNREAD_ANSWER, {"run": run_id, "session": session_id, "prompt_digest": prompt_digest}
     )
     row = await cursor.fetchone()
     if row is None:
         return None
     call_id, text, is_truncated = row
-    return call_id, RunAnswer(prompt_digest, text, is_truncated)
+    return call_id, ModelAnswer(prompt_digest, text, is_truncated)
 
 
 async def delete_run_answers(connection: Connection, run_id: str, session_id: uuid.UUID) -> None:
@@ -450,8 +457,13 @@ async def delete_run_answers(connection: Connection, run_id: str, session_id: uu
     await connection.execute(DELETE_RUN_ANSWERS, {"run": run_id, "session": session_id})
 
 
-async def complete_call(connection: Connection, call_id: uuid.UUID, result: CallResult) -> None:
-    """Record a successful call and settle its tokens. Idempotent.
+async def delete_read_answers(connection: Connection, call_ids: Sequence[uuid.UUID]) -> None:
+    """Delete the responses to these calls: what was made of them is stored."""
+    await connection.execute(DELETE_READ_ANSWERS, {"calls": list(call_ids)})
+
+
+async def complete_call(connection: Connection, call_id: uuid.UUID, result: CallResult, answer: ModelAnswer) -> None:
+    """Record a successful call with its response, and settle its tokens. Idempotent.
 
     Raises:
         NotFound: no tokens were reserved for this call.
@@ -462,6 +474,7 @@ async def complete_call(connection: Connection, call_id: uuid.UUID, result: Call
             "call": call_id,
             "used": result.total_tokens,
             **_result_parameters(result),
+            **answer.parameters(),
         },
     )
     if cursor.rowcount == 0:
@@ -510,9 +523,9 @@ async def release_lost_calls(connection: Connection, max_rows: int = 1000) -> in
 async def purge_call_texts(connection: Connection, days: int, max_rows: int = 5000) -> int:
     """Delete sent texts and responses older than `days`; returns the number of calls.
 
-    Texts of accounts under a legal hold stay. Responses that a run has not used for RUN_ANSWER_DAYS go with them.
+    Texts of accounts under a legal hold stay. Responses that were not used for UNREAD_ANSWER_DAYS go with them.
     """
-    await connection.execute(DELETE_OLD_RUN_ANSWERS, {"days": RUN_ANSWER_DAYS, "max_rows": max_rows})
+    await connection.execute(DELETE_OLD_ANSWERS, {"days": UNREAD_ANSWER_DAYS, "max_rows": max_rows})
     cursor = await connection.execute(DELETE_OLD_CALL_TEXTS, {"days": days, "max_rows": max_rows})
     return cursor.rowcount
 

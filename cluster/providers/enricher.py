@@ -184,6 +184,7 @@ class Enricher:
                 weight=limits.weight,
                 stores_texts=self._stores_texts,
                 run_id=self._run_id,
+                nonce=nonce,
             ),
             targets=(),
             language=limits.language or skeleton.language,

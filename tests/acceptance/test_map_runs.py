@@ -37,7 +37,7 @@ from models.runs.run_store import list_items, load_progress
 from tests.acceptance.test_map_collections import session_about
 from tests.acceptance.test_map_edits import change, get, topics
 from tests.support.client import ApiUser
-from tests.support.killed_run_worker import killed_at
+from tests.support.killed_worker import run_worker_killed_at
 from tests.support.model_server import ModelServer, model_server, sensible
 from tests.support.provider_tasks import InlineProviderTasks
 from tests.support.run_workers import InlineWorkers, run_driver
@@ -519,7 +519,7 @@ async def test_a_worker_killed_between_an_answer_and_its_use_has_no_call_paid_ag
         "cluster.providers.steps.save_outline",
     ):
         owner = uuid.uuid4()
-        await killed_at(with_models, killed, owner, point)
+        await run_worker_killed_at(with_models, killed, owner, point)
         assert await return_items_of_owner(db, killed, owner) == 1
     assert await work(with_models, killed, uuid.uuid4(), work_s=0.0, provider_tasks=tasks) == 1
     assert (await statuses(db, killed))[sessions[0]] == ("done", None)

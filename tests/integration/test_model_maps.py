@@ -32,6 +32,7 @@ from tests.conftest import Stores
 from tests.support.client import PASSWORD, ApiUser
 from tests.support.conditions import until
 from tests.support.inline_map_tasks import InlineMapTasks
+from tests.support.killed_worker import map_worker_killed_at
 from tests.support.map_sessions import SUBJECTS
 from tests.support.model_server import ModelServer, document_in, model_server, sensible
 from tests.support.provider_tasks import InlineProviderTasks
@@ -142,6 +143,22 @@ class Maker:
             row = await (await connection.execute(query, list(arguments))).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
+    async def paid_calls(self, session_id: uuid.UUID) -> list[tuple[Any, ...]]:
+        """The calls for a session that were answered, with what they took."""
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT task_type, status, input_tokens, output_tokens FROM ai_calls WHERE session_id = %s"
+                " AND status <> 'sent' ORDER BY task_type, status, input_tokens, output_tokens",
+                [session_id],
+            )
+            rows: list[tuple[Any, ...]] = await cursor.fetchall()
+        return rows
+
+    async def charged(self, session_id: uuid.UUID) -> int:
+        """The tokens that its user has paid for a session."""
+        signed = "CASE kind WHEN 'settle' THEN tokens WHEN 'refund' THEN -tokens ELSE 0 END"
+        return int(await self.one(f"SELECT sum({signed}) FROM ledger_entries WHERE session_id = %s", session_id))
+
 
 @pytest.fixture
 async def maker(stores: Stores, models: ModelServer) -> AsyncIterator[Maker]:
@@ -249,6 +266,43 @@ async def test_interrupted_map_resumes_from_the_cache(ann: ApiUser, maker: Maker
     document = await maker.make(session, "openai")
     assert document.provider == "openai"
     assert models.num_answers - described <= 2
+
+
+@pytest.mark.nightly  # tests/integration/test_settlements.py kills the step that calls models.
+async def test_a_worker_killed_between_a_charge_and_the_use_of_the_answer_has_no_call_paid_again(
+    ann: ApiUser, bob: ApiUser, maker: Maker, models: ModelServer
+) -> None:
+    """Both have read the same. The worker of Ann's map is killed whenever it is about to use an answer."""
+
+    def first_outline_is_bad(document: dict[str, Any], prompt: str) -> Any:
+        is_bad = "outline" in document and "cannot be used" not in prompt
+        return {"title": "no topics"} if is_bad else sensible(document, prompt)
+
+    models.brain = first_outline_is_bad
+    killed, undisturbed = await record(ann), await record(bob)
+    await maker.make(undisturbed, "openai")
+    # Each of these is called after the charge.
+    for point in (
+        "cluster.providers.steps.save_description",
+        "models.ai_calls.reject_call",
+        "cluster.providers.steps.save_outline",
+    ):
+        await map_worker_killed_at(maker.stores, models.endpoints("openai"), killed, point)
+        # PostgreSQL still executes what the worker has sent before.
+        while await maker.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+            " AND strpos(query, 'ai_run_answers') > 0 AND pid <> pg_backend_pid()"
+        ):
+            await asyncio.sleep(0.01)
+    assert (await maker.make(killed, "openai")).provider == "openai"
+    assert await maker.paid_calls(killed) == await maker.paid_calls(undisturbed)
+    assert {status for _, status, *_ in await maker.paid_calls(killed)} == {"ok", "unusable"}
+    assert await maker.charged(killed) == await maker.charged(undisturbed) > 0
+    # The next map that the user asks for is another request.
+    answered = models.num_answers
+    await maker.make(killed, "openai", force=True)
+    assert models.num_answers > answered
+    assert await maker.one("SELECT count(*) FROM ai_run_answers WHERE session_id = %s", killed) == 0
 
 
 @pytest.mark.parametrize(

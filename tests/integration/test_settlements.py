@@ -24,11 +24,12 @@ from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.prompting.prompts import describe_prompt
 from cluster.providers.steps import DescribeResult, describe_pages
 from cluster.providers.types import ModelResponse, ModelTarget, PagePayload, Prompt, Usage
-from models.ai_calls import CallResult
+from models.ai_calls import CallResult, ModelAnswer
 from models.billing.ledger import TokenAllowance
 from models.errors import NotFound
 from tests.conftest import Stores
 from tests.support.conditions import PATIENCE_S
+from tests.support.killed_worker import killed_at
 from tests.support.model_server import document_in, sensible
 
 TARGET = ModelTarget("openai", "gpt-4.1-mini", None, None, 30.0, 1e7, 1e10, 8)
@@ -54,6 +55,22 @@ class ImmediateTransport:
         return None
 
 
+def immediate_config(dsn: str, on_call: OnCall | None = None) -> CallContextConfig:
+    endpoints = {"openai": ProviderEndpoint(SecretStr("a key"))}
+    return CallContextConfig(dsn, endpoints, open_transport=lambda *_: ImmediateTransport(on_call))
+
+
+def request_of(user_id: uuid.UUID, session_id: uuid.UUID, nonce: str = "") -> CallRequest:
+    start = datetime.now(UTC) - timedelta(days=1)
+    allowance = TokenAllowance(start, start + timedelta(days=30), 10**9)
+    scope = CallScope(user_id, session_id, allowance, stores_texts=False, nonce=nonce)
+    return CallRequest(scope, (TARGET,), "en", 1e12)
+
+
+async def describe_in_a_process(dsn: str, user_id: uuid.UUID, session_id: uuid.UUID) -> None:
+    await describe_pages(immediate_config(dsn), request_of(user_id, session_id), page_batches(PAGES))
+
+
 @dataclass
 class Payer:
     """A user with a stopped session, who pays for calls."""
@@ -64,18 +81,13 @@ class Payer:
     session_id: uuid.UUID
 
     def config(self, on_call: OnCall | None = None) -> CallContextConfig:
-        endpoints = {"openai": ProviderEndpoint(SecretStr("a key"))}
-        return CallContextConfig(self.dsn, endpoints, open_transport=lambda *_: ImmediateTransport(on_call))
+        return immediate_config(self.dsn, on_call)
 
-    def request(self) -> CallRequest:
-        start = datetime.now(UTC) - timedelta(days=1)
-        allowance = TokenAllowance(start, start + timedelta(days=30), 10**9)
-        return CallRequest(
-            CallScope(self.user_id, self.session_id, allowance, stores_texts=False), (TARGET,), "en", 1e12
-        )
+    def request(self, nonce: str = "") -> CallRequest:
+        return request_of(self.user_id, self.session_id, nonce)
 
-    async def describe(self) -> DescribeResult:
-        return await describe_pages(self.config(), self.request(), page_batches(PAGES))
+    async def describe(self, on_call: OnCall | None = None, nonce: str = "") -> DescribeResult:
+        return await describe_pages(self.config(on_call), self.request(nonce), page_batches(PAGES))
 
     async def count(self, table: str, condition: str = "true") -> int:
         async with self.pool.connection() as connection:
@@ -158,6 +170,32 @@ async def test_a_response_without_a_charge_is_not_stored(payer: Payer, monkeypat
     assert await payer.count("ledger_entries", "kind = 'settle'") == 1
 
 
+async def test_a_worker_killed_between_a_charge_and_the_use_of_the_response_has_no_call_paid_again(
+    payer: Payer,
+) -> None:
+    calls: list[uuid.UUID] = []
+
+    async def count(call_id: uuid.UUID) -> None:
+        calls.append(call_id)
+
+    work = (describe_in_a_process, payer.dsn, payer.user_id, payer.session_id)
+    await killed_at("cluster.providers.steps.save_description", *work)
+    assert await payer.count("ledger_entries", "kind = 'settle' AND tokens = 150") == 1
+    assert await payer.count("ai_checkpoints") == 0
+    # A user who asks for another map wants other answers; an attempt at the same map uses those that are paid.
+    assert len((await payer.describe(count, nonce="after version 1")).pages) == len(PAGES)
+    assert len(calls) == 1
+    assert len((await payer.describe(count)).pages) == len(PAGES)
+    assert len(calls) == 1
+    assert await payer.count("ledger_entries", "kind = 'settle'") == 2
+    assert await payer.count("ai_checkpoints") == len(PAGES)
+    unread = "SELECT FROM ai_run_answers WHERE session_id = %s"
+    async with payer.pool.connection() as connection:
+        assert (await connection.execute(unread, [payer.session_id])).rowcount == 0
+    await payer.describe(count)
+    assert len(calls) == 2, "what was used is not kept"
+
+
 async def test_a_rejected_response_is_refunded_after_its_charge(payer: Payer) -> None:
     async with open_call_context(payer.config(), payer.request()) as context:
         call = await context.client.call(TARGET, "summarize", describe_prompt(PAGES), 5000)
@@ -169,11 +207,15 @@ async def test_one_failed_settlement_does_not_prevent_the_others_of_its_transact
     """The first write is on its way when three more arrive; these share a transaction, in which one fails."""
     result = CallResult(None, 0.1, 120, 30, 0, 0, 5, None)
     async with open_call_context(payer.config(), payer.request()) as context:
-        calls = [await context.client.call(TARGET, "summarize", describe_prompt(PAGES), 5000) for _ in range(3)]
+        prompts = [describe_prompt(pages) for pages in (PAGES, PAGES[:1], PAGES[1:])]
+        calls = [await context.client.call(TARGET, "summarize", prompt, 5000) for prompt in prompts]
         await context.client.wait_until_charged()
     # The triggers of the ledger forbid to remove the settlements: an unknown call stands for one that fails.
     writer = SettlementWriter(payer.pool)
     call_ids = [calls[0].call_id, calls[1].call_id, uuid.uuid4(), calls[2].call_id]
-    outcomes = await asyncio.gather(*(writer.settle(call_id, result) for call_id in call_ids), return_exceptions=True)
+    answer = ModelAnswer("digest", "an answer", is_truncated=False)
+    outcomes = await asyncio.gather(
+        *(writer.settle(call_id, result, answer) for call_id in call_ids), return_exceptions=True
+    )
     assert [type(outcome) for outcome in outcomes] == [type(None), type(None), NotFound, type(None)]
     assert await payer.count("ledger_entries", "kind = 'settle'") == 3

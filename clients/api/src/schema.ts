@@ -5673,15 +5673,13 @@ export interface components {
         };
         /**
          * RunProgressReply
-         * @description Numbers of maps by state, and what the calls of the run have taken.
+         * @description How far a run is: numbers of maps by state, and what its calls have taken.
          *
          *     `maps_per_minute` and `seconds_left` are known while the run works and has finished maps in the last minute.
          */
         RunProgressReply: {
             /** Total */
             total: number;
-            /** Processed */
-            processed: number;
             /** Waiting */
             waiting: number;
             /** Running */
@@ -5704,6 +5702,8 @@ export interface components {
             tokens: number;
             /** Cost Micros */
             cost_micros: number;
+            /** Processed */
+            processed: number;
             /** Maps Per Minute */
             maps_per_minute?: number;
             /** Seconds Left */

@@ -2,8 +2,9 @@
 
 The call's row and its reservation are written in one transaction before the request is sent, and completed and settled
 in one afterwards (`settlements`), for which the caller does not wait. A process that is killed in between leaves a row
-with status `sent` and a reservation that expires; nothing made of the response is stored then. The response to a call
-of a regeneration run is stored with its completion, for which its caller does wait: the next attempt reads it again.
+with status `sent` and a reservation that expires; nothing made of the response is stored then. The response is stored
+with the charge until it has been used: if the process is killed after the charge, the next attempt reads it again and
+nothing is paid twice. A call of a regeneration run waits for its charge, because its budget is that of the operator.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
@@ -40,7 +42,7 @@ from cluster.providers.types import (
     Usage,
 )
 from models import ai_calls
-from models.ai_calls import CallResult, NewCall, RunAnswer, RunCallScope
+from models.ai_calls import CallResult, ModelAnswer, NewCall, RunCallScope
 from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
 from models.runs.run_store import check_budget
 from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
@@ -56,7 +58,8 @@ _RECHECK_AFTER_S = 0.5
 class CallScope:
     """The user and session that calls are made for. `weight` is the user's share of a contended quota.
 
-    The user's tokens pay for the calls, unless `run_id` names the regeneration run that does.
+    The user's tokens pay for the calls, unless `run_id` names the regeneration run that does. A response that an
+    interrupted attempt has not used is used by an attempt with the same `nonce` only.
     """
 
     user_id: uuid.UUID
@@ -66,6 +69,7 @@ class CallScope:
     weight: float = 1.0
     stores_texts: bool = True
     run_id: str | None = None
+    nonce: str = ""
 
 
 class CompletedCall:
@@ -120,6 +124,8 @@ class MeteredClient:
         self._settlements = settlements or SettlementWriter(pool)
         #: Charges that are being written, and those whose writing failed.
         self._charging: set[asyncio.Task[None]] = set()
+        #: The calls whose responses are stored, to be deleted once they have been used.
+        self._answered: list[uuid.UUID] = []
         self._transport = transport
         self._permits = PermitPrefetcher(limiter, self._permit_request, num_pending)
         self._deadline, self._clock = deadline, clock
@@ -183,9 +189,20 @@ class MeteredClient:
                 charging.result()
 
     async def close(self) -> None:
-        """Wait until every outcome has been reported to the limiters, and every charge is stored or has failed."""
+        """Wait until every outcome has been reported to the limiters, and every charge is stored or has failed.
+
+        Then delete the stored responses: what was made of them is in the cache. Those of a run stay until its item has
+        ended.
+        """
         await self._permits.close()
         await asyncio.gather(*self._charging, return_exceptions=True)
+        if self._answered and self._scope.run_id is None:
+            try:
+                async with self._pool.connection() as connection:
+                    await ai_calls.delete_read_answers(connection, self._answered)
+            except psycopg.Error as error:
+                # Nothing depends on it: rows that stay are deleted after some days.
+                log.warning("answers_not_deleted", error=type(error).__name__)
 
     async def _settle_permit(self, target: ModelTarget, permit: Permit, outcome: CallOutcome) -> None:
         settling = self._permits.settle(target, permit, outcome)
@@ -209,15 +226,14 @@ class MeteredClient:
     async def _answered_before(self, target: ModelTarget, operation: str, prompt: Prompt) -> CompletedCall | None:
         """The same call of an attempt that ended before it had used the response; it is paid already."""
         scope = self._scope
-        if scope.run_id is None:
-            return None
-        digest = _prompt_digest(target, operation, prompt)
+        digest = self._prompt_digest(target, operation, prompt)
         async with self._pool.connection() as connection:
-            found = await ai_calls.load_run_answer(connection, scope.run_id, scope.session_id, digest)
+            found = await ai_calls.load_unread_answer(connection, scope.run_id, scope.session_id, digest)
         if found is None:
             return None
         call_id, answer = found
-        log.info("run_answer_reused", call_id=str(call_id))
+        self._answered.append(call_id)
+        log.info("answer_reused", call_id=str(call_id))
         response = ModelResponse(answer.text, Usage(), is_truncated=answer.is_truncated)
         return CompletedCall(self._pool, call_id, response)
 
@@ -331,11 +347,12 @@ class MeteredClient:
             cost_micros=cost_micros(target, usage),
             text=response.text if self._scope.stores_texts else None,
         )
-        answer = None
-        if self._scope.run_id is not None:
-            answer = RunAnswer(_prompt_digest(target, operation, prompt), response.text, response.is_truncated)
+        answer = ModelAnswer(self._prompt_digest(target, operation, prompt), response.text, response.is_truncated)
+        self._answered.append(call_id)
         # A task of its own: a caller that is cancelled now has caused the cost all the same.
-        charging = asyncio.ensure_future(self._settlements.settle(call_id, result, answer))
+        charging = asyncio.ensure_future(
+            self._settlements.settle(call_id, result, answer, is_paid_by_run=self._scope.run_id is not None)
+        )
         self._charging.add(charging)
         charging.add_done_callback(self._forget_charge)
         AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
@@ -344,6 +361,12 @@ class MeteredClient:
         AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
         AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
         return charging
+
+    def _prompt_digest(self, target: ModelTarget, operation: str, prompt: Prompt) -> str:
+        """BLAKE2b-128 of everything a response depends on, and of the nonce, as hex."""
+        data, schema = unmarked(prompt.data), prompt.schema
+        sent = (self._scope.nonce, target.key, operation, prompt.instructions, data, prompt.previous_attempt, schema)
+        return blake2b(json.dumps(sent, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _forget_charge(self, charging: asyncio.Task[None]) -> None:
         error = None if charging.cancelled() else charging.exception()
@@ -383,12 +406,6 @@ def _classify(error: ProviderError) -> tuple[str, CallOutcome]:
     if isinstance(error, ProviderRefused):
         return "refused", CallOutcome("refused")
     return "failed", CallOutcome("down" if isinstance(error, ProviderDown) else "refused")
-
-
-def _prompt_digest(target: ModelTarget, operation: str, prompt: Prompt) -> str:
-    """BLAKE2b-128 of everything a response depends on, as hex."""
-    sent = (target.key, operation, prompt.instructions, unmarked(prompt.data), prompt.previous_attempt, prompt.schema)
-    return blake2b(json.dumps(sent, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _hint_values(hints: RateLimitHints) -> dict[str, float]:

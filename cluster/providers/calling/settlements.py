@@ -2,7 +2,8 @@
 
 A caller has its response while the charge is being written, so that only the reservation before a call delays it.
 Nothing made of a response may be stored, or leave the process, before `MeteredClient.wait_until_charged` returns: a
-process that is killed before that loses the response together with its charge.
+process that is killed before that loses the response together with its charge. Charge and response are stored in one
+transaction, so that after it the next attempt has the response without another call.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from actors.batcher import RequestBatcher
-from models.ai_calls import CallResult, RunAnswer, complete_call, complete_run_call
+from models.ai_calls import CallResult, ModelAnswer, complete_call, complete_run_call
 from models.database import Connection
 
 log = structlog.get_logger("providers")
@@ -25,13 +26,12 @@ log = structlog.get_logger("providers")
 class _Settlement:
     call_id: uuid.UUID
     result: CallResult
-    run_answer: RunAnswer | None
+    answer: ModelAnswer
+    is_paid_by_run: bool
 
     async def write(self, connection: Connection) -> None:
-        if self.run_answer is None:
-            await complete_call(connection, self.call_id, self.result)
-        else:
-            await complete_run_call(connection, self.call_id, self.result, self.run_answer)
+        complete = complete_run_call if self.is_paid_by_run else complete_call
+        await complete(connection, self.call_id, self.result, self.answer)
 
 
 class SettlementWriter:
@@ -41,12 +41,12 @@ class SettlementWriter:
         self._pool = pool
         self._batcher: RequestBatcher[_Settlement, Exception | None] = RequestBatcher(self._write)
 
-    async def settle(self, call_id: uuid.UUID, result: CallResult, run_answer: RunAnswer | None = None) -> None:
-        """Return when the result and the charge of the call are stored. Raises what PostgreSQL raised.
-
-        `run_answer` is stored with a call that a regeneration run pays for, and None for any other.
-        """
-        error = await self._batcher.submit(_Settlement(call_id, result, run_answer), len(result.text or ""))
+    async def settle(
+        self, call_id: uuid.UUID, result: CallResult, answer: ModelAnswer, *, is_paid_by_run: bool = False
+    ) -> None:
+        """Return when the result, the response and the charge of the call are stored. Raises what PostgreSQL raised."""
+        size = len(answer.text) + len(result.text or "")
+        error = await self._batcher.submit(_Settlement(call_id, result, answer, is_paid_by_run), size)
         if error is not None:
             raise error
 
