@@ -56,6 +56,10 @@ DEFAULT_CHAINS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+#: The vendors whose models make maps.
+VENDORS = tuple(_VENDORS)
+
+
 @lru_cache(maxsize=256)
 def catalog_spec(provider: str, model: str) -> ModelSpec:
     """The specification of a model; conservative limits for a model that is not in the price data."""

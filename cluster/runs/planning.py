@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from cluster.mindmap.clustering.communities import TopicOptions
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.text.meaning import sentence_encoder
-from cluster.providers.configuration import ModelChoice, provider_endpoints
+from cluster.providers.configuration import provider_endpoints
+from cluster.providers.model_catalog import VENDORS
 from cluster.providers.planning.call_plan import plan_calls
 from cluster.providers.planning.cost_estimate import CostEstimate
 from cluster.providers.prompting.prompts import PROMPT_VERSION
 from cluster.providers.types import LOCAL_PROVIDER
+from cluster.runs.prices import model_choice, require_prices, unpriced_models
 from cluster.settings import Settings
 from models.billing.plans import PLANS
 from models.errors import BadRequest, Conflict
@@ -69,6 +72,8 @@ class RunEstimate:
     #: The largest upper bound of one session of the sample.
     most_tokens: int = 0
     most_cost_micros: int = 0
+    #: Models that may be called and whose cost is not in the sums, because their price is not known.
+    unpriced_models: tuple[str, ...] = ()
 
 
 def check_parameters(settings: Settings, parameters: RunParameters) -> None:
@@ -80,6 +85,10 @@ def check_parameters(settings: Settings, parameters: RunParameters) -> None:
         raise BadRequest(f"there is no plan “{selection.plan}”; the plans are {', '.join(PLANS)}")
     if selection.pipeline_version is not None and not 1 <= selection.pipeline_version <= PIPELINE_VERSION:
         raise BadRequest(f"--map-version: maps have the versions 1 to {PIPELINE_VERSION}")
+    if selection.provider is not None and selection.provider not in (makers := [*VENDORS, LOCAL_PROVIDER]):
+        raise BadRequest(
+            f"--made-by: there is no provider “{selection.provider}”; maps are made by {', '.join(makers)}"
+        )
     known = [*endpoints, LOCAL_PROVIDER]
     if parameters.provider is not None and parameters.provider not in known:
         raise BadRequest(f"the provider “{parameters.provider}” is not configured; there are {', '.join(known)}")
@@ -101,8 +110,10 @@ def check_options(options: Mapping[str, float]) -> None:
     for name, value in options.items():
         if name not in names:
             raise BadRequest(f"there is no option “{name}”; the options are {', '.join(names)}")
-        if value <= 0 or (name == "max_topics" and value != int(value)):
+        if not math.isfinite(value) or value <= 0:
             raise BadRequest(f"the option {name} cannot be {value:g}: it is a positive number")
+        if name == "max_topics" and value != int(value):
+            raise BadRequest(f"the option {name} cannot be {value:g}: it is a whole number")
 
 
 def check_budget(budget: Budget, estimate: RunEstimate) -> None:
@@ -125,11 +136,13 @@ class RunPlanner:
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
         self._settings, self._pool = settings, pool
 
-    async def check(self, parameters: RunParameters) -> None:
-        """Raise BadRequest or NotFound when the run cannot give what is asked for."""
+    async def check(self, parameters: RunParameters, budget: Budget = Budget()) -> None:
+        """Raise BadRequest or NotFound when the run cannot give what is asked for, or not within `budget`."""
         check_parameters(self._settings, parameters)
         async with self._pool.connection() as connection:
             await check_selection(connection, parameters.selection)
+            if budget.cost_micros is not None or parameters.gates.max_cost_micros_per_map is not None:
+                await require_prices(connection, self._settings, parameters)
 
     async def count(self, selection: Selection) -> tuple[int, int]:
         """How many sessions a run takes, and of how many users."""
@@ -151,7 +164,6 @@ class RunPlanner:
                 timed += pages[: max(0, _MAX_TIMED_PAGES - len(timed))]
                 if parameters.provider == LOCAL_PROVIDER:
                     continue
-                choice = ModelChoice(parameters.provider, parameters.model) if parameters.provider else None
                 async with connection.transaction(force_rollback=True):
                     plan = await plan_calls(
                         connection,
@@ -160,12 +172,13 @@ class RunPlanner:
                         session_id,
                         pages,
                         self._settings.providers.openai_model,
-                        choice=choice,
+                        choice=model_choice(parameters),
                     )
                 total += plan.estimate
                 most_tokens = max(most_tokens, plan.estimate.tokens)
                 most_micros = max(most_micros, plan.estimate.cost_micros)
             ms_per_page, num_past = await load_past_speed(connection)
+            unpriced = await unpriced_models(connection, self._settings, parameters)
         if ms_per_page is None or num_past < _MIN_PAST_MAPS:
             ms_per_page = _time_pages(timed)
         scale = num_sessions / len(sample) if sample else 0.0
@@ -180,6 +193,7 @@ class RunPlanner:
             seconds=num_pages * scale * ms_per_page / 1e3,
             most_tokens=most_tokens,
             most_cost_micros=most_micros,
+            unpriced_models=tuple(unpriced),
         )
 
     async def create(self, run_id: str, parameters: RunParameters, budget: Budget) -> bool:

@@ -34,6 +34,9 @@ STOPPED_BY_GATE = 3
 #: Without a terminal, progress is a line at this interval.
 _LINE_INTERVAL_S = 30.0
 
+#: What the columns of a budget hold. An upper bound refuses `nan` too.
+_MOST_TOKENS, _MOST_DOLLARS = 2**53, 1e9
+
 regenerate_app = typer.Typer(invoke_without_command=True, help="Remake many maps at low priority.")
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of the run.")]
@@ -42,10 +45,12 @@ Concurrency = Annotated[
     typer.Option(min=1, max=10_000, help="Maps at a time. Default: one for each CPU of the cluster."),
 ]
 TokenBudget = Annotated[
-    int | None, typer.Option(min=1, help="The most tokens that the run may take. It stops before it takes more.")
+    int | None,
+    typer.Option(min=1, max=_MOST_TOKENS, help="The most tokens that the run may take. It stops before it takes more."),
 ]
 CostBudget = Annotated[
-    float | None, typer.Option(min=0.000001, help="The most that the run may cost, in US dollars. A hard ceiling too.")
+    float | None,
+    typer.Option(min=0.000001, max=_MOST_DOLLARS, help="The most that the run may cost, in US dollars. A ceiling too."),
 ]
 
 
@@ -126,7 +131,7 @@ def start_command(
     score: Annotated[
         str | None, typer.Option(help="Only maps with a score below a threshold, such as 'separation<0.6'.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many sessions.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=_MOST_TOKENS, help="At most so many sessions.")] = None,
     provider: Annotated[
         str | None, typer.Option(help="Use this provider instead of the configured ones; local for no model.")
     ] = None,
@@ -146,7 +151,9 @@ def start_command(
     ] = "0%",
     max_score_drop: Annotated[float, typer.Option(help="Gate: how far the mean of any score may fall.")] = 0.05,
     max_failures: Annotated[str, typer.Option(help="Gate: the share of maps that may fail.")] = "5%",
-    max_cost_per_map: Annotated[float | None, typer.Option(help="Gate: the mean cost of a map, in US dollars.")] = None,
+    max_cost_per_map: Annotated[
+        float | None, typer.Option(min=0.0, max=_MOST_DOLLARS, help="Gate: the mean cost of a map, in US dollars.")
+    ] = None,
     max_edits_lost: Annotated[
         str, typer.Option(help="Gate: the share of the users' edits that may not fit the new maps.")
     ] = "10%",
@@ -263,15 +270,19 @@ def resume_command(
     data_dir: DataDir = None,
 ) -> None:
     """Continue a run that was paused, stopped or interrupted, with a larger budget if one is given."""
+    from cluster.runs.prices import require_prices
     from models.lifecycle.run_state import RunAction, move_run
-    from models.runs.run_store import set_budget
+    from models.runs.run_store import load_run, set_budget
 
+    cost_budget_micros = _micros(cost_budget)
     settings = settings_with_database(data_dir)
 
     async def resume(tools: _Tools) -> None:
         async with tools.pool.connection() as connection, connection.transaction():
             await move_run(connection, run, RunAction.RESUME)
-            await set_budget(connection, run, token_budget, _micros(cost_budget))
+            if cost_budget_micros is not None:
+                await require_prices(connection, settings, (await load_run(connection, run)).parameters)
+            await set_budget(connection, run, token_budget, cost_budget_micros)
 
     _with_pool(settings, resume)
     _drive(settings, run, concurrency, as_json=as_json)
@@ -439,11 +450,13 @@ async def _create(
     from models.runs.parameters import check_run_id
 
     check_run_id(name)
-    await tools.planner.check(parameters)
     budget = Budget(token_budget, cost_budget_micros)
+    await tools.planner.check(parameters, budget)
     if is_estimated and budget != Budget():
         check_budget(budget, await tools.planner.estimate(parameters))
-    await tools.planner.create(name, parameters, budget)
+    is_new = await tools.planner.create(name, parameters, budget)
+    if is_new and not (await tools.planner.count(parameters.selection))[0]:
+        print_line("no session with a map meets these filters: there is nothing to do")
 
 
 def _drive(settings: Settings, name: str, concurrency: int | None, *, as_json: bool) -> None:
@@ -559,10 +572,12 @@ def listed_sessions(path: Path) -> list[uuid.UUID]:
         lines = path.read_text().split()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"--sessions: {path} cannot be read ({type(error).__name__})") from None
-    try:
-        found = [uuid.UUID(line) for line in lines]
-    except ValueError:
-        raise BadRequest(f"--sessions: {path} has a line that is not the id of a session") from None
+    found = []
+    for line in lines:
+        try:
+            found.append(uuid.UUID(line))
+        except ValueError:
+            raise BadRequest(f"--sessions: {path} has “{line[:80]}”, which is not the id of a session") from None
     if not found:
         # An empty list would select every session.
         raise BadRequest(f"--sessions: {path} has no session")
@@ -580,6 +595,8 @@ def _print_estimate(estimate: RunEstimate, concurrency: int | None, *, as_json: 
         f" at most ${estimate.cost_micros / 1e6:.2f}\n"
         f"about {minutes:.1f} minutes with {concurrency or 1} at a time, and the time of the models"
     )
+    if estimate.unpriced_models:
+        typer.echo(f"the cost is without {', '.join(estimate.unpriced_models)}: the price is not known")
     if estimate.num_sampled < estimate.num_sessions:
         typer.echo(f"projected from {estimate.num_sampled} of the sessions")
 

@@ -148,7 +148,8 @@ def parse_score_below(text: str) -> ScoreBelow:
 
 def check_run_id(run_id: str) -> str:
     """`run_id` itself. Raises BadRequest when it cannot name a run."""
-    if not _RUN_ID.fullmatch(run_id):
+    # A name of dots alone is not kept in an address.
+    if not _RUN_ID.fullmatch(run_id) or not run_id.strip("."):
         raise BadRequest(
             f"“{run_id}” cannot name a run: use up to {MAX_RUN_ID_CHARS} letters, digits, dots, hyphens and underscores"
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from cluster.analysis.run_report import report_page
+from cluster.runs.prices import require_prices
 from models.accounts.audit import record_audit
 from models.database import Connection
 from models.jobs import DRIVE_RUN, PROMOTE_RUN, ROLL_BACK_RUN, enqueue_run_work
@@ -122,7 +123,7 @@ async def download_report(
 
 @router.post("/{run_id}/actions", response_model_exclude_none=True, status_code=202)
 async def act_on_run(
-    run_id: RunId, body: RunActionBody, admin_id: CurrentUserId, db: DbSession, connection: DbConnection
+    run_id: RunId, body: RunActionBody, admin_id: CurrentUserId, state: State, db: DbSession, connection: DbConnection
 ) -> RunEnvelope:
     """Pause, resume, cancel, retry, promote or roll back a run.
 
@@ -135,6 +136,8 @@ async def act_on_run(
             await move_run(connection, run_id, RunAction.CANCEL)
         case "resume":
             await move_run(connection, run_id, RunAction.RESUME)
+            if body.cost_budget_micros is not None:
+                await require_prices(connection, state.settings, (await load_run(connection, run_id)).parameters)
             await set_budget(connection, run_id, body.token_budget, body.cost_budget_micros)
             await enqueue_run_work(connection, DRIVE_RUN, run_id)
         case "retry":

@@ -608,6 +608,10 @@ async def test_a_selection_meets_every_criterion(
         ({"prompt_version": 999}, BadRequest, f"has the prompts of version {PROMPT_VERSION}, not 999"),
         ({"options": {"topcis": 1.0}}, BadRequest, "there is no option “topcis”; the options are topic_resolution"),
         ({"options": {"max_topics": -1.0}}, BadRequest, "the option max_topics cannot be -1"),
+        ({"options": {"max_topics": 2.5}}, BadRequest, "the option max_topics cannot be 2.5: it is a whole number"),
+        ({"options": {"max_topics": float("nan")}}, BadRequest, "the option max_topics cannot be nan"),
+        ({"options": {"merge_affinity": float("inf")}}, BadRequest, "the option merge_affinity cannot be inf"),
+        ({"selection": Selection(provider="opnai")}, BadRequest, "--made-by: there is no provider “opnai”; maps are"),
         ({"selection": Selection(plan="gold")}, BadRequest, "there is no plan “gold”; the plans are free, pro"),
         ({"selection": Selection(pipeline_version=99)}, BadRequest, "--map-version: maps have the versions 1 to"),
         ({"selection": Selection(emails=("nobody@t.local",))}, NotFound, "no account with the address nobody@t.local"),
@@ -619,3 +623,18 @@ async def test_what_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(error, match=sentence.replace("(", r"\(")):
         await planner.check(run_of(**changes))
+
+
+async def test_a_limit_of_the_cost_needs_a_price(planner: RunPlanner, settings: Settings, models: ModelServer) -> None:
+    with_models, _ = with_openai(settings, models)
+    planner = RunPlanner(with_models, planner._pool)
+    unpriced = run_of(provider="openai", model="our-own-model", options={})
+    sentence = r"the price of openai/our-own-model is not known.*--token-budget"
+    with pytest.raises(BadRequest, match=sentence):
+        await planner.check(unpriced, Budget(cost_micros=1_000_000))
+    limited = unpriced.model_copy(update={"gates": Gates(max_cost_micros_per_map=1_000)})
+    with pytest.raises(BadRequest, match=sentence):
+        await planner.check(limited)
+    await planner.check(unpriced, Budget(tokens=1_000_000))
+    assert (await planner.estimate(unpriced)).unpriced_models == ("openai/our-own-model",)
+    await planner.check(run_of(provider="openai", options={}), Budget(cost_micros=1_000_000))

@@ -87,6 +87,14 @@ def test_a_day_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "“yesterday” is not a day write it as 2026-11-28" in message
 
 
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1", "1e12"])
+@pytest.mark.parametrize(
+    "option", [["start", "--cost-budget"], ["start", "--max-cost-per-map"], ["resume", "a-run", "--cost-budget"]]
+)
+def test_an_impossible_amount_is_refused(option: list[str], amount: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(["regenerate", *option, amount], monkeypatch) == 2
+
+
 def test_a_taken_port_is_named_with_its_program() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -81,7 +81,7 @@ def test_no_threshold_is_refused(text: str) -> None:
         parse_score_below(text)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "x" * 61, "é", "a\n"])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "x" * 61, "é", "a\n", ".", ".."])
 def test_a_name_that_cannot_be_one_is_refused(name: str) -> None:
     with pytest.raises(BadRequest, match="cannot name a run"):
         check_run_id(name)
