@@ -1,9 +1,15 @@
-"""Wait until a roll-out of the RayService is complete: `python -m kuberay.rollout [--context C] [--timeout SECONDS]`.
+"""Wait until a roll-out of the RayService is complete.
+
+`python -m kuberay.rollout [--context C] [--timeout SECONDS] [--unfinished CLUSTER]`
 
 The conditions of the RayService alone do not tell. `Ready` describes the old cluster until the traffic moves, neither
 condition changes when only `serveConfigV2` changes, and the status of the reconciliation that sends a configuration to
 Serve still holds the application's status from before (KubeRay 1.7.0, `rayservice_controller.go`, `reconcileServe`). So
 all of it is read together, and must stay complete for a while.
+
+While an upgrade is not complete, the operator compares a new manifest with the cluster that is being built, never with
+the one that serves (`shouldPrepareNewCluster`): also a revert builds another cluster, and the unfinished one would
+stand beside both until the end of its deletion delay. It is deleted here as soon as the operator has given it up.
 """
 
 from __future__ import annotations
@@ -66,6 +72,15 @@ def rollout_state(service: Mapping[str, Any]) -> RolloutState:
     )
 
 
+def is_given_up(service: Mapping[str, Any], cluster: str) -> bool:
+    """Whether the operator has seen the manifest and neither serves from `cluster` nor builds it any more."""
+    status = service.get("status") or {}
+    if status.get("observedGeneration", 0) < service["metadata"].get("generation", 0):
+        return False
+    names = [(status.get(f"{name}ServiceStatus") or {}).get("rayClusterName") for name in ("active", "pending")]
+    return any(names) and cluster not in names
+
+
 def _applications(*services: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [item for service in services for item in (service.get("applicationStatuses") or {}).items()]
 
@@ -77,14 +92,23 @@ def wait_for_rollout(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = print,
+    unfinished: str | None = None,
+    delete: Callable[[str], None] = lambda _: None,
 ) -> RolloutState:
     """Read the RayService until it is complete for SETTLED_S, has failed, or `timeout_s` has passed; the last state.
 
-    `report` receives each sentence that differs from the one before. Errors of `read` are raised.
+    `report` receives each sentence that differs from the one before. `unfinished` is the cluster that was being built
+    before the manifest was applied; it is passed to `delete` once the operator has given it up. Errors of `read` and
+    `delete` are raised.
     """
     started, complete_since, last = clock(), None, ""
     while True:
-        state = rollout_state(read())
+        service = read()
+        if unfinished is not None and is_given_up(service, unfinished):
+            report(f"the unfinished cluster {unfinished} is deleted, so that only two need capacity")
+            delete(unfinished)
+            unfinished = None
+        state = rollout_state(service)
         now = clock()
         if state.text != last:
             report(state.text)
@@ -102,16 +126,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kuberay.rollout", description=__doc__.splitlines()[0])
     parser.add_argument("--context", help="the context of kubectl")
     parser.add_argument("--timeout", type=float, default=2700.0, help="seconds; 2700 by default")
+    parser.add_argument("--unfinished", help="the cluster that was being built before the manifest was applied")
     arguments = parser.parse_args()
     context = ["--context", arguments.context] if arguments.context else []
-    command = ["kubectl", *context, "-n", _NAMESPACE, "get", "rayservice/trailmind", "-o", "json"]
+
+    def kubectl(*words: str) -> bytes:
+        return subprocess.run(["kubectl", *context, "-n", _NAMESPACE, *words], check=True, capture_output=True).stdout
 
     def read() -> Mapping[str, Any]:
-        service: Mapping[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        service: Mapping[str, Any] = json.loads(kubectl("get", "rayservice/trailmind", "-o", "json"))
         return service
 
+    def delete(cluster: str) -> None:
+        kubectl("delete", f"raycluster/{cluster}", "--ignore-not-found", "--wait=false")
+
     try:
-        state = wait_for_rollout(read, timeout_s=arguments.timeout)
+        state = wait_for_rollout(
+            read, timeout_s=arguments.timeout, unfinished=arguments.unfinished or None, delete=delete
+        )
     except subprocess.CalledProcessError as error:
         print(f"kubectl failed: {error.stderr.decode(errors='replace').strip()}", file=sys.stderr)
         return 1

@@ -51,7 +51,12 @@ if ! kubectl -n trailmind wait job/trailmind-migrate --for=condition=Complete --
 fi
 
 echo "== serve"
+unfinished="$(kubectl -n trailmind get rayservice/trailmind -o 'jsonpath={.status.pendingServiceStatus.rayClusterName}' \
+  2> /dev/null || true)"
+if [[ -n "$unfinished" ]]; then
+  echo "the upgrade to cluster $unfinished is not complete; a changed manifest builds another cluster, also a revert"
+fi
 apply serve
 # A changed cluster is built beside the old one and replaces it when complete; a broken image gets no traffic.
-(cd "$root" && "$python" -m kuberay.rollout "${context[@]}")
+(cd "$root" && "$python" -m kuberay.rollout "${context[@]}" ${unfinished:+--unfinished "$unfinished"})
 kubectl -n trailmind get rayservice,rayclusters,pods

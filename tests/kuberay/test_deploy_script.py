@@ -14,6 +14,7 @@ _KUBECTL = """#!/usr/bin/env bash
 echo "$*" >> "$CALLS"
 case "$*" in
   *"wait job/trailmind-migrate"*) exit "${MIGRATION:-0}" ;;
+  *"get rayservice/trailmind -o jsonpath"*) printf "%s" "${UNFINISHED-}"; exit "${RAYSERVICE_CODE:-0}" ;;
   *"get externalsecrets"*) printf "%s" "${EXTERNAL_SECRETS-}"; exit "${EXTERNAL_SECRETS_CODE:-0}" ;;
   *"wait externalsecrets"*)
     if [[ -z "${EXTERNAL_SECRETS-}" ]]; then echo "error: no matching resources found" >&2; exit 1; fi ;;
@@ -78,6 +79,22 @@ def test_it_checks_then_prepares_migrates_and_serves(deploy) -> None:  # type: i
 def test_a_later_rollout_overrules_the_operators_ownership(deploy) -> None:  # type: ignore[no-untyped-def]
     code, _, output = deploy("eks")
     assert (code, output) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("answers", "argument"),
+    [
+        ({"UNFINISHED": ""}, ""),
+        ({"RAYSERVICE_CODE": "1"}, ""),  # the first roll-out
+        ({"UNFINISHED": "trailmind-bad"}, " --unfinished trailmind-bad"),
+    ],
+)
+def test_an_unfinished_upgrade_is_known_before_the_manifest_is_applied(deploy, answers, argument) -> None:  # type: ignore[no-untyped-def]
+    code, calls, _ = deploy("eks", **answers)
+    assert code == 0
+    assert f"python -m kuberay.rollout{argument}" in calls
+    read = next(i for i, call in enumerate(calls) if "pendingServiceStatus" in call)
+    assert read < next(i for i, call in enumerate(calls) if call.endswith("phase=serve"))
 
 
 def test_a_rollout_that_does_not_complete_fails(deploy) -> None:  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kuberay.rollout import POLL_S, SETTLED_S, rollout_state, wait_for_rollout
+from kuberay.rollout import POLL_S, SETTLED_S, is_given_up, rollout_state, wait_for_rollout
 
 
 def _service(
@@ -120,3 +120,40 @@ def test_a_rollout_that_never_completes_ends_with_the_last_state() -> None:
     assert status == "failed"
     assert len(said) == 1
     assert 60 <= seconds < 60 + 2 * POLL_S
+
+
+@pytest.mark.parametrize(
+    ("service", "is_it"),
+    [
+        (_service(pending="trailmind-bad"), False),
+        (_service(pending="trailmind-next", observed=1), False),
+        (_service(pending="trailmind-next"), True),
+        (_service(), True),
+        ({"metadata": {"generation": 1}}, False),
+        ({"metadata": {"generation": 1}, "status": {"observedGeneration": 1}}, False),
+    ],
+)
+def test_a_cluster_is_given_up_when_the_operator_names_others(service: Mapping[str, Any], is_it: bool) -> None:
+    assert is_given_up(service, "trailmind-bad") is is_it
+    assert not is_given_up(service, "trailmind-old")
+
+
+def test_a_revert_deletes_the_unfinished_cluster_once_and_only_when_the_operator_builds_another() -> None:
+    clock, deleted = _Clock(), list[tuple[str, int]]()
+    answers = [
+        _service(pending="trailmind-bad", observed=1),
+        _service(pending="trailmind-bad", upgrading="True"),
+        _service(pending="trailmind-next", upgrading="True"),
+        _service(pending="trailmind-next", upgrading="True"),
+    ]
+    state = wait_for_rollout(
+        lambda: answers.pop(0) if answers else _service(),
+        timeout_s=1_000,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+        report=lambda _: None,
+        unfinished="trailmind-bad",
+        delete=lambda cluster: deleted.append((cluster, len(answers))),
+    )
+    assert state.status == "complete"
+    assert deleted == [("trailmind-bad", 1)]
