@@ -202,10 +202,9 @@ _COMPLETE_CLAUSES: Final = (
 )
 COMPLETE_RUN_CALL: Final = f"WITH {_COMPLETE_CLAUSES} SELECT FROM call"
 #: The calls of a user and those of a run do not share responses: another budget has paid.
-LOAD_UNREAD_ANSWER: Final = (
-    "SELECT c.id, a.answer, a.is_truncated FROM ai_run_answers a JOIN ai_calls c ON c.id = a.call_id"
-    " WHERE a.session_id = %(session)s AND a.digest = %(prompt_digest)s AND c.run_id IS NOT DISTINCT FROM %(run)s"
-    " ORDER BY c.started_at LIMIT 1"
+LOAD_UNREAD_ANSWERS: Final = (
+    "SELECT a.digest, c.id, a.answer, a.is_truncated FROM ai_run_answers a JOIN ai_calls c ON c.id = a.call_id"
+    " WHERE a.session_id = %(session)s AND c.run_id IS NOT DISTINCT FROM %(run)s ORDER BY c.started_at DESC"
 )
 DELETE_RUN_ANSWERS: Final = (
     "DELETE FROM ai_run_answers a USING ai_calls c WHERE a.session_id = %(session)s AND c.id = a.call_id"
@@ -435,21 +434,18 @@ async def complete_run_call(
     await connection.execute(COMPLETE_RUN_CALL, {"call": call_id, **_result_parameters(result), **answer.parameters()})
 
 
-async def load_unread_answer(
-    connection: Connection, run_id: str | None, session_id: uuid.UUID, prompt_digest: str
-) -> tuple[uuid.UUID, ModelAnswer] | None:
-    """The call that was answered for this session and prompt in an earlier attempt, and the response.
+async def load_unread_answers(
+    connection: Connection, run_id: str | None, session_id: uuid.UUID
+) -> dict[str, tuple[uuid.UUID, ModelAnswer]]:
+    """The calls that were answered for this session in earlier attempts, and the responses, by digest of the prompt.
 
-    `run_id` is the run that paid for it, None for a call that the user has paid.
+    `run_id` is the run that paid for them, None for calls that the user has paid.
     """
-    cursor = await connection.execute(
-        LOAD_UNREAD_ANSWER, {"run": run_id, "session": session_id, "prompt_digest": prompt_digest}
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        return None
-    call_id, text, is_truncated = row
-    return call_id, ModelAnswer(prompt_digest, text, is_truncated)
+    cursor = await connection.execute(LOAD_UNREAD_ANSWERS, {"run": run_id, "session": session_id})
+    return {
+        digest: (call_id, ModelAnswer(digest, text, is_truncated))
+        async for digest, call_id, text, is_truncated in cursor
+    }
 
 
 async def delete_run_answers(connection: Connection, run_id: str, session_id: uuid.UUID) -> None:

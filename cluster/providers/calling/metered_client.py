@@ -126,6 +126,9 @@ class MeteredClient:
         self._charging: set[asyncio.Task[None]] = set()
         #: The calls whose responses are stored, to be deleted once they have been used.
         self._answered: list[uuid.UUID] = []
+        #: The responses that earlier attempts have not used, by digest; None until the first call.
+        self._unread: dict[str, tuple[uuid.UUID, ModelAnswer]] | None = None
+        self._loading_unread = asyncio.Lock()
         self._transport = transport
         self._permits = PermitPrefetcher(limiter, self._permit_request, num_pending)
         self._deadline, self._clock = deadline, clock
@@ -225,10 +228,7 @@ class MeteredClient:
 
     async def _answered_before(self, target: ModelTarget, operation: str, prompt: Prompt) -> CompletedCall | None:
         """The same call of an attempt that ended before it had used the response; it is paid already."""
-        scope = self._scope
-        digest = self._prompt_digest(target, operation, prompt)
-        async with self._pool.connection() as connection:
-            found = await ai_calls.load_unread_answer(connection, scope.run_id, scope.session_id, digest)
+        found = (await self._unread_answers()).pop(self._prompt_digest(target, operation, prompt), None)
         if found is None:
             return None
         call_id, answer = found
@@ -236,6 +236,16 @@ class MeteredClient:
         log.info("answer_reused", call_id=str(call_id))
         response = ModelResponse(answer.text, Usage(), is_truncated=answer.is_truncated)
         return CompletedCall(self._pool, call_id, response)
+
+    async def _unread_answers(self) -> dict[str, tuple[uuid.UUID, ModelAnswer]]:
+        # Once for all calls: the attempts that wrote them have ended.
+        async with self._loading_unread:
+            if self._unread is None:
+                async with self._pool.connection() as connection:
+                    self._unread = await ai_calls.load_unread_answers(
+                        connection, self._scope.run_id, self._scope.session_id
+                    )
+            return self._unread
 
     async def _reserve_and_record(
         self,
