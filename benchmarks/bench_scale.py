@@ -5,8 +5,9 @@ Two servers run at the same time: a small one with 10,000 pages, and a large one
 - `ingest_ratio`: durable events a second, large ÷ small, and `ingest_cpu_ratio`: CPU time of all processes per event;
 - for the session list, one session and search: 95th percentiles, large ÷ small, for a user with 500 pages in both.
 The defaults are small; `--full` is 50 million events and a million pages. With `--data-dir` the large server keeps its
-data there, and a later run adds only what is missing. Filling stops when the database exceeds `--max-gb`. Prints one
-JSON object.
+data there, and a later run adds only what is missing; `--fill-only` does no more than that, with a database that does
+not wait for the disk, so that filling (an hour, on a machine that may be busy) is apart from measuring. Filling stops
+when the database exceeds `--max-gb`. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -30,6 +32,8 @@ from psycopg import sql
 from benchmarks.bench_ingest import CONNECTIONS, measure, sign_up_all
 from benchmarks.bench_search import Writer, fill, vocabulary
 from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
+from launch.stores import EmbeddedStores
+from models.migrations.run import migrate
 from models.search.index import INDEX_COLUMNS, INDEX_VERSION
 from tests.support.client import ApiUser, sign_up
 from tests.support.product import Product
@@ -38,23 +42,31 @@ PAGES_PER_USER = 500
 SMALL_PAGES = 10_000
 #: Users whose pages are made word by word; the others are copies of them.
 NUM_WRITTEN = 20
-EVENTS_PER_SESSION = 20_000
+EVENTS_PER_SESSION = 1_000
+#: Events of one COPY.
+EVENTS_PER_CHUNK = 20_000
+#: The first of the stored events is so old, the last is of today.
+OLDEST_DAYS = 180
 FULL_EVENTS, FULL_PAGES = 50_000_000, 1_000_000
 
 _ADD_USER = "INSERT INTO users (id, email, password_hash) VALUES (%s, %s, 'no password')"
-_ADD_SESSION = (
-    "INSERT INTO browsing_sessions (id, user_id, status, title, started_at, ended_at)"
-    " VALUES (%s, %s, 'completed', 'Filled', now() - interval '90 days', now() - interval '89 days')"
-)
+_ADD_SESSIONS = """
+    INSERT INTO browsing_sessions (id, user_id, status, title, started_at, ended_at, created_at)
+    SELECT id, %(user)s, 'completed', 'Filled', began, began + %(num_events)s * interval '1 second', began
+    FROM unnest(%(ids)s::uuid[]) id, (SELECT now() - %(age_days)s * interval '1 day' AS began)
+"""
 _MAKE_EVENTS = """
     COPY (
-        SELECT %s::uuid, gen_random_uuid(), n, 'scroll', now() - interval '90 days' + n * interval '1 second',
+        SELECT id, gen_random_uuid(), n, 'scroll', began + n * interval '1 second', began + n * interval '1 second',
             '{"type":"scroll","timestamp":1760000000000,"url":"https://docs.example.com/guide/chapter-'
             || n %% 97 || '","title":"A chapter","scroll_depth":0.5,"event_id":"' || gen_random_uuid() || '"}'
-        FROM generate_series(1, %s) n
+        FROM unnest(%(ids)s::uuid[]) id, (SELECT now() - %(age_days)s * interval '1 day' AS began),
+            generate_series(1, %(num_events)s) n
     ) TO STDOUT (FORMAT BINARY)
 """
-_COPY_EVENTS = "COPY events (session_id, event_key, seq, type, occurred_at, payload) FROM STDIN (FORMAT BINARY)"
+_COPY_EVENTS = """
+    COPY events (session_id, event_key, seq, type, occurred_at, received_at, payload) FROM STDIN (FORMAT BINARY)
+"""
 # A session or page of a copy has an id made from the user and the original.
 _COPY_USER = (
     """
@@ -105,21 +117,48 @@ def add_user(connection: psycopg.Connection[Any]) -> uuid.UUID:
     return user_id
 
 
+class Progress:
+    """Says once in 30 seconds how far a fill is."""
+
+    def __init__(self, name: str, num_to_do: int, *, every_s: float = 30.0) -> None:
+        self._name, self._num_to_do, self._every_s = name, num_to_do, every_s
+        self._done = 0
+        self._began = self._said_at = time.perf_counter()
+
+    def add(self, count: int) -> None:
+        """`count` more are done."""
+        self._done += count
+        now = time.perf_counter()
+        if now - self._said_at < self._every_s:
+            return
+        self._said_at = now
+        per_s = self._done / (now - self._began)
+        state = {"filled": self._name, "done": self._done, "of": self._num_to_do, "per_s": round(per_s)}
+        print(json.dumps(state | {"minutes_left": round((self._num_to_do - self._done) / per_s / 60, 1)}), flush=True)
+
+
 def fill_events(dsn: str, num_events: int, max_bytes: float) -> None:
     """Add events by COPY until there are `num_events`. Raises TooLargeError."""
     with psycopg.connect(dsn, autocommit=True) as source, psycopg.connect(dsn, autocommit=True) as target:
         missing = num_events - _number(target, _COUNT_EVENTS)
+        progress = Progress("events", missing)
         while missing > 0:
             if _number(target, _SIZE) > max_bytes:
                 raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB; {missing:,} events missing")
-            session_id = uuid.uuid4()
-            target.execute(_ADD_SESSION, [session_id, add_user(target)])
+            parameters = {
+                "user": add_user(target),
+                "ids": [uuid.uuid4() for _ in range(EVENTS_PER_CHUNK // EVENTS_PER_SESSION)],
+                "num_events": EVENTS_PER_SESSION,
+                "age_days": OLDEST_DAYS * missing / num_events,
+            }
+            target.execute(_ADD_SESSIONS, parameters)
             with target.cursor() as writer, source.cursor() as reader:
-                made = psycopg.ClientCursor(source).mogrify(_MAKE_EVENTS, [session_id, EVENTS_PER_SESSION])
+                made = psycopg.ClientCursor(source).mogrify(_MAKE_EVENTS, parameters)
                 with reader.copy(made.encode()) as rows, writer.copy(_COPY_EVENTS) as copy:
                     for data in rows:
                         copy.write(data)
-            missing -= EVENTS_PER_SESSION
+            missing -= EVENTS_PER_CHUNK
+            progress.add(EVENTS_PER_CHUNK)
         target.execute("VACUUM ANALYZE events")
 
 
@@ -148,6 +187,7 @@ def fill_pages(dsn: str, num_pages: int, max_bytes: float) -> None:
         if have >= num_users:
             return
         # One transaction, so that a run that is stopped here does not leave the table without its indexes.
+        progress = Progress("users with pages", num_users - have)
         with connection.transaction(), without_search_indexes(connection):
             for n in range(have, num_users):
                 if _number(connection, _SIZE) > max_bytes:
@@ -156,6 +196,7 @@ def fill_pages(dsn: str, num_pages: int, max_bytes: float) -> None:
                 names = {"copy": add_user(connection), "original": original, "index_version": INDEX_VERSION}
                 for statement in _COPY_USER:
                     connection.execute(statement, names)
+                progress.add(1)
         connection.execute("VACUUM ANALYZE search_pages")
         connection.execute("VACUUM ANALYZE page_contents")
 
@@ -236,6 +277,17 @@ async def compare(small: Server, large: Server, rounds: int, num_requests: int) 
     }
 
 
+def fill_only(data_dir: Path, num_events: int, num_pages: int, max_bytes: float) -> None:
+    """Fill the database of `data_dir` while no server runs, without waiting for the disk before the end."""
+    with EmbeddedStores(data_dir, valkey=False, durable=False) as stores:
+        dsn = stores.start().database_url
+        migrate("postgresql+psycopg://" + dsn.partition("://")[2])
+        fill_events(dsn, num_events, max_bytes)
+        fill_pages(dsn, num_pages, max_bytes)
+    # The next server trusts what is on the disk.
+    os.sync()
+
+
 def main() -> None:
     """Fill, measure, stop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -243,13 +295,19 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=100_000)
     parser.add_argument("--full", action="store_true", help=f"{FULL_EVENTS:,} events and {FULL_PAGES:,} pages")
     parser.add_argument("--data-dir", type=Path, help="keep the data of the large server here")
+    parser.add_argument("--fill-only", action="store_true", help="fill --data-dir and measure nothing")
     parser.add_argument("--max-gb", type=float, default=40.0, help="size at which filling stops")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=4_000, help="batches of 10 events in each measurement")
     add_busy_option(parser)
     arguments = parser.parse_args()
-    require_quiet_machine(arguments)
     num_events, num_pages = (FULL_EVENTS, FULL_PAGES) if arguments.full else (arguments.events, arguments.pages)
+    if arguments.fill_only:
+        if arguments.data_dir is None:
+            parser.error("--fill-only needs --data-dir")
+        fill_only(arguments.data_dir, num_events, num_pages, arguments.max_gb * 1e9)
+        return
+    require_quiet_machine(arguments)
     with tempfile.TemporaryDirectory(prefix="trailmind-scale-") as temporary:
         data_dir = arguments.data_dir or Path(temporary)
         with Product() as small, Product(data_dir) as large:
