@@ -7,6 +7,9 @@ committed to disk. In the same run, on the same machine and the same PostgreSQL:
 - `uvicorn_requests_per_s`: the same handler (token check, parsing, verdicts) on plain uvicorn, without Ray and without
   storing anything; `fastapi_requests_per_s`: the same as a route of FastAPI, as all requests were handled until small
   batches got a path of their own.
+- `half_rate_p99_ms`: the 99th percentile of the answers to half as many requests a second as before, sent on time
+  however long an answer takes, and `p99_to_idle`: that divided by `idle_p50_ms`, the median while one user alone sends
+  a batch every 50 ms;
 - `cpu_us_per_request`: CPU time by process. It holds on a busy machine too, where the rates do not.
 Prints one JSON object per batch size.
 """
@@ -44,6 +47,8 @@ from serve.app import create_api, with_middleware
 from tests.support.product import Product
 
 CONNECTIONS = 64
+#: Requests a second of a server that is nearly idle, and the length of the measurements at a fixed rate.
+IDLE_RATE, PACED_S = 20.0, 10.0
 
 
 def make_events(count: int, seed: int) -> list[dict[str, Any]]:
@@ -217,6 +222,12 @@ async def bench(
     num_events = num_answers * batch
     if load.failures or stored(dsn) - stored_before != num_events:
         raise SystemExit(f"not everything was stored: {load.failures}, {stored(dsn) - stored_before} of {num_events}")
+    half_rate = num_answers / load.seconds / 2
+    at_half = await measure(running.port, users, batch, int(half_rate * PACED_S), requests_per_s=half_rate)
+    idle = await measure(running.port, users[:1], batch, int(IDLE_RATE * PACED_S), requests_per_s=IDLE_RATE)
+    if at_half.failures or idle.failures:
+        raise SystemExit(f"batches were refused: {at_half.failures or idle.failures}")
+    half_rate_p99, idle_p50 = at_half.percentile(0.99), idle.percentile(0.50)
     bare_per_s, bare_us = await measure_bare(bare, users, batch, num_requests)
     layered_per_s, layered_us = await measure_bare(layered, users, batch, num_requests)
     insert = bare_insert(dsn, uuid.UUID(users[0][1]))
@@ -229,6 +240,10 @@ async def bench(
         "requests_per_s": round(requests_per_s),
         "p50_ms": load.percentile(0.50),
         "p99_ms": load.percentile(0.99),
+        "idle_p50_ms": idle_p50,
+        "half_rate_p50_ms": at_half.percentile(0.50),
+        "half_rate_p99_ms": half_rate_p99,
+        "p99_to_idle": round(half_rate_p99 / idle_p50, 2),
         "bare_insert_events_per_s": round(insert),
         "uvicorn_requests_per_s": round(bare_per_s),
         "fastapi_requests_per_s": round(layered_per_s),
