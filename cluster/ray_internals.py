@@ -13,6 +13,7 @@ import importlib
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ _SERVICES = "ray._private.services"
 _CONTROLLER = "ray.serve._private.controller"
 _APPLICATION_STATE = "ray.serve._private.application_state"
 _PROXY_STATE = "ray.serve._private.proxy_state"
+_REPLICA = "ray.serve._private.replica"
+_SERVE_COMMON = "ray.serve._private.common"
 #: The interval of the control loop of Ray Serve while every application runs and every load balancer is healthy.
 _IDLE_CONTROL_LOOP_INTERVAL_S = 1.0
 #: Starts each worker process of a local node.
@@ -107,6 +110,18 @@ INTERNALS: tuple[Internal, ...] = (
     Internal("ray.serve._private.constants", "SERVE_CONTROLLER_NAME", "wait for the controller of Ray Serve"),
     Internal("ray.serve._private.constants", "SERVE_NAMESPACE", "wait for the controller of Ray Serve"),
     Internal("ray.serve._private.http_util", "RequestIdMiddleware", "stop Ray Serve from adding a second X-Request-ID"),
+    Internal(
+        _REPLICA,
+        "Replica._direct_ingress_asgi",
+        "skip what Ray Serve does for each batch",
+        ("scope", "receive", "send"),
+    ),
+    Internal(_REPLICA, "Replica._start_request", "count an ongoing request", ("request_metadata",)),
+    Internal(_REPLICA, "Replica.max_queued_requests", "see whether requests may be refused"),
+    Internal(
+        _REPLICA, "ReplicaMetricsManager.record_request_metrics", "count a request", ("route", "latency_ms", "is_error")
+    ),
+    Internal(_SERVE_COMMON, "RequestMetadata", "count an ongoing request"),
     Internal("ray.serve._private.build_app", "build_app", "list the deployments of an application without a cluster"),
     Internal(
         "ray.serve._private.haproxy_templates",
@@ -285,6 +300,48 @@ def disable_serve_request_ids() -> None:
     """
     http_util: Any = importlib.import_module("ray.serve._private.http_util")
     http_util.RequestIdMiddleware = _PassThrough
+
+
+def serve_directly(app: ASGIApp, is_frequent: Callable[[Scope], bool], *, has_metrics: bool) -> None:
+    """Pass the requests that `is_frequent` names from the HTTP server of a replica straight to `app`.
+
+    For each request Ray Serve makes two ids and a context for calls of other deployments, reads its own headers,
+    writes a line for a log that is off, and keeps two sets of metrics: a fifth of the processor time of a small batch
+    of events (`make bench-ingest`). What a replica needs stays: its limit of ongoing requests, their count (for
+    autoscaling, and so that a replica that stops waits for them) and, with `has_metrics`, Serve's metrics of the
+    deployment. Call it in a replica, before its HTTP server starts.
+
+    The time limit of requests is the app's own. A replica with a limit for its queue passes everything to Serve.
+    """
+    module: Any = importlib.import_module(_REPLICA)
+    common: Any = importlib.import_module(_SERVE_COMMON)
+    replicas = module.Replica
+    serve_request = replicas._direct_ingress_asgi
+    metadata = common.RequestMetadata(
+        request_id="",
+        internal_request_id="",
+        call_method="__call__",
+        is_streaming=True,
+        _request_protocol=common.RequestProtocol.HTTP,
+        is_direct_ingress=True,
+    )
+
+    async def serve(replica: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        if not is_frequent(scope) or replica.max_queued_requests != -1:
+            await serve_request(replica, scope, receive, send)
+            return
+        began = time.perf_counter()
+        is_error = True
+        try:
+            async with replica._start_request(metadata):
+                await app(scope, receive, send)
+            is_error = False
+        finally:
+            if has_metrics:
+                latency_ms = (time.perf_counter() - began) * 1e3
+                replica._metrics_manager.record_request_metrics(route="/", latency_ms=latency_ms, is_error=is_error)
+
+    replicas._direct_ingress_asgi = serve
 
 
 def economize_serve_controller() -> None:

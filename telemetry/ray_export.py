@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import Any
@@ -12,6 +13,9 @@ from telemetry.instruments import Registry, SeriesKey
 from telemetry.metrics import REGISTRY
 
 log = structlog.get_logger("metrics")
+
+#: Ray's setting, which every process of its cluster inherits.
+_COLLECTS = "RAY_enable_metrics_collection"
 
 
 class RayExporter:
@@ -62,7 +66,16 @@ class RayExporter:
 _start_once = threading.Lock()
 
 
+def ray_collects_metrics() -> bool:
+    """Whether Ray collects metrics; a local server does not unless told to (TRAILMIND_LOCAL_METRICS)."""
+    return os.environ.get(_COLLECTS) != "0"
+
+
 def export_to_ray() -> None:
-    """Export this process's metrics from now on. A repeat changes nothing."""
+    """Export this process's metrics from now on, if Ray collects them. A repeat changes nothing."""
+    if not ray_collects_metrics():
+        # Handing each sample to Ray takes as long as parsing an event, and nobody would read them.
+        REGISTRY.max_samples = 0
+        return
     if _start_once.acquire(blocking=False):
         threading.Thread(target=RayExporter(REGISTRY).run, name="metrics", daemon=True).start()

@@ -70,8 +70,8 @@ def test_the_start_says_that_there_is_no_mail_server(
 
     monkeypatch.setattr(app_module, "log", Log())
     monkeypatch.setattr(app_module, "load_settings", lambda: production(settings, smtp_url))
-    for name in ("configure_logs", "export_to_ray", "disable_serve_request_ids"):
-        monkeypatch.setattr(app_module, name, lambda *_: None)
+    for name in ("configure_logs", "export_to_ray", "disable_serve_request_ids", "serve_directly"):
+        monkeypatch.setattr(app_module, name, lambda *_, **__: None)
     app_module.create_app()
     assert said == ([{"event": "mail_server_missing", "effect": WITHOUT_MAIL}] if warns else [])
 

@@ -11,6 +11,7 @@ import pytest
 
 from cluster.jobs.app import create_job_app
 from cluster.jobs.database_metrics import DATABASE_GAUGES
+from telemetry import ray_export
 from telemetry.instruments import NoLabels, OneOf, Registry
 from telemetry.metrics import REGISTRY
 from telemetry.ray_export import RayExporter
@@ -159,3 +160,13 @@ def test_the_exporter_calls_rays_metrics(monkeypatch: pytest.MonkeyPatch) -> Non
         ("set", "trailmind_active_users", 5, {"writer": "shard", "shard": "3"}),
         ("observe", "trailmind_flush_seconds", 0.25, {"verdict": "stored"}),
     ]
+
+
+def test_nothing_is_exported_where_ray_collects_no_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, started = Registry(), []
+    monkeypatch.setattr(ray_export, "REGISTRY", registry)
+    monkeypatch.setattr("telemetry.ray_export.threading.Thread", lambda **_: started.append(1))
+    monkeypatch.setenv("RAY_enable_metrics_collection", "0")
+    ray_export.export_to_ray()
+    registry.histogram("trailmind_flush_seconds", "Seconds", Verdict, (0.1, 1.0)).labels("stored").observe(0.25)
+    assert (started, registry.drain().samples) == ([], [])
