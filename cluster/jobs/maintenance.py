@@ -102,19 +102,25 @@ async def erase_due_accounts(
     return num_erased
 
 
-async def delete_old_raw_events(pool: AsyncConnectionPool[Any], age: timedelta) -> int:
+async def delete_old_raw_events(pool: AsyncConnectionPool[Any], age: timedelta, *, batch: int = 10_000) -> int:
     """Delete the raw events of sessions that ended longer ago than `age`; return of how many sessions.
 
-    Each session has its own transaction; one that cannot be read does not delay the others.
+    Each session has its own transaction; one that cannot be read does not delay the others. Sessions are looked for
+    `batch` at a time, until none is left: more may end in a day.
     """
-    async with pool.connection() as connection:
-        session_ids = await sessions_with_old_events(connection, age)
     num_sessions = 0
-    for session_id in session_ids:
-        with _isolated("raw_events_not_deleted", session_id=str(session_id)):
-            async with pool.connection() as connection, connection.transaction():
-                num_sessions += await delete_raw_events(connection, session_id, age) > 0
-    return num_sessions
+    while True:
+        async with pool.connection() as connection:
+            session_ids = await sessions_with_old_events(connection, age, batch)
+        num_deleted = 0
+        for session_id in session_ids:
+            with _isolated("raw_events_not_deleted", session_id=str(session_id)):
+                async with pool.connection() as connection, connection.transaction():
+                    num_deleted += await delete_raw_events(connection, session_id, age) > 0
+        num_sessions += num_deleted
+        # Sessions that cannot be read are found again.
+        if len(session_ids) < batch or not num_deleted:
+            return num_sessions
 
 
 async def close_abandoned_sessions(pool: AsyncConnectionPool[Any], idle_timeout_s: float) -> int:

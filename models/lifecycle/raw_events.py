@@ -32,7 +32,7 @@ DELETE_RAW_EVENTS: Final = """
 """
 
 
-async def sessions_with_old_events(connection: Connection, age: timedelta, limit: int = 10_000) -> list[uuid.UUID]:
+async def sessions_with_old_events(connection: Connection, age: timedelta, limit: int) -> list[uuid.UUID]:
     """Up to `limit` finished sessions that ended longer ago than `age` and still have their events, oldest first."""
     cursor = await connection.execute(FIND_SESSIONS_WITH_OLD_EVENTS, {"age": age, "limit": limit})
     return [row[0] for row in await cursor.fetchall()]
