@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ from launch.secret_store import local_secret
 from launch.stores import EmbeddedStores, StoreUrls, running_urls
 from launch.stores.lock import DataDirLock
 from models.errors import ConfigurationError
-from models.migrations.run import migrate
+from models.migrations.run import is_current
 
 APP_NAME = "trailmind"
 #: Longer than Serve waits for its load balancers, because a busy machine may need more than one attempt.
@@ -103,6 +104,27 @@ def with_signing_key(settings: Settings) -> Settings:
     if settings.auth.secret_key is not None:
         return settings
     return with_changes(settings, secret_key=SecretStr(local_secret(settings.data_dir, "signing-key")))
+
+
+def _migrate(sqlalchemy_url: str) -> None:
+    """Migrate the database in a process of its own: Alembic and all tables would keep 26 MB of this one.
+
+    Raises ConfigurationError with the reason when it fails.
+    """
+    if is_current(sqlalchemy_url):
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "models.migrations"],
+        # Not as an argument, which every user of the machine can read: it may have a password.
+        input=sqlalchemy_url,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["it ended without a message"])[-1]
+        raise ConfigurationError(f"the database could not be migrated: {reason}")
 
 
 def _preload_deployments() -> None:
@@ -196,7 +218,7 @@ class LocalServer:
         if not settings.scaling.ray_address:
             # After the data directory is held: the socket of a server that runs on it already must stay.
             self._stack.enter_context(worker_fork_server(private_short_dir(settings.data_dir)))
-        migrate(settings.database.sqlalchemy_url)
+        _migrate(settings.database.sqlalchemy_url)
         valkey = redis.Redis.from_url(settings.valkey.connection_url, socket_connect_timeout=5.0)
         with contextlib.closing(valkey):
             valkey.ping()

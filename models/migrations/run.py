@@ -39,15 +39,28 @@ def current_revision(connection: Connection) -> str | None:
     return revision
 
 
+def is_current(sqlalchemy_url: str) -> bool:
+    """Whether the schema of a database is that of this code, or a newer one: migrations suit the previous code."""
+    engine = create_engine(sqlalchemy_url)
+    try:
+        with engine.connect() as connection:
+            return _is_current(connection)
+    finally:
+        engine.dispose()
+
+
+def _is_current(connection: Connection) -> bool:
+    current = current_revision(connection)
+    return current is not None and current >= latest_revision()
+
+
 def migrate(sqlalchemy_url: str, revision: str = "head") -> str:
     """Upgrade to `revision` and return the resulting revision. Concurrent calls wait for each other."""
     engine = create_engine(sqlalchemy_url)
     try:
         with engine.connect() as connection:
-            current = current_revision(connection)
-            # A newer schema is valid as well, because migrations suit the previous code.
-            if revision == "head" and current is not None and current >= latest_revision():
-                return current
+            if revision == "head" and _is_current(connection):
+                return current_revision(connection) or ""
             connection.rollback()
             from alembic import command
 
