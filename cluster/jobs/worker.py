@@ -23,6 +23,7 @@ from cluster.mail.queue import MailQueue
 from cluster.mail.session_report import SessionReporter
 from cluster.maps.generation import MapGenerator
 from cluster.maps.preparation import RecordingPreparer
+from cluster.maps.prepared_pages import PreparedPages
 from cluster.maps.tasks import RayMapTasks
 from cluster.providers.configuration import provider_endpoints
 from cluster.providers.enricher import build_enricher
@@ -78,11 +79,12 @@ class JobWorker:
         valkey = Redis.from_url(settings.valkey.connection_url, socket_timeout=5.0)
         map_tasks = RayMapTasks(**placement_options(settings, "ai"))
         model_tasks = RayProviderTasks(**placement_options(settings, "ai"))
-        resources = _job_resources(settings, pool, valkey, map_tasks, model_tasks)
+        prepared = PreparedPages()
+        resources = _job_resources(settings, pool, valkey, map_tasks, model_tasks, prepared)
         warm_ups: list[asyncio.Task[None]] = []
         if MAPS in self._queues:
             warm_ups = [
-                asyncio.create_task(_keep_ready(pool, map_tasks.warm_up, RecordingPreparer(pool, map_tasks).prepare)),
+                asyncio.create_task(_keep_ready(pool, map_tasks.warm_up, RecordingPreparer(pool, map_tasks, prepared))),
                 asyncio.create_task(model_tasks.warm_up(list(provider_endpoints(settings)))),
             ]
         try:
@@ -135,6 +137,7 @@ def _job_resources(
     valkey: Redis,
     map_tasks: RayMapTasks,
     model_tasks: RayProviderTasks,
+    prepared: PreparedPages,
 ) -> JobResources:
     mail_queue = MailQueue(settings)
     enricher = build_enricher(settings, pool, model_tasks)
@@ -144,7 +147,7 @@ def _job_resources(
     load_limits = user_limits_loader(engine, settings.default_plan)
     return JobResources(
         pool=pool,
-        generator=MapGenerator(pool, valkey, map_tasks, enricher),
+        generator=MapGenerator(pool, valkey, map_tasks, enricher, prepared),
         mail_queue=mail_queue,
         idle_timeout_s=settings.recording.idle_timeout_s,
         ai_text_retention_days=settings.privacy.ai_text_retention_days,
@@ -168,9 +171,9 @@ def _customer_sync(settings: Settings, pool: AsyncConnectionPool[Any], mail_queu
 async def _keep_ready(
     pool: AsyncConnectionPool[Any],
     warm_up: Callable[[], Awaitable[None]],
-    prepare: Callable[[timedelta], Awaitable[int]],
+    preparer: RecordingPreparer,
 ) -> None:
-    """Call `warm_up` soon, and both every `KEEP_READY_PERIOD_S` while a user records."""
+    """Call `warm_up` soon, and again every `KEEP_READY_PERIOD_S` while a user records; then prepare the maps too."""
     await asyncio.sleep(WARM_UP_DELAY_S)
     await warm_up()
     while True:
@@ -180,6 +183,8 @@ async def _keep_ready(
                 is_recording = await has_open_recording(connection, OPEN_RECORDING_AGE)
             if is_recording:
                 await warm_up()
-                await prepare(OPEN_RECORDING_AGE)
+                await preparer.prepare(OPEN_RECORDING_AGE)
+            else:
+                preparer.forget()
         except Exception as error:  # without PostgreSQL or Ray the next map only takes longer
             log.info("preparation_failed", error=type(error).__name__)

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from cluster.maps.loader import MapInput, MapRequest, elapsed_ms, load_map_input
 from cluster.maps.notifications import notify
 from cluster.maps.pipeline import GeneratedMap, MapPipeline
+from cluster.maps.prepared_pages import PreparedPages
 from cluster.maps.progress import ProgressReporter
 from cluster.maps.tasks import MapTasks
 from cluster.maps.version_writer import save_version
@@ -35,10 +36,15 @@ class MapGenerator:
     """Generates and saves maps: loads the input, runs the pipeline, writes the version, notifies the watchers."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], valkey: Redis, tasks: MapTasks, enricher: Enricher | None = None
+        self,
+        pool: AsyncConnectionPool[Any],
+        valkey: Redis,
+        tasks: MapTasks,
+        enricher: Enricher | None = None,
+        prepared: PreparedPages | None = None,
     ) -> None:
         self._pool, self._enricher = pool, enricher
-        self._pipeline = MapPipeline(tasks, valkey, enricher)
+        self._pipeline = MapPipeline(tasks, valkey, enricher, prepared=prepared)
         #: What joint maps use too: it runs the steps, and publishes the progress.
         self.tasks, self.valkey = tasks, valkey
 

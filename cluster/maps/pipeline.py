@@ -11,11 +11,13 @@ from redis.asyncio import Redis
 
 from cluster.maps.live_maps import load_cached_map
 from cluster.maps.loader import MapInput, MapRequest, elapsed_ms
+from cluster.maps.prepared_pages import PreparedPages
 from cluster.maps.progress import Progress
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, lack_vectors
+from cluster.mindmap.text.meaning import encoder_model
 from cluster.providers.enricher import Enricher, EnrichResult
 from cluster.providers.types import LOCAL_PROVIDER
 from models.mindmap.document import MindmapDocument
@@ -52,8 +54,11 @@ class MapPipeline:
         valkey: Redis,
         enricher: Enricher | None = None,
         options: TopicOptions = DEFAULT_OPTIONS,
+        *,
+        prepared: PreparedPages | None = None,
     ) -> None:
         self._tasks, self._valkey, self._enricher, self._options = tasks, valkey, enricher, options
+        self._prepared = prepared if prepared is not None else PreparedPages()
 
     async def run(self, request: MapRequest, source: MapInput, progress: Progress) -> GeneratedMap:
         """Generate the document.
@@ -66,7 +71,8 @@ class MapPipeline:
         await progress.begin()
 
         began = time.perf_counter()
-        features = await self._tasks.extract_features(source.pages, progress.report_pages, source.vectors)
+        prepared = self._prepared.take(request.session_id, source.pages, encoder_model())
+        features = await self._tasks.extract_features(source.pages, progress.report_pages, source.vectors, prepared)
         timings_ms["describe"] = elapsed_ms(began)
 
         await progress.advance("grouping", 55, pages_read=num_pages)

@@ -1,8 +1,9 @@
-"""Prepares the maps of open recordings: the vectors of their pages are made while the user reads.
+"""Prepares the maps of open recordings: their pages are read, and get their vectors, while the user reads.
 
 The sentence encoder takes three quarters of the processor time of a first map. A page that was read some seconds before
-Stop has its vector already, stored where the map looks for it (`models.recording.page_vectors`). Nothing depends on it:
-a page without a stored vector gets one when its map is made.
+Stop has its vector already, stored where the map looks for it (`models.recording.page_vectors`), and what was read of
+it is in the memory of this worker (`cluster.maps.prepared_pages`). Nothing depends on either: a page without them is
+read when its map is made.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from cluster.maps.prepared_pages import PreparedPages
 from cluster.maps.tasks import MapTasks
 from cluster.mindmap.text.meaning import encoder_model
 from models.recording.page_vectors import (
@@ -24,6 +26,7 @@ from models.recording.page_vectors import (
     load_vectors,
     lock_open_recording,
     try_lock_preparation,
+    which_record,
 )
 from models.recording.timeline_store import load_pages
 
@@ -46,10 +49,14 @@ class _Progress:
 
 
 class RecordingPreparer:
-    """Makes and stores the vectors of the pages of open recordings. A restart tries pages without a vector again."""
+    """Makes and stores the vectors of the pages of open recordings, and puts the pages into `prepared`.
 
-    def __init__(self, pool: AsyncConnectionPool[Any], tasks: MapTasks) -> None:
+    A restart tries pages without a vector again.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[Any], tasks: MapTasks, prepared: PreparedPages | None = None) -> None:
         self._pool, self._tasks = pool, tasks
+        self._prepared = prepared if prepared is not None else PreparedPages()
         self._progress: dict[uuid.UUID, _Progress] = {}
 
     async def prepare(self, age: timedelta) -> int:
@@ -60,6 +67,7 @@ class RecordingPreparer:
         model = encoder_model()
         if not model:
             return 0
+        await self._forget_closed()
         async with self._pool.connection() as guard, guard.transaction():
             if not await try_lock_preparation(guard):
                 return 0
@@ -69,6 +77,16 @@ class RecordingPreparer:
             for recording in waiting[:MAX_RECORDINGS]:
                 await self._prepare_recording(recording, model)
             return len(waiting)
+
+    def forget(self) -> None:
+        """Forget the pages that were read: nobody records."""
+        self._prepared.retain(())
+
+    async def _forget_closed(self) -> None:
+        session_ids = self._prepared.session_ids
+        if session_ids:
+            async with self._pool.connection() as connection:
+                self._prepared.retain(await which_record(connection, session_ids))
 
     async def _prepare_recording(self, recording: UnpreparedRecording, model: str) -> None:
         async with self._pool.connection() as connection:
@@ -81,11 +99,12 @@ class RecordingPreparer:
             progress.num_texts = recording.num_texts
         if not chosen:
             return
-        vectors = await self._tasks.make_vectors(chosen)
+        features = await self._tasks.prepare_features(chosen)
         progress.tried.update(page.page_id for page in chosen)
         async with self._pool.connection() as connection, connection.transaction():
             # Pages are forgotten, and sessions deleted, only after Stop or under this lock.
             if await lock_open_recording(connection, recording.session_id):
-                made = zip(chosen, vectors, strict=True)
-                rows = [StoredVector(page.page_id, v.text_key, v.model, v.vector) for page, v in made if v.vector]
+                made = [(page.page_id, page.meaning) for page in features]
+                rows = [StoredVector(page_id, v.text_key, v.model, v.vector) for page_id, v in made if v.vector]
                 await add_vectors(connection, recording.session_id, rows)
+                self._prepared.add(recording.session_id, chosen, features)

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import ray
@@ -24,7 +26,7 @@ from cluster.mindmap.outline.comparison import KeptOutline, keep_better
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
 from cluster.mindmap.pages.features import PageFeatures, page_features
-from cluster.mindmap.text.meaning import PageVector, StoredVectors, encoder_model
+from cluster.mindmap.text.meaning import StoredVectors, encoder_model
 from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
@@ -57,12 +59,6 @@ def _features_step(
         # A task runs in a worker process: the API process never loads the encoder.
         encoder = StoredVectors(vectors) if encoder_model() else None
         return [page_features(page, encoder) for page in pages]
-
-
-def _vectors_step(pages: Sequence[CapturedPage], context: LogContext | None = None) -> list[PageVector]:
-    with _logged("page_vectors_made", context, num_pages=len(pages)):
-        encoder = StoredVectors({}) if encoder_model() else None
-        return [page_features(page, encoder).meaning for page in pages]
 
 
 def _encoder_of(features: Sequence[PageFeatures]) -> StoredVectors | None:
@@ -119,13 +115,21 @@ class MapTasks(ABC):
         pages: Sequence[CapturedPage],
         on_progress: Callable[[int], None],
         vectors: Mapping[str, Mapping[bytes, bytes]],
+        prepared: Mapping[str, PageFeatures] = MappingProxyType({}),
     ) -> list[PageFeatures]:
         """The features of `pages`, in order. Calls `on_progress` with the number of pages done so far.
 
-        `vectors` are those that `models.recording.page_vectors.load_vectors` found for the model in use.
+        `vectors` are those that `models.recording.page_vectors.load_vectors` found for the model in use, `prepared` the
+        features of pages that were read before, by page id.
         """
-        chunks = [list(pages[i : i + PAGES_PER_TASK]) for i in range(0, len(pages), PAGES_PER_TASK)]
-        num_done = 0
+        unread = [page for page in pages if page.page_id not in prepared]
+        # Tasks of equal size end at the same time.
+        num_chunks = -(-len(unread) // PAGES_PER_TASK)
+        bounds = [len(unread) * n // max(1, num_chunks) for n in range(num_chunks + 1)]
+        chunks = [unread[start:end] for start, end in pairwise(bounds)]
+        num_done = len(pages) - len(unread)
+        if num_done:
+            on_progress(num_done)
 
         async def extract(chunk: list[CapturedPage]) -> list[PageFeatures]:
             nonlocal num_done
@@ -136,16 +140,18 @@ class MapTasks(ABC):
             on_progress(num_done)
             return features
 
-        features_of_chunks = await asyncio.gather(*(extract(chunk) for chunk in chunks))
-        return [features for chunk in features_of_chunks for features in chunk]
+        read = dict(prepared)
+        for features in await asyncio.gather(*(extract(chunk) for chunk in chunks)):
+            read.update((page.page_id, page) for page in features)
+        return [read[page.page_id] for page in pages]
 
-    async def make_vectors(self, pages: Sequence[CapturedPage]) -> list[PageVector]:
-        """What the pages are about, in order; without a vector where the encoder does not know the language."""
-        vectors: list[PageVector] = []
+    async def prepare_features(self, pages: Sequence[CapturedPage]) -> list[PageFeatures]:
+        """The features of `pages`, in order, with vectors that are made now."""
+        features: list[PageFeatures] = []
         # One task at a time: users who have pressed Stop wait for the other CPUs.
         for i in range(0, len(pages), PAGES_PER_TASK):
-            vectors += await self.run_step(_vectors_step, list(pages[i : i + PAGES_PER_TASK]))
-        return vectors
+            features += await self.run_step(_features_step, list(pages[i : i + PAGES_PER_TASK]), {})
+        return features
 
     async def build_outline(
         self,
@@ -196,7 +202,7 @@ class RayMapTasks(MapTasks):
         defaults: dict[str, Any] = {"num_cpus": 1, "max_retries": 4, **options}
         self._remote_steps: dict[Callable[..., Any], Any] = {
             step: ray.remote(step).options(**defaults)
-            for step in (_features_step, _vectors_step, _outline_step, _comparison_step, _compose_step)
+            for step in (_features_step, _outline_step, _comparison_step, _compose_step)
         }
 
     async def run_step(self, step: Callable[..., Any], *arguments: Any) -> Any:

@@ -46,6 +46,10 @@ FIND_UNPREPARED_RECORDINGS: Final = """
         AND t.num_texts >= v.num_vectors + %(min_new)s
     ORDER BY t.num_texts - v.num_vectors DESC, s.id LIMIT 500
 """
+FIND_WHICH_RECORD: Final = """
+    SELECT id FROM browsing_sessions
+    WHERE id = ANY(%(session_ids)s::uuid[]) AND status IN ('recording', 'paused') AND deleted_at IS NULL
+"""
 TRY_LOCK_PREPARATION: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('page_vectors.preparation', 0))"
 # Events are stored under the same lock mode and do not wait. Stop, deletion and forgetting do.
 LOCK_OPEN_RECORDING: Final = """
@@ -136,6 +140,12 @@ async def find_unprepared_recordings(
     """Open recordings of the last `age` with at least `min_new` texts more than vectors of `model`; most first."""
     cursor = await connection.execute(FIND_UNPREPARED_RECORDINGS, {"model": model, "age": age, "min_new": min_new})
     return [UnpreparedRecording(*row) for row in await cursor.fetchall()]
+
+
+async def which_record(connection: Connection, session_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the sessions that are open recordings."""
+    cursor = await connection.execute(FIND_WHICH_RECORD, {"session_ids": list(session_ids)})
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def try_lock_preparation(connection: Connection) -> bool:

@@ -10,7 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from cluster.maps.loader import MapRequest, load_map_input
+from cluster.maps.pipeline import MapPipeline
 from cluster.maps.preparation import MIN_NEW_TEXTS, RecordingPreparer
+from cluster.maps.prepared_pages import PreparedPages
+from cluster.maps.progress import SilentProgress
 from cluster.mindmap.text.meaning import DIMENSIONS, encoder_model
 from tests.acceptance.test_map_collections import SUBJECTS
 from tests.acceptance.test_page_vectors import forbid_model, shown, stored_vectors
@@ -43,12 +47,22 @@ class _Tasks(InlineMapTasks):
         self.num_pages = 0
         self.before_answer: Callable[[], Any] | None = None
 
-    async def make_vectors(self, pages: Any) -> Any:
-        vectors = await super().make_vectors(pages)
+    async def prepare_features(self, pages: Any) -> Any:
+        features = await super().prepare_features(pages)
         self.num_pages += len(pages)
         if self.before_answer is not None:
             await self.before_answer()
-        return vectors
+        return features
+
+
+def _without_reading(run_step: Callable[..., Any]) -> Callable[..., Any]:
+    """`run_step` of tasks that may not read pages."""
+
+    async def run(step: Callable[..., Any], *arguments: Any) -> Any:
+        assert "features" not in step.__name__
+        return await run_step(step, *arguments)
+
+    return run
 
 
 async def prepare_all(preparer: RecordingPreparer) -> None:
@@ -62,8 +76,8 @@ async def test_the_map_after_stop_does_not_need_the_encoder(
 ) -> None:
     session = await ann.start()
     await ann.send(session, [*visits("bread", range(4)), *visits("chess", range(4, 8))])
-    tasks = _Tasks()
-    preparer = RecordingPreparer(worker.pool, tasks)
+    tasks, read = _Tasks(), PreparedPages()
+    preparer = RecordingPreparer(worker.pool, tasks, read)
     await prepare_all(preparer)
     vectors = await stored_vectors(db, session)
     assert len(vectors) == 8
@@ -78,14 +92,27 @@ async def test_the_map_after_stop_does_not_need_the_encoder(
     vectors = await stored_vectors(db, session)
     assert len(vectors) == 8 + MIN_NEW_TEXTS
 
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    with monkeypatch.context() as patch:
+        # The worker that prepared the pages does not read them again.
+        patch.setattr(tasks, "run_step", _without_reading(tasks.run_step))
+        source = await load_map_input(worker.pool, uuid.UUID(session), "")
+        assert source is not None
+        pipeline = MapPipeline(tasks, worker.valkey, prepared=read)
+        made_of_read = await pipeline.run(MapRequest(uuid.UUID(session)), source, SilentProgress())
+        assert read.session_ids == []
     with monkeypatch.context() as patch:
         forbid_model(patch)
-        await ann.ok("POST", f"/v1/sessions/{session}/stop")
         await worker.run()
     prepared = await shown(ann, session)
     assert await stored_vectors(db, session) == vectors
     # The same map as without preparation.
     await db.execute("DELETE FROM page_vectors WHERE session_id = %(id)s", {"id": uuid.UUID(session)})
+    source = await load_map_input(worker.pool, uuid.UUID(session), "")
+    assert source is not None
+    made_anew = await MapPipeline(tasks, worker.valkey).run(MapRequest(uuid.UUID(session)), source, SilentProgress())
+    assert made_anew.document == made_of_read.document
+    assert made_anew.vectors == made_of_read.vectors
     await ann.ok("POST", f"/v1/sessions/{session}/mindmap/generate", json={"force": True})
     await worker.run()
     assert await shown(ann, session) == prepared

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cluster.mindmap.pages.page_filter import (
+    attention_level,
     exclusion_reason,
     latin_equivalent_length,
     search_query,
@@ -166,6 +167,30 @@ def page_features(page: CapturedPage, encoder: SentenceEncoder | None = None) ->
         visited_at_ms=page.visited_at_ms,
         visit_order=page.visit_order,
         meaning=NO_VECTOR if encoder is None else _page_vector(encoder, host, title_segments, lines, language),
+    )
+
+
+def content_digest(page: CapturedPage) -> bytes:
+    """What identifies all of a page that `page_features` reads, but for the times and extent of its visits.
+
+    The time spent on a page counts as far as it decides whether the page is on the map.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (page.page_id, page.url, page.title, page.text, *page.highlights, str(attention_level(page.dwell_ms))):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
+
+
+def with_visits(features: PageFeatures, page: CapturedPage) -> PageFeatures:
+    """`features` of a page with the same `content_digest`, with the visits of `page`."""
+    return replace(
+        features,
+        dwell_ms=max(0, page.dwell_ms),
+        max_scroll_depth=min(1.0, max(0.0, page.max_scroll_depth)),
+        visited_at_ms=page.visited_at_ms,
+        visit_order=page.visit_order,
     )
 
 

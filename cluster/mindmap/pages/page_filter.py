@@ -167,6 +167,11 @@ def is_search_engine(url: str) -> bool:
     return bool(_SEARCH_HOST.search(host_of(url)))
 
 
+def attention_level(dwell_ms: int) -> int:
+    """How long a page was read, as far as it matters for `exclusion_reason`: 0, 1 or 2."""
+    return (dwell_ms >= _ATTENTION_MS) + (dwell_ms >= _COMPARISON_MS)
+
+
 def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_highlights: int = 0) -> str | None:
     """Why a page is excluded from the map, as a key of `EXCLUSION_REASONS`; None for a page that is placed.
 
@@ -179,8 +184,8 @@ def exclusion_reason(url: str, title: str, text: str, *, dwell_ms: int = 0, num_
     if num_highlights:
         return None
     size = latin_equivalent_length(text)
-    was_read = dwell_ms >= _ATTENTION_MS
-    was_compared = dwell_ms >= _COMPARISON_MS or (was_read and size >= _SUBSTANTIAL_CHARS)
+    was_read = attention_level(dwell_ms) >= 1
+    was_compared = attention_level(dwell_ms) >= 2 or (was_read and size >= _SUBSTANTIAL_CHARS)
     if search_query(url, title) is not None and (is_search_engine(url) or not was_compared):
         return "search_results"
     if _ENDS_WITH_LOGIN.match(title) and _is_login_address(url) and size < _max_size("login", was_read=was_read):

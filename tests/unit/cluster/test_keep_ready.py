@@ -38,16 +38,24 @@ async def test_the_processes_are_used_while_a_user_records(monkeypatch: pytest.M
         nonlocal num_uses
         num_uses += 1
 
-    async def prepare(age: Any) -> int:
-        num_prepared.append(num_uses)
-        return 0
+    class Preparer:
+        num_forgotten = 0
+
+        async def prepare(self, age: Any) -> int:
+            num_prepared.append(num_uses)
+            return 0
+
+        def forget(self) -> None:
+            self.num_forgotten += 1
 
     monkeypatch.setattr(worker, "WARM_UP_DELAY_S", 0.0)
     monkeypatch.setattr(worker, "KEEP_READY_PERIOD_S", 0.0)
     monkeypatch.setattr(worker, "has_open_recording", has_open_recording)
     pool: Any = _Pool()
-    keeping = asyncio.create_task(worker._keep_ready(pool, warm_up, prepare))
+    preparer: Any = Preparer()
+    keeping = asyncio.create_task(worker._keep_ready(pool, warm_up, preparer))
     await asyncio.wait_for(finished.wait(), timeout=30)
     keeping.cancel()
     assert uses_at_question == [1, 1, 2, 3, 3, 3, 4]
     assert num_prepared == [2, 3, 4]
+    assert preparer.num_forgotten == 2, "what was read of pages is forgotten when nobody records"
