@@ -74,7 +74,7 @@ def ray_collects_metrics() -> bool:
 def export_to_ray() -> None:
     """Export this process's metrics from now on, if Ray collects them. A repeat changes nothing."""
     if not ray_collects_metrics():
-        # Handing each sample to Ray takes as long as parsing an event, and nobody would read them.
+        # Handing each sample to Ray takes as long as parsing an event, and no program would read them.
         REGISTRY.max_samples = 0
         return
     if _start_once.acquire(blocking=False):

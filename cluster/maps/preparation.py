@@ -79,7 +79,7 @@ class RecordingPreparer:
             return len(waiting)
 
     def forget(self) -> None:
-        """Forget the pages that were read: nobody records."""
+        """Forget the pages that were read: no user records."""
         self._prepared.retain(())
 
     async def _forget_closed(self) -> None:

@@ -58,4 +58,4 @@ async def test_the_processes_are_used_while_a_user_records(monkeypatch: pytest.M
     keeping.cancel()
     assert uses_at_question == [1, 1, 2, 3, 3, 3, 4]
     assert num_prepared == [2, 3, 4]
-    assert preparer.num_forgotten == 2, "what was read of pages is forgotten when nobody records"
+    assert preparer.num_forgotten == 2, "what was read of pages is forgotten when no user records"
