@@ -59,6 +59,8 @@ _APPLICATION_STATE = "ray.serve._private.application_state"
 _PROXY_STATE = "ray.serve._private.proxy_state"
 _REPLICA = "ray.serve._private.replica"
 _SERVE_COMMON = "ray.serve._private.common"
+#: Where uvicorn's `send` is a method of a response that writes to its `transport`.
+_UVICORN_HTTP = "uvicorn.protocols.http.httptools_impl"
 #: The interval of the control loop of Ray Serve while every application runs and every load balancer is healthy.
 _IDLE_CONTROL_LOOP_INTERVAL_S = 1.0
 #: Starts each worker process of a local node.
@@ -309,7 +311,7 @@ def serve_directly(app: ASGIApp, is_frequent: Callable[[Scope], bool], *, has_me
     writes a line for a log that is off, and keeps two sets of metrics: a fifth of the processor time of a small batch
     of events (`make bench-ingest`). What a replica needs stays: its limit of ongoing requests, their count (for
     autoscaling, and so that a replica that stops waits for them) and, with `has_metrics`, Serve's metrics of the
-    deployment. Call it in a replica, before its HTTP server starts.
+    deployment. An answer is written at once, see `_JoinedWrites`. Call it in a replica, before its HTTP server starts.
 
     The time limit of requests is the app's own. A replica with a limit for its queue passes everything to Serve.
     """
@@ -332,6 +334,7 @@ def serve_directly(app: ASGIApp, is_frequent: Callable[[Scope], bool], *, has_me
             return
         began = time.perf_counter()
         is_error = True
+        _join_writes(send)
         try:
             async with replica._start_request(metadata):
                 await app(scope, receive, send)
@@ -342,6 +345,38 @@ def serve_directly(app: ASGIApp, is_frequent: Callable[[Scope], bool], *, has_me
                 replica._metrics_manager.record_request_metrics(route="/", latency_ms=latency_ms, is_error=is_error)
 
     replicas._direct_ingress_asgi = serve
+
+
+class _JoinedWrites:
+    """The transport of one response: its head is written together with the beginning of its body.
+
+    Uvicorn writes them one after the other, and uvloop passes each to the kernel at once: two packets for a small
+    answer, which wake the load balancer and the client twice.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep the head, and write it with the next part."""
+        if self._head is None:
+            self._transport.write(data)
+        elif self._head:
+            self._transport.write(self._head + data)
+            self._head = None
+        else:
+            self._head = data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _join_writes(send: Send) -> None:
+    """Join the writes of the response that `send` sends, if it is uvicorn's own and begins with the response."""
+    cycle: Any = getattr(send, "__self__", None)
+    if type(cycle).__module__ == _UVICORN_HTTP and not cycle.waiting_for_100_continue:
+        cycle.transport = _JoinedWrites(cycle.transport)
 
 
 def economize_serve_controller() -> None:

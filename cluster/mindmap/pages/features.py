@@ -171,12 +171,9 @@ def page_features(page: CapturedPage, encoder: SentenceEncoder | None = None) ->
 
 
 def content_digest(page: CapturedPage) -> bytes:
-    """What identifies all of a page that `page_features` reads, but for the times and extent of its visits.
-
-    The time spent on a page counts as far as it decides whether the page is on the map.
-    """
+    """What identifies all of a page that `page_features` reads, but for the times and extent of its visits."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (page.page_id, page.url, page.title, page.text, *page.highlights, str(attention_level(page.dwell_ms))):
+    for part in (page.page_id, page.url, page.title, page.text, *page.highlights):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
@@ -184,9 +181,14 @@ def content_digest(page: CapturedPage) -> bytes:
 
 
 def with_visits(features: PageFeatures, page: CapturedPage) -> PageFeatures:
-    """`features` of a page with the same `content_digest`, with the visits of `page`."""
+    """`features` of a page with the same `content_digest`, with the visits of `page`: as `page_features(page)`."""
+    reason = features.exclusion_reason
+    if attention_level(page.dwell_ms) != attention_level(features.dwell_ms):
+        title, text = collapse_whitespace(page.title[:_MAX_TITLE_CHARS]), "\n".join(_body_lines(page.text))
+        reason = exclusion_reason(page.url, title, text, dwell_ms=page.dwell_ms, num_highlights=features.num_highlights)
     return replace(
         features,
+        exclusion_reason=reason,
         dwell_ms=max(0, page.dwell_ms),
         max_scroll_depth=min(1.0, max(0.0, page.max_scroll_depth)),
         visited_at_ms=page.visited_at_ms,

@@ -46,11 +46,11 @@ def test_a_page_with_other_content_is_read_again(change: dict[str, Any]) -> None
     assert prepared(PAGE).take(SESSION, [replace(PAGE, **change)], "") == {}
 
 
-def test_a_page_that_attention_puts_on_the_map_is_read_again() -> None:
+def test_a_page_that_attention_puts_on_the_map_is_on_it() -> None:
     """A short page with such a title is left out unless it was read for a while."""
     read = replace(SHORT, dwell_ms=60_000)
     assert page_features(SHORT).exclusion_reason != page_features(read).exclusion_reason
-    assert prepared(SHORT).take(SESSION, [read], "") == {}
+    assert prepared(SHORT).take(SESSION, [read], "") == {"p_2": page_features(read)}
 
 
 def test_a_page_with_a_vector_of_another_model_is_read_again() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from cluster.ray_internals import serve_directly
 from serve.http.middleware import is_events_request
@@ -88,3 +92,46 @@ async def test_other_requests_are_served_by_serve(handle: Any, scope: dict[str, 
 
 async def test_a_replica_that_may_refuse_requests_is_left_to_serve(handle: Any) -> None:
     assert await handle(FakeReplica(max_queued_requests=5), EVENTS) == ["Serve"]
+
+
+@pytest.mark.parametrize("expects", [False, True], ids=["plain", "waits for 100 Continue"])
+async def test_an_answer_of_uvicorn_is_written_at_once(monkeypatch: pytest.MonkeyPatch, expects: bool) -> None:
+    """And uvicorn's interim answer, which lets the client send its body, is not kept back."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": message["body"][:2], "more_body": True})
+        await send({"type": "http.response.body", "body": message["body"][2:]})
+
+    monkeypatch.setattr(Replica, "_direct_ingress_asgi", None)
+    serve_directly(app, is_events_request, has_metrics=False)
+    replica = FakeReplica()
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await Replica._direct_ingress_asgi(replica, scope, receive, send)
+
+    config = uvicorn.Config(served, http="httptools", lifespan="off", log_config=None)
+    written: list[bytes] = []
+    head = f"POST {EVENTS['path']} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n"
+    config.load()
+    protocol: Any = HttpToolsProtocol(config, ServerState(), {})
+    transport: Any = SimpleNamespace(
+        write=written.append, is_closing=lambda: False, close=lambda: None, get_extra_info=lambda *_: None
+    )
+    protocol.connection_made(transport)
+    protocol.data_received(f"{head}{'Expect: 100-continue' if expects else 'Accept: */*'}\r\n\r\n".encode())
+    if expects:
+        await _until(lambda: written)
+        assert written.pop().startswith(b"HTTP/1.1 100 Continue")
+    protocol.data_received(b"abcd")
+    await _until(lambda: b"".join(written).endswith(b"abcd"))
+    assert len(written) == (3 if expects else 2)
+    assert written[0].startswith(b"HTTP/1.1 200 OK")
+    assert written[0].endswith(b"\r\n\r\n" if expects else b"\r\n\r\nab")
+
+
+async def _until(is_so: Callable[[], Any]) -> None:
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0)
