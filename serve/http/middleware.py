@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import random
 import re
 import time
@@ -181,6 +182,8 @@ class RequestMiddleware:
         path = getattr(scope.get("route"), "path", "unmatched")
         if self._observe is not None:
             self._observe(scope["method"], path, status, took_s)
+        if is_routine and not log.is_enabled_for(logging.DEBUG):
+            return
         write = log.warning if status >= 500 or took_s > _SLOW_S else log.debug if is_routine else log.info
         ids = _logged_ids(scope)
         write(
