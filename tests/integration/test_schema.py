@@ -53,3 +53,10 @@ def test_every_foreign_key_has_an_index(dsn: str) -> None:
         ).fetchall()
     assert unindexed == []
     assert not_cascading == []
+
+
+def test_the_space_of_deleted_events_is_used_again_before_it_is_much(dsn: str) -> None:
+    """A later migration must not lose the setting, as one that builds the table anew would."""
+    with psycopg.connect(dsn) as db:
+        row = db.execute("SELECT reloptions FROM pg_class WHERE oid = 'events'::regclass").fetchone()
+    assert row == (["autovacuum_vacuum_scale_factor=0.02"],)
