@@ -103,6 +103,9 @@ check-kuberay: setup ## Validate the manifests without a cluster
 check-terraform: setup ## Validate the Terraform configuration without providers or an account
 	@$(BIN)/python -m kuberay.checks.terraform_rules
 
+check-alerts: setup ## Replay every alert with promtool, and the routes of all with amtool
+	@$(BIN)/python -m pytest -n 0 -q tests/kuberay/test_alerts.py tests/kuberay/test_alert_routes.py $(ARGS)
+
 check-terraform-policies: setup ## checkov's policies for the Terraform configuration (downloads checkov)
 	@$(BIN)/uvx --from checkov==3.3.30 checkov --config-file kuberay/terraform/checkov.yaml --directory kuberay/terraform
 
@@ -206,4 +209,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: check-alerts scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
