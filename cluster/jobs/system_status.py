@@ -10,7 +10,8 @@ import asyncio
 import importlib.metadata
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +31,6 @@ from models.jobs import MAPS, QUEUES
 from models.migrations.run import latest_revision
 from models.schemas.status import (
     AlertStatus,
-    BackupStatus,
     DetailCode,
     PartStatus,
     ProviderStatus,
@@ -59,17 +59,39 @@ async def collect_status(settings: Settings, others: Sequence[PartStatus] = ()) 
 
     Nothing is raised because a part is down. At most about ten seconds pass.
     """
-    reply = StatusReply(
-        state="ok", at=datetime.now(UTC), versions=_own_versions(), parts=list(others), queues=[], providers=[]
-    )
-    await asyncio.gather(_read_database(settings, reply), _read_valkey(settings, reply), _read_alerts(settings, reply))
-    _read_disk(settings, reply)
-    reply.parts.append(_mail(settings))
-    order = {"api": 0, "postgresql": 1, "valkey": 2, "shards": 3, "workers": 4, "jobs": 5}
-    reply.parts.sort(key=lambda part: (order.get(part.name, 9), part.name))
-    states = {part.state for part in reply.parts}
-    reply.state = "down" if "down" in states else "attention" if "attention" in states else "ok"
-    return reply
+    at = datetime.now(UTC)
+    reads = [
+        *await asyncio.gather(_read_database(settings, at), _read_valkey(settings), _read_alerts(settings)),
+        _read_disk(settings),
+        _Read((_mail(settings),)),
+    ]
+    facts: dict[str, Any] = {"queues": [], "providers": []}
+    versions, parts = _own_versions(), list(others)
+    for read in reads:
+        facts |= read.facts
+        versions |= read.versions
+        parts += read.parts
+    parts.sort(key=_order)
+    return StatusReply.model_validate({**facts, "state": _worst(parts), "at": at, "versions": versions, "parts": parts})
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of one store: its parts, versions, and other fields of the reply."""
+
+    parts: tuple[PartStatus, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _order(part: PartStatus) -> tuple[int, str]:
+    first = ("api", "postgresql", "valkey", "shards", "workers", "jobs")
+    return (first.index(part.name) if part.name in first else len(first), part.name)
+
+
+def _worst(parts: Sequence[PartStatus]) -> str:
+    states = {part.state for part in parts}
+    return "down" if "down" in states else "attention" if "attention" in states else "ok"
 
 
 def shards_part(num_responding: int, num_shards: int) -> PartStatus:
@@ -94,18 +116,16 @@ def _own_versions() -> dict[str, str]:
     }
 
 
-async def _read_database(settings: Settings, reply: StatusReply) -> None:
+async def _read_database(settings: Settings, at: datetime) -> _Read:
     if settings.database.url is None:
-        reply.parts.append(
-            part_status(
-                "postgresql",
-                "down",
-                detail("not_running"),
-                problem="not_running",
-                remedy="start the server with `trailmind up`, or set DATABASE_URL",
-            )
+        part = part_status(
+            "postgresql",
+            "down",
+            detail("not_running"),
+            problem="not_running",
+            remedy="start the server with `trailmind up`, or set DATABASE_URL",
         )
-        return
+        return _Read((part,))
     try:
         async with (
             asyncio.timeout(_READ_TIMEOUT_S),
@@ -113,17 +133,17 @@ async def _read_database(settings: Settings, reply: StatusReply) -> None:
                 settings.database.postgres_dsn, connect_timeout=_CONNECT_TIMEOUT_S, autocommit=True
             ) as connection,
         ):
-            await _read_tables(settings, connection, reply)
+            return await _read_tables(settings, connection, at)
     except (psycopg.Error, OSError, TimeoutError) as error:
-        reply.parts.append(
-            part_status(
-                "postgresql",
-                "down",
-                detail("database_unreachable", reason=type(error).__name__),
-                problem="unreachable",
-                remedy="start it, or correct DATABASE_URL; `trailmind doctor` shows the error",
-            )
+        # Also when it was lost half-way: what was read before is not true any more.
+        part = part_status(
+            "postgresql",
+            "down",
+            detail("database_unreachable", reason=type(error).__name__),
+            problem="unreachable",
+            remedy="start it, or correct DATABASE_URL; `trailmind doctor` shows the error",
         )
+        return _Read((part,))
 
 
 async def _one(connection: Connection, statement: Any) -> Any:
@@ -131,45 +151,52 @@ async def _one(connection: Connection, statement: Any) -> Any:
     return row[0] if row else None
 
 
-async def _read_tables(settings: Settings, connection: Connection, reply: StatusReply) -> None:
-    reply.versions["postgresql"] = str(await _one(connection, system_status.POSTGRESQL_VERSION)).split()[0]
+async def _read_tables(settings: Settings, connection: Connection, at: datetime) -> _Read:
+    version = str(await _one(connection, system_status.POSTGRESQL_VERSION)).split()[0]
     try:
         schema = await _one(connection, READ_REVISION)
     except psycopg.errors.UndefinedTable:
         schema = None
-    reply.versions["schema"] = schema or "none"
-    reply.database_bytes = await _one(connection, gauges.DATABASE_SIZE_BYTES)
-    reply.database_clients = await _one(connection, gauges.COUNT_DATABASE_CLIENTS)
-    reply.database_client_limit = await _one(connection, gauges.DATABASE_CLIENT_LIMIT)
-    reply.parts.append(await _postgresql(connection, reply, schema))
-    if schema is None or schema < reply.versions["schema_expected"]:
-        return  # the tables below may lack
+    versions = {"postgresql": version, "schema": schema or "none"}
+    facts: dict[str, Any] = {
+        "database_bytes": await _one(connection, gauges.DATABASE_SIZE_BYTES),
+        "database_clients": await _one(connection, gauges.COUNT_DATABASE_CLIENTS),
+        "database_client_limit": await _one(connection, gauges.DATABASE_CLIENT_LIMIT),
+    }
+    postgresql = await _postgresql(connection, versions, facts, schema)
+    if schema is None or schema < latest_revision():
+        return _Read((postgresql,), versions, facts)  # the tables below may lack
     rows = {
         "pending": dict(await gauges.read_gauge(connection, gauges.COUNT_PENDING_JOBS)),
         "running": dict(await gauges.read_gauge(connection, gauges.COUNT_RUNNING_JOBS)),
         "dead": dict(await gauges.read_gauge(connection, gauges.COUNT_DEAD_JOBS)),
         "oldest_pending_s": dict(await gauges.read_gauge(connection, gauges.OLDEST_PENDING_JOB_S)),
     }
-    reply.queues = [
+    queues = [
         QueueStatus(queue=queue, **{name: max(0, counts.get(queue, 0)) for name, counts in rows.items()})
         for queue in QUEUES
         if any(queue in counts for counts in rows.values())
     ]
     num_workers = await _one(connection, system_status.COUNT_WORKERS) or 0
-    reply.parts += [_workers(num_workers, reply.queues), _jobs(reply.queues)]
     backup = await system_status.last_backup(connection)
-    if backup is not None:
-        reply.last_backup = BackupStatus.model_validate(backup)
     data_age_s = await _one(connection, system_status.OLDEST_ACCOUNT_S)
-    reply.parts.append(_backup(settings, backup, float(data_age_s or 0.0), reply.at))
-    reply.providers = [ProviderStatus.model_validate(calls) for calls in await system_status.provider_calls(connection)]
-    reply.parts.append(_providers(settings, reply.providers))
+    providers = [ProviderStatus.model_validate(calls) for calls in await system_status.provider_calls(connection)]
+    parts = (
+        postgresql,
+        _workers(num_workers, queues),
+        _jobs(queues),
+        _backup(settings, backup, float(data_age_s or 0.0), at),
+        _providers(settings, providers),
+    )
+    return _Read(parts, versions, {**facts, "queues": queues, "last_backup": backup, "providers": providers})
 
 
-async def _postgresql(connection: Connection, reply: StatusReply, schema: str | None) -> PartStatus:
-    clients, limit = reply.database_clients or 0, reply.database_client_limit or 1
-    size = detail("database_size", version=reply.versions["postgresql"], used_bytes=reply.database_bytes or 0)
-    expected = reply.versions["schema_expected"]
+async def _postgresql(
+    connection: Connection, versions: Mapping[str, str], facts: Mapping[str, Any], schema: str | None
+) -> PartStatus:
+    clients, limit = facts["database_clients"] or 0, facts["database_client_limit"] or 1
+    size = detail("database_size", version=versions["postgresql"], used_bytes=facts["database_bytes"] or 0)
+    expected = latest_revision()
     if schema is None or schema < expected:
         lag = (
             detail("schema_old", schema=schema, expected=expected)
@@ -182,11 +209,11 @@ async def _postgresql(connection: Connection, reply: StatusReply, schema: str | 
     except DiskFull:
         remedy = "free or enlarge its disk; nothing needs a restart afterwards"
         return part_status("postgresql", "down", size, detail("disk_full"), problem="disk_full", remedy=remedy)
-    facts = (size, detail("schema", schema=schema), detail("connections", count=clients, limit=limit))
+    details = (size, detail("schema", schema=schema), detail("connections", count=clients, limit=limit))
     if clients <= _CONNECTIONS_SHARE * limit:
-        return part_status("postgresql", "ok", *facts)
+        return part_status("postgresql", "ok", *details)
     remedy = "lower TRAILMIND_DB_POOL_SIZE or the number of replicas, or raise max_connections"
-    return part_status("postgresql", "attention", *facts, problem="connections_short", remedy=remedy)
+    return part_status("postgresql", "attention", *details, problem="connections_short", remedy=remedy)
 
 
 def _workers(num_workers: int, queues: Sequence[QueueStatus]) -> PartStatus:
@@ -271,18 +298,16 @@ def _providers(settings: Settings, calls: Sequence[ProviderStatus]) -> PartStatu
     return part_status("providers", "attention", *failures, problem="provider_failing", remedy=remedy)
 
 
-async def _read_valkey(settings: Settings, reply: StatusReply) -> None:
+async def _read_valkey(settings: Settings) -> _Read:
     if settings.valkey.url is None:
-        reply.parts.append(
-            part_status(
-                "valkey",
-                "down",
-                detail("not_running"),
-                problem="not_running",
-                remedy="start the server with `trailmind up`, or set REDIS_URL",
-            )
+        part = part_status(
+            "valkey",
+            "down",
+            detail("not_running"),
+            problem="not_running",
+            remedy="start the server with `trailmind up`, or set REDIS_URL",
         )
-        return
+        return _Read((part,))
     client = redis.asyncio.Redis.from_url(
         settings.valkey.connection_url, socket_connect_timeout=_CONNECT_TIMEOUT_S, socket_timeout=_CONNECT_TIMEOUT_S
     )
@@ -296,31 +321,29 @@ async def _read_valkey(settings: Settings, reply: StatusReply) -> None:
             problem="unreachable",
             remedy="start it, or correct REDIS_URL; recording continues",
         )
-    else:
-        version = str(info.get("valkey_version") or info.get("redis_version") or "unknown")
-        reply.versions["valkey"] = version
-        used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
-        memory = (
-            detail("valkey_memory_limited", version=version, used_bytes=used, limit_bytes=limit)
-            if limit
-            else detail("valkey_memory", version=version, used_bytes=used)
-        )
-        part = part_status("valkey", "ok", memory)
+        return _Read((part,))
     finally:
         await client.aclose()
-    reply.parts.append(part)
+    version = str(info.get("valkey_version") or info.get("redis_version") or "unknown")
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    memory = (
+        detail("valkey_memory_limited", version=version, used_bytes=used, limit_bytes=limit)
+        if limit
+        else detail("valkey_memory", version=version, used_bytes=used)
+    )
+    return _Read((part_status("valkey", "ok", memory),), {"valkey": version})
 
 
-def _read_disk(settings: Settings, reply: StatusReply) -> None:
+def _read_disk(settings: Settings) -> _Read:
     path = next((p for p in (settings.data_dir, *settings.data_dir.parents) if p.exists()), settings.data_dir)
     usage = shutil.disk_usage(path)
-    reply.disk_free_bytes, reply.disk_total_bytes = usage.free, usage.total
     free = detail("disk_free", free_bytes=usage.free, total_bytes=usage.total, path=str(settings.data_dir))
     if usage.free >= min(_LOW_DISK_BYTES, _LOW_DISK_SHARE * usage.total):
-        reply.parts.append(part_status("disk", "ok", free))
-        return
-    remedy = "free space, or move the data directory (TRAILMIND_DATA_DIR) while the server is stopped"
-    reply.parts.append(part_status("disk", "attention", free, problem="disk_low", remedy=remedy))
+        part = part_status("disk", "ok", free)
+    else:
+        remedy = "free space, or move the data directory (TRAILMIND_DATA_DIR) while the server is stopped"
+        part = part_status("disk", "attention", free, problem="disk_low", remedy=remedy)
+    return _Read((part,), facts={"disk_free_bytes": usage.free, "disk_total_bytes": usage.total})
 
 
 def _mail(settings: Settings) -> PartStatus:
@@ -334,32 +357,28 @@ def _mail(settings: Settings) -> PartStatus:
     return part_status("mail", "ok", detail("mail_server"))
 
 
-async def _read_alerts(settings: Settings, reply: StatusReply) -> None:
+async def _read_alerts(settings: Settings) -> _Read:
     url = settings.server.alertmanager_url
     if url is None:
-        reply.parts.append(
-            part_status(
-                "alerts",
-                "off",
-                detail("no_alertmanager"),
-                remedy="set TRAILMIND_ALERTMANAGER_URL where Alertmanager runs",
-            )
+        part = part_status(
+            "alerts",
+            "off",
+            detail("no_alertmanager"),
+            remedy="set TRAILMIND_ALERTMANAGER_URL where Alertmanager runs",
         )
-        return
+        return _Read((part,))
     try:
-        reply.alerts = await firing_alerts(url)
+        alerts = await firing_alerts(url)
     except (httpx2.HTTPError, ValueError) as error:
-        reply.parts.append(
-            part_status(
-                "alerts",
-                "attention",
-                detail("alertmanager_unreachable", reason=type(error).__name__),
-                problem="unreachable",
-                remedy="check TRAILMIND_ALERTMANAGER_URL and Alertmanager itself",
-            )
+        part = part_status(
+            "alerts",
+            "attention",
+            detail("alertmanager_unreachable", reason=type(error).__name__),
+            problem="unreachable",
+            remedy="check TRAILMIND_ALERTMANAGER_URL and Alertmanager itself",
         )
-        return
-    reply.parts.append(_alerts(reply.alerts))
+        return _Read((part,))
+    return _Read((_alerts(alerts),), facts={"alerts": alerts})
 
 
 def _alerts(alerts: Sequence[AlertStatus]) -> PartStatus:

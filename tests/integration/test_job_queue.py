@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from procrastinate.jobs import Job
+from procrastinate.periodic import PeriodicDeferrer
 
 from cluster.jobs.app import MAX_RETRIES, RETRY_STRATEGY, create_job_app
 from cluster.jobs.maintenance import requeue_stalled_jobs
@@ -33,6 +35,7 @@ from models.jobs import (
     enqueue_purge,
     retry_dead_job,
 )
+from models.migrations.run import migrate
 from tests.support.worker import InProcessWorker
 
 DOCS = Path(__file__).parents[2] / "docs" / "jobs.md"
@@ -207,3 +210,29 @@ async def test_a_retried_job_has_all_its_attempts_again(db: Db) -> None:
     with pytest.raises(NotFound):
         await retry_dead_job(db, job_id)
     await db.execute("DELETE FROM procrastinate_jobs WHERE task_name = 'test.dead'")
+
+
+async def test_each_slot_of_the_schedule_has_one_job(fresh_database: str) -> None:
+    """Three workers at the same moment, each just restarted, and one that restarts within the slot."""
+    migrate("postgresql+psycopg://" + fresh_database.partition("://")[2])
+
+    async def defer(at: float) -> None:
+        app = create_job_app(fresh_database)
+        async with app.open_async():
+            deferrer = PeriodicDeferrer(app.periodic_registry)
+            await deferrer.defer_jobs(deferrer.get_previous_tasks(at))
+
+    async with await psycopg.AsyncConnection.connect(fresh_database, autocommit=True) as db:
+        for slot in range(6):
+            at = 1_800_000_000.0 + 60 * slot
+            await asyncio.gather(*(defer(at) for _ in range(3)))
+            # The jobs have run: what waits would hold back the next slot.
+            await db.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo'")
+            await db.execute("UPDATE procrastinate_jobs SET status = 'succeeded' WHERE status = 'doing'")
+            await defer(at + 1)
+        cursor = await db.execute("SELECT task_name, count(*) FROM procrastinate_jobs GROUP BY task_name")
+        jobs = dict(await cursor.fetchall())
+        cursor = await db.execute("SELECT task_name, count(*) FROM procrastinate_periodic_defers GROUP BY task_name")
+        assert jobs == dict(await cursor.fetchall()), "one job for each slot"
+    assert set(jobs.values()) <= {1, 2, 6}
+    assert jobs["ai.release_expired_reservations"] == 6, "every minute"

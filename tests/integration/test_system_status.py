@@ -139,6 +139,18 @@ def test_each_store_that_is_down_is_named_and_the_others_are_read(
     assert (parts["valkey"]["problem"], parts["postgresql"]["state"]) == ("unreachable", "ok")
 
 
+def test_a_database_that_is_lost_while_it_is_read_is_named_once(environment: pytest.MonkeyPatch, migrated: str) -> None:
+    async def lost(_: Any) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    environment.setenv("DATABASE_URL", migrated)
+    environment.setattr("models.system_status.last_backup", lost)
+    status = json.loads(run_status("--json")[1])
+    states = [(part["name"], part["state"]) for part in status["parts"]]
+    assert [each for each in states if each[0] in ("postgresql", "workers", "jobs")] == [("postgresql", "down")]
+    assert (status["queues"], status.get("database_bytes")) == ([], None)
+
+
 def test_an_old_schema_is_named_with_its_remedy(environment: pytest.MonkeyPatch, fresh_database: str) -> None:
     environment.setenv("DATABASE_URL", fresh_database)
     assert parts_of(run_status("--json")[1])["postgresql"]["remedy"] == "run `trailmind migrate`"

@@ -9,7 +9,7 @@ import { loadMessages } from "~/i18n";
 const PATIENCE = { timeout: 20_000 };
 let root: Root;
 let client: QueryClient;
-let answer: () => Response;
+let answer: (path: string) => Response;
 
 const reply = (...parts: PartStatus[]): StatusReply => ({
   state: parts.some((part) => part.state === "down") ? "down" : "ok",
@@ -36,12 +36,13 @@ async function show(): Promise<void> {
 }
 
 beforeEach(async () => {
-  vi.stubGlobal("fetch", async () => answer());
+  vi.stubGlobal("fetch", async (request: Request) => answer(new URL(request.url, "http://x.example").pathname));
   await loadMessages();
 });
 
 afterEach(() => {
   root.unmount();
+  document.documentElement.lang = "en";
   document.body.innerHTML = "";
   vi.unstubAllGlobals();
 });
@@ -70,4 +71,31 @@ it("does not go on saying that all is well when the server no longer answers", a
   answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18 again" }));
   await client.refetchQueries();
   await vi.waitFor(() => expect(document.body.textContent).toContain("version 18 again"), PATIENCE);
+});
+
+it.each(["en", "ko"])("names the store that is down when its status cannot be read, in %s", async (language) => {
+  document.documentElement.lang = language;
+  await loadMessages();
+  answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18" }));
+  await show();
+  const checks = {
+    postgresql: "does not answer (OperationalError)",
+    disk: "x",
+    schema: "x",
+    valkey: "ok",
+    shards: "ok",
+  };
+  answer = (path) =>
+    path === "/ready"
+      ? Response.json({ status: "not ready", checks }, { status: 503 })
+      : Response.json({ error: { code: "SERVICE_UNAVAILABLE", message: "no database" } }, { status: 503 });
+  await client.refetchQueries();
+  await vi.waitFor(() => expect(document.querySelectorAll('[role="alert"] tbody tr')).toHaveLength(3), PATIENCE);
+  const [postgresql, valkey] = [...document.querySelectorAll('[role="alert"] tbody tr')];
+  expect(postgresql?.textContent).toContain(
+    language === "ko" ? "응답하지 않아요(OperationalError)" : "does not answer",
+  );
+  expect(postgresql?.textContent).toContain(language === "ko" ? "주소를 고쳐 주세요" : "correct its address");
+  expect(valkey?.querySelector(".badge.completed")).not.toBeNull();
+  expect(document.body.textContent).not.toContain("version 18");
 });

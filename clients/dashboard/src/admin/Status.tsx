@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { dateTime, readableBytes } from "@trailmind/api";
+import { dateTime, type PartStatus, readableBytes, toApiError } from "@trailmind/api";
 import { useLanguage } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Table, WithCode } from "./parts";
-import { statusQuery } from "./queries";
-import { badgeClass, messageOf, remedyOf } from "./status-words";
+import { checksQuery, statusQuery } from "./queries";
+import { badgeClass, messageOf, partsOfChecks, remedyOf } from "./status-words";
 import { useAdminWords } from "./words";
 
 /** Which parts of the server work, what waits, the last backup, the disk and the alerts that fire. */
@@ -14,7 +14,7 @@ export function Status() {
   const query = useQuery(statusQuery());
   if (query.isPending) return <Skeletons rows={8} height={36} />;
   // Not what was true before: while the database is down the server does not answer, and the last answer says that all is well.
-  if (query.isError || !query.data) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isError || !query.data) return <Checks error={query.error} onRetry={() => void query.refetch()} />;
   const status = query.data;
   const { versions, last_backup: backup } = status;
   const facts: [string, string][] = [
@@ -42,24 +42,7 @@ export function Status() {
         <span className={`badge ${badgeClass(status.state)}`}>{w.partStates[status.state]}</span>{" "}
         <span className="small muted">{dateTime(Date.parse(status.at), language)}</span>
       </p>
-      <Table label={w.tabs.status} columns={[w.part, w.state, w.detail]}>
-        {status.parts.map((part) => (
-          <tr key={part.name}>
-            <td>{w.parts[part.name] ?? part.name}</td>
-            <td>
-              <span className={`badge ${badgeClass(part.state)}`}>{w.partStates[part.state]}</span>
-            </td>
-            <td className="admin-facts">
-              <WithCode text={messageOf(part, w, language)} />
-              {(part.state === "attention" || part.state === "down") && (
-                <div className="muted">
-                  <WithCode text={remedyOf(part, w)} />
-                </div>
-              )}
-            </td>
-          </tr>
-        ))}
-      </Table>
+      <Parts parts={status.parts} />
       {status.queues.length > 0 && (
         <Table label={w.tabs.jobs} columns={[w.queue, w.waiting, w.running, w.failed, w.oldest]}>
           {status.queues.map((queue) => (
@@ -93,5 +76,48 @@ export function Status() {
         ))}
       </Table>
     </>
+  );
+}
+
+function Parts({ parts }: { parts: PartStatus[] }) {
+  const w = useAdminWords();
+  const language = useLanguage();
+  return (
+    <Table label={w.tabs.status} columns={[w.part, w.state, w.detail]}>
+      {parts.map((part) => (
+        <tr key={part.name}>
+          <td>{w.parts[part.name] ?? part.name}</td>
+          <td>
+            <span className={`badge ${badgeClass(part.state)}`}>{w.partStates[part.state]}</span>
+          </td>
+          <td className="admin-facts">
+            <WithCode text={messageOf(part, w, language)} />
+            {(part.state === "attention" || part.state === "down") && (
+              <div className="muted">
+                <WithCode text={remedyOf(part, w)} />
+              </div>
+            )}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+/** Without the database no status can be read, nor who asks for it: then the server's own checks say what is down. */
+function Checks({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  const w = useAdminWords();
+  const checks = useQuery(checksQuery()).data;
+  const parts = checks ? partsOfChecks(checks) : [];
+  const database = parts.find((part) => part.name === "postgresql");
+  if (toApiError(error).kind !== "unavailable" || database?.state !== "down")
+    return <ErrorState error={error} onRetry={onRetry} />;
+  return (
+    <div role="alert">
+      <p>
+        <span className={`badge ${badgeClass("down")}`}>{w.partStates.down}</span> {w.statusUnreadable}
+      </p>
+      <Parts parts={parts} />
+    </div>
   );
 }

@@ -90,6 +90,19 @@ export const statusQuery = () =>
     refetchInterval: 15_000,
   });
 
+/** What works while the database does not answer: the checks need no login. */
+export const checksQuery = () =>
+  queryOptions({
+    queryKey: ["admin", "checks"],
+    queryFn: async ({ signal }) => {
+      const { data, error } = await api.GET("/ready", { signal });
+      const reply: object = data ?? error;
+      return "checks" in reply ? (reply.checks as Record<string, string>) : {};
+    },
+    refetchInterval: 5_000,
+    retry: false,
+  });
+
 export const aiConfigsQuery = () =>
   queryOptions({
     queryKey: ["admin", "ai"],

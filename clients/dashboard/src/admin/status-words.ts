@@ -31,3 +31,40 @@ function shownValue(name: string, value: string | number, language: Language): s
   if (name.endsWith("_s")) return duration(Number(value) * 1000, language);
   return name.endsWith("_bytes") ? readableBytes(Number(value), language) : String(value);
 }
+
+/** The parts that the server's own checks name, for when the full status cannot be read. */
+export function partsOfChecks(checks: Record<string, string>): PartStatus[] {
+  const isFine = (name: string) => (checks[name] ?? "ok") === "ok";
+  const reason = (name: string) => ({ reason: /\((.+)\)/.exec(checks[name] ?? "")?.[1] ?? "" });
+  const part = (
+    name: PartStatus["name"],
+    check: string,
+    problem: NonNullable<PartStatus["problem"]>,
+    details: StatusDetail[],
+  ): PartStatus => ({ name, state: "down", problem, message: checks[check] ?? "", details });
+  const fine = (name: PartStatus["name"]): PartStatus => ({ name, state: "ok", message: "", details: [] });
+
+  const [, missing, total] = /(\d+) of (\d+)/.exec(checks.shards ?? "") ?? [];
+  return [
+    !isFine("postgresql")
+      ? part("postgresql", "postgresql", "unreachable", [
+          { code: "database_unreachable", values: reason("postgresql") },
+        ])
+      : !isFine("disk")
+        ? part("postgresql", "disk", "disk_full", [{ code: "disk_full" }])
+        : !isFine("schema")
+          ? part("postgresql", "schema", "schema_old", [])
+          : fine("postgresql"),
+    isFine("valkey")
+      ? fine("valkey")
+      : part("valkey", "valkey", "unreachable", [{ code: "valkey_unreachable", values: reason("valkey") }]),
+    isFine("shards")
+      ? fine("shards")
+      : part(
+          "shards",
+          "shards",
+          "shards_missing",
+          missing && total ? [{ code: "shards_missing", values: { missing, total } }] : [],
+        ),
+  ];
+}

@@ -193,6 +193,7 @@ const en = {
   } as Record<string, string>,
   /** The details of parts; null where the server's own sentences are in this language. */
   details: null as Record<StatusDetail["code"], string> | null,
+  statusUnreadable: "Queues, backups and figures are in the database, so they cannot be shown.",
   remedies: {
     unreachable: "Start it, or correct its address in the settings.",
     not_running: "Start it, or set its address in the settings.",
@@ -441,6 +442,7 @@ const ko: Words = {
     no_alert: "울리는 경고가 없어요",
     alerts_firing: "{count}개 울림: {names}",
   },
+  statusUnreadable: "대기열, 백업, 수치는 데이터베이스에 있어서 지금은 보여 드릴 수 없어요.",
   remedies: {
     unreachable: "시작하거나 설정의 주소를 고쳐 주세요.",
     not_running: "시작하거나 설정에 주소를 넣어 주세요.",
