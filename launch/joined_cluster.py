@@ -52,6 +52,12 @@ def running_origin(data_dir: Path) -> str | None:
         return None
 
 
+def server_origin(settings: Settings) -> str:
+    """Where users reach the server of `settings`: its public address, or where it runs, whatever port it was given."""
+    published = running_origin(settings.data_dir) if settings.server.public_url is None else None
+    return published or settings.server.origin
+
+
 def require_free_data_dir(data_dir: Path) -> None:
     """Return when no process runs Trailmind on `data_dir`. Raises StoresInUse, which names the process."""
     if (holder := data_dir_holder(data_dir)) is not None:

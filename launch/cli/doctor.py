@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 
 from cluster.mail.sender import WITHOUT_MAIL, Mailer
 from cluster.settings import Settings
+from launch.joined_cluster import server_origin
 from launch.local_server import with_running_stores
 from launch.ray_environment import haproxy_is_available
 from launch.refused_certificates import certificate_problem
@@ -103,8 +104,9 @@ def _valkey(settings: Settings, running: Settings) -> CheckResult:
 
 
 def _server(settings: Settings) -> CheckResult:
+    origin = server_origin(settings)
     try:
-        response = httpx2.get(f"{settings.server.origin}/ready", timeout=5.0, trust_env=False)
+        response = httpx2.get(f"{origin}/ready", timeout=5.0, trust_env=False)
         checks = response.json()["checks"]
     except (httpx2.HTTPError, ValueError, KeyError):
         with socket.socket() as s:
@@ -114,11 +116,9 @@ def _server(settings: Settings) -> CheckResult:
             return CheckResult(
                 "Server", "bad", f"port {settings.server.port} is used by another program; set TRAILMIND_PORT"
             )
-        return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {settings.server.origin}")
+        return CheckResult("Server", "note", f"not running; `trailmind up` starts it at {origin}")
     failures = [f"{part} {state}" for part, state in checks.items() if state != "ok"]
-    return CheckResult(
-        "Server", "bad" if failures else "ok", "; ".join(failures) or f"ready at {settings.server.origin}"
-    )
+    return CheckResult("Server", "bad" if failures else "ok", "; ".join(failures) or f"ready at {origin}")
 
 
 def check_mail(settings: Settings) -> CheckResult:

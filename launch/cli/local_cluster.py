@@ -113,4 +113,5 @@ def shards(
         shard_map = asyncio.run(scheduling.current_shard_map(settings))
     else:
         shard_map = asyncio.run(scheduling.request_num_shards(settings, number))
-    typer.echo(f"{shard_map.num_shards} shards (version {shard_map.version} of the map)")
+    noun = "shard" if shard_map.num_shards == 1 else "shards"
+    typer.echo(f"{shard_map.num_shards} {noun} (version {shard_map.version} of the map)")

@@ -130,10 +130,11 @@ def links(data_dir: DataDir = None) -> None:
         from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
         from cluster.mail.pending_links import pending_verifications
+        from launch.joined_cluster import server_origin
 
         engine = create_async_engine(settings.database.sqlalchemy_url)
         async with AsyncSession(engine) as db:
-            found = await pending_verifications(db, settings.server.origin)
+            found = await pending_verifications(db, server_origin(settings))
             await db.commit()
         await engine.dispose()
         return [f"{each.email}  {each.link}" for each in found]

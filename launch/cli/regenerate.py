@@ -356,11 +356,12 @@ def report_command(
         raise BadRequest(f"--pictures: there is no “{pictures}”: write agreed, all or none")
     settings = settings_with_database(data_dir)
     from cluster.analysis.run_report import ReportOptions, ReportSummary, RunReporter
+    from launch.joined_cluster import server_origin
 
     options = ReportOptions(language, pictures, num_pictures, dataset)  # type: ignore[arg-type]  # Checked above.
 
     async def report(tools: _Tools) -> ReportSummary:
-        return await RunReporter(tools.pool, settings.server.origin).write(run, options, out)
+        return await RunReporter(tools.pool, server_origin(settings)).write(run, options, out)
 
     summary: ReportSummary = _with_pool(settings, report)
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from launch.cli.options import AsJson, DataDir, Port, command_settings
+from models.errors import BadRequest
 
 if TYPE_CHECKING:
     from models.schemas.status import PartStatus, StatusReply
@@ -56,6 +57,8 @@ def status_command(
     from launch.joined_cluster import running_origin
     from launch.local_server import with_running_stores
 
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise BadRequest(f"--url: “{url}” is no address; write it as http://trailmind-serve-svc:8000")
     settings = command_settings(data_dir, port)
     published = running_origin(settings.data_dir) if port is None else None
     origin = (url or published or settings.server.origin).rstrip("/")

@@ -41,7 +41,10 @@ async def grant_operator(connection: Connection, email: str) -> str:
     """
     user_id, address, is_verified, role = await _find_account(connection, email)
     if not is_verified:
-        raise Conflict(f"{address} is not confirmed yet: its owner opens the link of the confirmation mail first")
+        raise Conflict(
+            f"{address} is not confirmed yet: its owner opens the link of the confirmation mail first"
+            " (`trailmind mail links` prints it where no mail server is set)"
+        )
     if role != "admin":
         await connection.execute(GRANT_OPERATOR, {"user_id": user_id})
         await insert_audit_entry(connection, "operator.granted", user_id, {})

@@ -151,7 +151,8 @@ def check_run_id(run_id: str) -> str:
     # A name of dots alone is not kept in an address.
     if not _RUN_ID.fullmatch(run_id) or not run_id.strip("."):
         raise BadRequest(
-            f"“{run_id}” cannot name a run: use up to {MAX_RUN_ID_CHARS} letters, digits, dots, hyphens and underscores"
+            f"“{run_id}” cannot name a run: use up to {MAX_RUN_ID_CHARS} letters, digits, dots, hyphens and"
+            " underscores, and not only dots"
         )
     return run_id
 

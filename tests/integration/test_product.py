@@ -109,10 +109,19 @@ def test_an_invalid_session_file_is_reported_in_one_sentence(product: Product, t
 
 
 def test_the_doctor_reports_no_problem(product: Product) -> None:
-    run = trailmind(product, "doctor", "--port", str(product.port))
+    """Its port is not the default one, and the command does not name it."""
+    run = trailmind(product, "doctor")
     assert run.returncode == 0, run.stdout
     assert re.search(r"PostgreSQL\s+embedded, version 18", run.stdout)
-    assert "ready at" in run.stdout
+    assert f"ready at {product.origin}" in run.stdout
+
+
+def test_links_lead_to_the_server_that_runs(product: Product) -> None:
+    address = f"{uuid.uuid4().hex}@test.local"
+    signed_up = httpx2.post(f"{product.origin}/v1/auth/signup", json={"email": address, "password": PASSWORD})
+    assert signed_up.status_code == 201
+    (line,) = [line for line in trailmind(product, "mail", "links").stdout.splitlines() if address in line]
+    assert line.startswith(f"{address}  {product.origin}/verify-email#token=")
 
 
 def test_status_asks_the_server_of_the_data_directory(product: Product) -> None:
