@@ -176,7 +176,12 @@ def make_backup(
     started, now = time.monotonic(), datetime.now(UTC)
     if keep is not None and keep < 1:
         raise BackupError("keep at least one backup")
+    # A dump takes long: what would fail at its end is found first.
+    key = _public_key(recipient) if recipient is not None else None
     store = _open_store(destination)
+    store.check()
+    if keep is not None:
+        store.names()
     with _temporary_directory("trailmind-backup-") as folder:
         directory = Path(folder)
         report("Dumping the database …")
@@ -201,11 +206,11 @@ def make_backup(
         }
         name = f"trailmind-{now:%Y%m%dT%H%M%SZ}.tar"
         archive = directory / name
-        _write_archive(archive, manifest, dump, signing_key if recipient else None)
+        _write_archive(archive, manifest, dump, signing_key if key is not None else None)
         dump.unlink()
-        if recipient is not None:
+        if key is not None:
             report("Encrypting …")
-            archive = _encrypt(archive, recipient)
+            archive = _encrypt(archive, key)
         report(f"Writing {archive.name} …")
         store.put(archive)
         num_bytes = archive.stat().st_size
@@ -214,9 +219,7 @@ def make_backup(
             raise BackupError(f"{archive.name} was written with {stored_bytes} of {num_bytes} bytes")
     deleted = _delete_old(store, keep) if keep is not None else ()
     num_rows = sum(checksum.rows for checksum in checksums.values())
-    return BackupReport(
-        archive.name, num_bytes, num_rows, time.monotonic() - started, recipient is not None, tuple(deleted)
-    )
+    return BackupReport(archive.name, num_bytes, num_rows, time.monotonic() - started, key is not None, tuple(deleted))
 
 
 def restore_backup(
@@ -344,13 +347,18 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return file
 
 
-def _encrypt(path: Path, recipient: str) -> Path:
+def _public_key(recipient: str) -> Any:
     import pyrage
 
     try:
-        key = pyrage.x25519.Recipient.from_str(recipient.strip())
+        return pyrage.x25519.Recipient.from_str(recipient.strip())
     except pyrage.RecipientError as error:
         raise BackupError(f"the recipient is not a public key of age: {error}") from None
+
+
+def _encrypt(path: Path, key: Any) -> Path:
+    import pyrage
+
     encrypted = path.with_name(path.name + ".age")
     with path.open("rb") as source, encrypted.open("wb") as target:
         pyrage.encrypt_io(source, target, [key])
@@ -373,16 +381,26 @@ def _decrypt(path: Path, identity: str | None) -> Path:
     return plain
 
 
+#: Where the machines of AWS find the credentials of their role.
+_METADATA_SERVICE = "169.254.169.254"
+
+
 class _Directory:
     """Backups as files of one directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def check(self) -> None:
+        """Create the directory. Raises BackupError when it cannot hold a file."""
+        with _readable_errors(str(self._path)):
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._path):
+                pass
+
     def put(self, archive: Path) -> None:
         unfinished = self._path / f".{archive.name}.part"
         with _readable_errors(str(self._path)):
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 with archive.open("rb") as source, unfinished.open("wb") as target:
                     os.fchmod(target.fileno(), 0o600)
@@ -419,6 +437,9 @@ class _ObjectStore:
             self._store = obstore.store.from_url(url)
         except Exception as error:
             raise BackupError(f"{url} cannot be used: {error}") from None
+
+    def check(self) -> None:
+        """Nothing: a role may be allowed to write a backup and to read none."""
 
     def put(self, archive: Path) -> None:
         import obstore
@@ -462,6 +483,8 @@ def _readable_errors(place: str) -> Iterator[None]:
         problem = str(error).strip().splitlines()[0]
         if "configured region" in problem or "AuthorizationHeaderMalformed" in problem:
             problem = "the bucket is in another region than AWS_REGION says"
+        elif _METADATA_SERVICE in problem:
+            problem = "no credentials are set (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), and this machine has no role"
         raise BackupError(f"{place} cannot be used: {problem}") from None
 
 

@@ -146,8 +146,14 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(filled: str, empty_datab
     identity, recipient = new_identity()
     with pytest.raises(BackupError, match="the database is empty"):
         make_backup(empty_database, str(tmp_path))
+    # Before the database is dumped, which may take hours.
+    steps: list[str] = []
     with pytest.raises(BackupError, match="not a public key of age"):
-        make_backup(filled, str(tmp_path), recipient="nonsense")
+        make_backup(filled, str(tmp_path), recipient="nonsense", report=steps.append)
+    (tmp_path / "file").touch()
+    with pytest.raises(BackupError, match="file cannot be used: "):
+        make_backup(filled, str(tmp_path / "file"), report=steps.append)
+    assert steps == []
     with pytest.raises(BackupError, match="keep at least one"):
         make_backup(filled, str(tmp_path), keep=0)
     with pytest.raises(BackupError, match="has no backup"):
