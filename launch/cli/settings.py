@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cluster.settings import VARIABLES, Settings, Variable
 
@@ -33,7 +33,9 @@ def settings_command(
     if markdown:
         typer.echo(settings_markdown(), nl=False)
         return
-    table = Table("Variable", "Type", "Default", "Meaning")
+    # What is cut off cannot be set.
+    names = Column("Variable", no_wrap=True, min_width=max(len(variable.name) for variable in VARIABLES))
+    table = Table(names, *(Column(title, overflow="fold") for title in ("Type", "Default", "Meaning")))
     for variable in VARIABLES:
         table.add_row(variable.name, _type_text(variable), _default_text(variable), variable.field.description)
     Console().print(table)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import redis
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
-from cluster.settings import load_settings
+from cluster.settings import VARIABLES, load_settings
 from launch.cli import main as cli
 from launch.cli.jobs import _print_jobs
 from launch.listening_port import check_port
@@ -173,3 +174,10 @@ def test_jobs_are_listed_with_their_times(capsys: pytest.CaptureFixture[str]) ->
     assert head.split()[:6] == ["ID", "STATE", "TASK", "ATTEMPTS", "ENQUEUED", "SCHEDULED"]
     assert f"{at.astimezone():%Y-%m-%d %H:%M}" in line
     assert line.index(f"{at.astimezone():%Y}") == head.index("ENQUEUED")
+
+
+def test_the_names_of_settings_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = CliRunner().invoke(cli.app, ["settings"]).output
+    assert [variable.name for variable in VARIABLES if variable.name not in output] == []
+    assert output.count("…") == sum((variable.field.description or "").count("…") for variable in VARIABLES)
