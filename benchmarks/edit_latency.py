@@ -234,10 +234,12 @@ async def _aim_at_fold_of_row(page: Page) -> None:
 
 async def _aim_at_fold_on_map(page: Page) -> None:
     """The mouse is on the fold control of the topic under the cursor, behind its label, once the map is at rest."""
-    before = None
-    while (box := await page.locator(CURSOR).bounding_box()) != before or box is None:
-        before = box
+    box, num_equal = await page.locator(CURSOR).bounding_box(), 0
+    # The camera moves some time after a selection, when no double click is possible any more.
+    while num_equal < 5 or box is None:
         await asyncio.sleep(0.2)
+        before, box = box, await page.locator(CURSOR).bounding_box()
+        num_equal = num_equal + 1 if box == before else 0
     # A tree of this width has all its branches on the right.
     await page.mouse.move(box["x"] + box["width"] + 12, box["y"] + box["height"] / 2)
 

@@ -7,7 +7,7 @@ import re
 import httpx2
 import psycopg
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.dashboard.browser_user import BrowserUser, answers_patch, expect_toast
 from tests.dashboard.test_access import choose_language
@@ -60,6 +60,8 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await page.get_by_role("link", name="Recurring topics").click()
     threads = page.locator(".thread")
     await expect(threads.first).to_contain_text(re.compile(r"\d+% sure"))
+    list_width = await threads.first.locator(".panel-list").evaluate("list => list.offsetWidth")
+    assert list_width > await threads.first.evaluate("thread => thread.offsetWidth") - 80
     num_threads = await threads.count()
     await threads.first.get_by_role("button", name="Take out").first.click()
     await expect(page.get_by_text("Taken out of this subject")).to_be_visible()
@@ -71,7 +73,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await expect(boxes).to_have_count(2)
     for i in range(2):
         await boxes.nth(i).check()
-    await page.get_by_role("button", name="One map").click()
+    await pick_in_palette(page, "One map", "2 sessions chosen")
     await page.wait_for_url("**/maps/**")
     await expect(page.locator(".joint-members li")).to_have_count(2)
     await page.goto(f"{page.url.split('?')[0]}?layout=outline")
@@ -82,8 +84,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
         await page.keyboard.press("Enter")
     await page.reload()
     await expect(page.locator(".outline-row.topic", has_text="Named by me")).to_be_visible()
-    await page.get_by_role("button", name="More actions", exact=True).click()
-    await page.get_by_role("menuitem", name="Draw again").click()
+    await pick_in_palette(page, "Draw again", "this map")
     await expect_toast(page, "The sessions have not changed, so the map stays as it is.")
 
     # Another input makes another version, which can be compared with the first and replaced by it.
@@ -136,6 +137,13 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await page.goto("/account")
     receipt = page.get_by_role("region", name="지운 기록").locator("li")
     await expect(receipt).to_have_text(re.compile(r"^한 시간.*이벤트 \d+ .*검색 항목 \d+"))
+
+
+async def pick_in_palette(page: Page, label: str, subject: str) -> None:
+    """Run an action of the page in front, which names what it acts on."""
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("combobox").fill(label)
+    await page.get_by_role("option", name=f"{label} · {subject}").click()
 
 
 async def fail_remake(route: Route) -> None:

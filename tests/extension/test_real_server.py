@@ -128,6 +128,9 @@ def test_from_start_to_map(
     assert core == session["title"] != ""
     assert not session["title"].startswith("Browsing")
     wait_until(lambda: popup.text("button.title").startswith(session["title"]), what="the title in the popup")
+    # A short title has a line of its own, too.
+    edge = "document.querySelector('{}').getBoundingClientRect().{}"
+    assert popup.evaluate(f"{edge.format('h2.done', 'bottom')} <= {edge.format('button.title', 'top')}")
 
 
 def test_the_dashboard_signs_the_extension_in(

@@ -620,6 +620,7 @@ export const en = {
     everywhere: (q: string) => `Search everywhere for ${quoted(q)}`,
     toggleTheme: "Switch light and dark",
     thisSession: "this session",
+    thisMap: "this map",
     switchLanguage: "한국어로 보기",
     more: (c: number) => `First ${c} results`,
     type: "Type a word to search.",

@@ -627,6 +627,7 @@ export const ko: Messages = {
     everywhere: (q) => `${quoted(q)} 전체 검색`,
     toggleTheme: "밝게/어둡게 바꾸기",
     thisSession: "이 세션",
+    thisMap: "이 지도",
     switchLanguage: "Switch to English",
     more: (n) => `처음 결과 ${c(n)}개`,
     type: "찾을 낱말을 입력하세요.",

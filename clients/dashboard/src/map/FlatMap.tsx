@@ -103,6 +103,13 @@ export function FlatMap(props: FlatMapProps) {
       const { x, y, k } = zoom.camera.current;
       const rect = rectOf(id) ?? { x: n.x * k + x - 8, y: n.y * k + y - 8, width: 16, height: 16 };
       const box = { x0: rect.x, y0: rect.y, x1: rect.x + rect.width, y1: rect.y + rect.height };
+      // Below the evidence panel the control that folds the branch could not be pressed.
+      const fold = latestPlan.current?.labels.find((label) => label.n.id === id)?.fold;
+      if (fold && latestPlan.current) {
+        const stretch = k / latestPlan.current.k;
+        box.x0 = Math.min(box.x0, (fold.x - fold.width / 2) * stretch + x);
+        box.x1 = Math.max(box.x1, (fold.x + fold.width / 2) * stretch + x);
+      }
       const moved = movedIntoView(zoom.camera.current, box, uncoveredSize(canvas.current, size), 8);
       if (moved.x === x && moved.y === y) return;
       // A node that was just clicked stays under the pointer for as long as a double click is possible.

@@ -1,16 +1,18 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { type Language, unwrap, wordErrorCode } from "@trailmind/api";
-import { ArrowLeft, Ellipsis, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
+import { ArrowLeft, Ellipsis, History, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { Suspense, useEffect, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
+import { type PaletteAction, useOfferedActions } from "~/search/palette-actions";
 import { Evidence } from "~/session/Evidence";
 import { ExportMenu } from "~/session/ExportMenu";
 import { type Edits, useEdits } from "~/session/edits";
+import { exportActions } from "~/session/export-actions";
 import { FORMATS } from "~/session/features";
 import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
@@ -83,6 +85,7 @@ function LoadedMap(props: {
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
   const title = model?.root.label || map.title || t.maps.untitled;
   const reason = failureReason(map, language);
+  useOfferedActions(useJointMapActions(map, setDialog, generate.mutate));
   const { editing, newTopicButton, newTopicDialog } = useMapEditing(model, edits, renamingId, setRenamingId);
   return (
     <div className="session">
@@ -256,6 +259,30 @@ function Dialogs(props: {
       )}
     </>
   );
+}
+
+/** What the command palette can do with the map in front. */
+function useJointMapActions(map: JointMap, onDialog: (name: DialogName) => void, onGenerate: () => void) {
+  const t = useMessages();
+  const { id } = map;
+  const [hasMap, hasVersion, isBusy] = [Boolean(map.data), map.version !== undefined, isDrawing(map)];
+  return useMemo((): PaletteAction[] => {
+    const note = t.search.thisMap;
+    const action = (label: string, icon: PaletteAction["icon"], run: () => void) => ({
+      key: label,
+      label,
+      note,
+      icon,
+      run,
+    });
+    return [
+      ...(hasMap ? [action(t.share.title, <Share2 size={16} />, () => onDialog("share"))] : []),
+      ...(isBusy ? [] : [action(t.map.regenerate, <RefreshCw size={16} />, onGenerate)]),
+      ...(hasVersion ? [action(t.versions.title, <History size={16} />, () => onDialog("versions"))] : []),
+      ...(hasMap ? exportActions({ kind: "joint", id }, note, t) : []),
+      action(t.common.delete, <Trash2 size={16} />, () => onDialog("delete")),
+    ];
+  }, [t, id, hasMap, hasVersion, isBusy, onDialog, onGenerate]);
 }
 
 /** A mutation that draws the map again. When that makes no new version, a toast says why. */

@@ -121,9 +121,14 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
           },
         ]
       : [];
-    // What can be done with the session in front comes before other sessions.
-    const here = pageActions.map((action): Entry => ({ ...action, note: t.search.thisSession })).filter(matches);
-    return [...here, ...recent.filter(matches).slice(0, 6), ...hits, ...everywhere, ...actions.filter(matches)];
+    // What can be done with the page in front comes before other sessions.
+    return [
+      ...pageActions.filter(matches),
+      ...recent.filter(matches).slice(0, 6),
+      ...hits,
+      ...everywhere,
+      ...actions.filter(matches),
+    ];
   }, [text, sessions.data, results.data, pageActions, t, navigate]);
 
   const current = Math.min(index, entries.length - 1);

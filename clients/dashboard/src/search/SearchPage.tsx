@@ -104,31 +104,33 @@ export function SearchPage() {
                         .join(" · ")}
                     </p>
                   </Link>
-                  <ForgetPage
-                    page={{
-                      sessionId: null,
-                      pageId: hit.page_id,
-                      url: hit.url,
-                      visitedMs: Date.parse(hit.last_visited_at),
-                    }}
-                    onForgotten={() => void results.refetch()}
-                  />
-                  {others.length > 0 && (
-                    <p className="small muted hit-others">
-                      {t.search.alsoIn}{" "}
-                      {others.map((other) => (
-                        <Link
-                          key={other.session_id}
-                          to="/sessions/$id"
-                          params={{ id: other.session_id }}
-                          search={{ node: other.page_id }}
-                        >
-                          {nameOfHit(other, language)},{" "}
-                          {shortDate(new Date(other.last_visited_at), new Date(), language)}
-                        </Link>
-                      ))}
-                    </p>
-                  )}
+                  <div className="hit-tail small muted">
+                    {others.length > 0 && (
+                      <span className="hit-others">
+                        {t.search.alsoIn}{" "}
+                        {others.map((other) => (
+                          <Link
+                            key={other.session_id}
+                            to="/sessions/$id"
+                            params={{ id: other.session_id }}
+                            search={{ node: other.page_id }}
+                          >
+                            {nameOfHit(other, language)},{" "}
+                            {shortDate(new Date(other.last_visited_at), new Date(), language)}
+                          </Link>
+                        ))}
+                      </span>
+                    )}
+                    <ForgetPage
+                      page={{
+                        sessionId: null,
+                        pageId: hit.page_id,
+                        url: hit.url,
+                        visitedMs: Date.parse(hit.last_visited_at),
+                      }}
+                      onForgotten={() => void results.refetch()}
+                    />
+                  </div>
                 </li>
               ))}
             </ul>

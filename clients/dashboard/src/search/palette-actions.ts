@@ -4,6 +4,8 @@ import { type ReactNode, useEffect, useSyncExternalStore } from "react";
 export interface PaletteAction {
   key: string;
   label: string;
+  /** What it acts on. */
+  note: string;
   icon: ReactNode;
   run: () => void;
 }
@@ -17,7 +19,7 @@ function offer(actions: readonly PaletteAction[]): void {
   for (const listener of listeners) listener();
 }
 
-/** Offers `actions` while the calling page is mounted. They have to be memoised. */
+/** Offers `actions` while what calls this is mounted. Only the palette renders again when they change. */
 export function useOfferedActions(actions: readonly PaletteAction[]): void {
   useEffect(() => {
     offer(actions);

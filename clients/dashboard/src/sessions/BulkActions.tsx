@@ -5,13 +5,23 @@ import { Combine, Download, Trash2, X } from "lucide-react";
 import { api, download } from "~/api/client";
 import { isOpen, type Session } from "~/api/queries";
 import { useMessages } from "~/i18n";
+import { useOfferedActions } from "~/search/palette-actions";
 import { IconButton } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import "./BulkActions.css";
 
-/** What can be done with all chosen sessions at once. */
-export function BulkActions({ sessions, onClear }: { sessions: readonly Session[]; onClear: () => void }) {
+interface Props {
+  sessions: readonly Session[];
+  onClear: () => void;
+}
+
+/** What can be done with all chosen sessions at once, here and in the command palette. */
+export function BulkActions(props: Props) {
+  return props.sessions.length > 0 && <Toolbar {...props} />;
+}
+
+function Toolbar({ sessions, onClear }: Props) {
   const t = useMessages();
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -25,7 +35,6 @@ export function BulkActions({ sessions, onClear }: { sessions: readonly Session[
     },
     onError: (error) => toast(errorMessage(error, t)),
   });
-  if (sessions.length === 0) return null;
   const path = (id: string) => ({ params: { path: { session_id: id } } });
   const each = async (act: (id: string) => Promise<unknown>, done: () => void) => {
     // One failure does not keep the others from being tried.
@@ -56,28 +65,35 @@ export function BulkActions({ sessions, onClear }: { sessions: readonly Session[
       toast(errorMessage(error, t));
     }
   };
+  const note = t.sessions.chosen(sessions.length);
+  const combining = { key: "combine", label: t.maps.combine, note, icon: <Combine size={16} />, run: combine.mutate };
+  const saving = {
+    key: "save",
+    label: t.export.formats.markdown ?? "Markdown",
+    note,
+    icon: <Download size={16} />,
+    run: () => void save(),
+  };
+  const removing = { key: "delete", label: t.common.delete, note, icon: <Trash2 size={16} />, run: remove };
+  const canCombine = closed.length >= 2 && !combine.isPending;
+  useOfferedActions(canCombine ? [combining, saving, removing] : [saving, removing]);
   return (
     <div className="bulk" role="toolbar" aria-label={t.sessions.bulk}>
       <span className="grow tnum" role="status">
-        {t.sessions.chosen(sessions.length)}
+        {note}
       </span>
-      <button
-        type="button"
-        className="button"
-        disabled={combine.isPending || closed.length < 2}
-        onClick={() => combine.mutate()}
-      >
-        <Combine size={16} />
-        {t.maps.combine}
-      </button>
-      <button type="button" className="button" onClick={() => void save()}>
-        <Download size={16} />
-        {t.export.formats.markdown ?? "Markdown"}
-      </button>
-      <button type="button" className="button danger" onClick={remove}>
-        <Trash2 size={16} />
-        {t.common.delete}
-      </button>
+      {[combining, saving, removing].map((action) => (
+        <button
+          key={action.key}
+          type="button"
+          className={action === removing ? "button danger" : "button"}
+          disabled={action === combining && !canCombine}
+          onClick={() => action.run()}
+        >
+          {action.icon}
+          {action.label}
+        </button>
+      ))}
       <IconButton label={t.common.clear} onClick={onClear}>
         <X size={18} />
       </IconButton>

@@ -62,49 +62,47 @@ function Thread({ thread }: { thread: ThreadReply }) {
     onError: (error) => toast(errorMessage(error, t)),
   });
   return (
-    <li className="card thread">
-      <div className="grow">
-        <div className="row wrap">
-          <h2>{thread.label}</h2>
-          <span className="badge tnum">{t.threads.confidence(Math.round(thread.confidence * 100))}</span>
-          <span className="small muted">{t.threads.sessions(thread.members.length)}</span>
-        </div>
-        {thread.terms.length > 0 && (
-          <div className="tags">
-            {thread.terms.slice(0, 6).map((term) => (
-              <span key={term}>{term}</span>
-            ))}
-          </div>
-        )}
-        <ul className="panel-list">
-          {thread.members.map((member) => (
-            <li key={`${member.session_id}-${member.topic_id}`}>
-              <span className="grow">
-                <Link to="/sessions/$id" params={{ id: member.session_id }} search={{ node: member.topic_id }}>
-                  {member.label}
-                </Link>
-                <br />
-                <span className="small muted tnum">
-                  {sessionName({ ...member, title: member.session_title }, language)} ·{" "}
-                  {shortDate(new Date(member.started_at), new Date(), language)} ·{" "}
-                  {member.linked_by === "user"
-                    ? t.threads.byYou
-                    : t.threads.confidence(Math.round(member.confidence * 100))}
-                </span>
-              </span>
-              <button
-                type="button"
-                className="button"
-                disabled={unlink.isPending}
-                aria-label={t.threads.unlinkThis(member.label)}
-                onClick={() => unlink.mutate(member)}
-              >
-                {t.threads.unlink}
-              </button>
-            </li>
-          ))}
-        </ul>
+    <li className="thread">
+      <div className="row wrap">
+        <h2>{thread.label}</h2>
+        <span className="badge tnum">{t.threads.confidence(Math.round(thread.confidence * 100))}</span>
+        <span className="small muted">{t.threads.sessions(thread.members.length)}</span>
       </div>
+      {thread.terms.length > 0 && (
+        <div className="tags">
+          {thread.terms.slice(0, 6).map((term) => (
+            <span key={term}>{term}</span>
+          ))}
+        </div>
+      )}
+      <ul className="panel-list">
+        {thread.members.map((member) => (
+          <li key={`${member.session_id}-${member.topic_id}`}>
+            <span className="grow">
+              <Link to="/sessions/$id" params={{ id: member.session_id }} search={{ node: member.topic_id }}>
+                {member.label}
+              </Link>
+              <br />
+              <span className="small muted tnum">
+                {sessionName({ ...member, title: member.session_title }, language)} ·{" "}
+                {shortDate(new Date(member.started_at), new Date(), language)} ·{" "}
+                {member.linked_by === "user"
+                  ? t.threads.byYou
+                  : t.threads.confidence(Math.round(member.confidence * 100))}
+              </span>
+            </span>
+            <button
+              type="button"
+              className="button"
+              disabled={unlink.isPending}
+              aria-label={t.threads.unlinkThis(member.label)}
+              onClick={() => unlink.mutate(member)}
+            >
+              {t.threads.unlink}
+            </button>
+          </li>
+        ))}
+      </ul>
     </li>
   );
 }
