@@ -36,15 +36,20 @@ export const api = trailmind({ baseUrl, fetch: (request) => authorizedFetch(requ
 /** The API without a login: the sign-in pages show what fails, so no token is renewed and no page is redirected. */
 export const anonymousApi = trailmind({ baseUrl, fetch: (request) => send(request, null, TIMEOUT_MS) });
 
+/** The file name in a Content-Disposition header (RFC 6266): in UTF-8, or in ASCII where there is no other. */
+export function fileNameIn(disposition: string): string | undefined {
+  const inUtf8 = /filename\*=UTF-8''([^;]+)/i.exec(disposition)?.[1];
+  return inUtf8 === undefined ? /filename="([^"]+)"/i.exec(disposition)?.[1] : decodeURIComponent(inUtf8);
+}
+
 /** Saves a response as a file named by its Content-Disposition header. Throws ApiError. */
 export async function download(path: string, fallbackName: string): Promise<void> {
   const response = await authorizedFetch(new Request(new URL(path, location.origin)));
   if (!response.ok) throw await readError(response);
-  const fileName = /filename\*?=(?:UTF-8'')?"?([^";]+)/i.exec(response.headers.get("content-disposition") ?? "")?.[1];
   const url = URL.createObjectURL(await reached(response.blob()));
   const link = document.createElement("a");
   link.href = url;
-  link.download = fileName ? decodeURIComponent(fileName) : fallbackName;
+  link.download = fileNameIn(response.headers.get("content-disposition") ?? "") ?? fallbackName;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

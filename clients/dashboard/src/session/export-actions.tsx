@@ -6,17 +6,17 @@ import type { Messages } from "~/i18n";
 import type { PaletteAction } from "~/search/palette-actions";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
+import { exportPath } from "./export-path";
 import { FORMATS } from "./features";
 
-export function exportActions({ kind, id }: MapOwner, note: string, t: Messages): PaletteAction[] {
-  const path = kind === "joint" ? `/v1/maps/${id}/export` : `/v1/sessions/${id}/export`;
+export function exportActions(owner: MapOwner, note: string, t: Messages): PaletteAction[] {
   return FORMATS.map((format) => ({
     key: `export-${format}`,
     label: `${t.export.title}: ${t.export.formats[format] ?? format}`,
     note,
     icon: <Download size={16} />,
     run: () =>
-      void download(`${path}?format=${format}`, `trailmind-${id.slice(0, 8)}.${format}`).catch((error: unknown) =>
+      void download(exportPath(owner, format), `trailmind-${owner.id.slice(0, 8)}.${format}`).catch((error: unknown) =>
         toast(errorMessage(error, t)),
       ),
   }));
