@@ -18,7 +18,9 @@ from cluster.mindmap.clustering.corpus import FloatArray, IntArray
 TOPIC_RESOLUTION, SUBTOPIC_RESOLUTION = 1.0, 1.8
 #: Groups are merged when their similarity to each other is at least this share of the similarity inside them.
 TOPIC_MERGE_RATIO, SUBTOPIC_MERGE_RATIO = 0.75, 1.0
-MAX_TOPICS, MAX_SUBTOPICS = 24, 6
+MAX_TOPICS = 24
+#: A topic has at most six sub-topics, and one more for every so many pages from there on.
+MAX_SUBTOPICS, LARGEST_MAX_SUBTOPICS, PAGES_PER_SUBTOPIC = 6, 16, 12
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 
 
@@ -27,6 +29,9 @@ MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
 MERGE_AFFINITY = 0.2
 #: … and from this share of the lower affinity inside them, if it is not below what unrelated pages have.
 MERGE_SHARE, MIN_MERGE_AFFINITY = 0.75, 0.08
+#: In a session with so few groups, parts of one subject (chapters, two towns, two products) are as near as this, also
+#: as a share of the lower affinity inside them; two subjects hardly ever are.
+FEW_GROUPS, FEW_GROUPS_MERGE_AFFINITY, FEW_GROUPS_MERGE_SHARE = 3, 0.155, 0.32
 #: Means over many pages are reliable: two groups of so many pages each are merged only if they are as near as this.
 LARGE_GROUP, LARGE_MERGE_SHARE = 6, 0.8
 #: Parts of a group that are less near to each other than this are different subjects.
@@ -132,7 +137,14 @@ def _merge_near_groups(affinity: FloatArray, groups: IntArray, options: TopicOpt
             return between / max(LARGE_MERGE_SHARE * inside, MIN_MERGE_AFFINITY)
         return max(between / options.merge_affinity, between / max(MERGE_SHARE * inside, MIN_MERGE_AFFINITY))
 
-    return _merge_while(affinity, groups, nearness, int(options.max_topics))
+    def nearness_of_few(between: float, inside: float, size: int) -> float:
+        least = max(FEW_GROUPS_MERGE_AFFINITY, FEW_GROUPS_MERGE_SHARE * inside)
+        is_pair_of_groups = 1 < size < LARGE_GROUP
+        return max(between / least if is_pair_of_groups else 0.0, nearness(between, inside, size))
+
+    groups = renumber(_merge_while(affinity, groups, nearness, int(options.max_topics)))
+    is_of_few = len(groups) > 0 and int(groups.max()) < FEW_GROUPS
+    return _merge_while(affinity, groups, nearness_of_few) if is_of_few else groups
 
 
 def _merge_while(
@@ -200,7 +212,8 @@ def find_subtopics(similarity: FloatArray) -> IntArray | None:
     graph = nearest_neighbour_graph(similarity, max(3, min(6, num_pages // 4)))
     groups = louvain(graph, SUBTOPIC_RESOLUTION)
     groups = reassign_singletons(similarity, groups)
-    groups = renumber(merge_similar_groups(similarity, groups, SUBTOPIC_MERGE_RATIO, MAX_SUBTOPICS))
+    max_subtopics = min(LARGEST_MAX_SUBTOPICS, max(MAX_SUBTOPICS, num_pages // PAGES_PER_SUBTOPIC))
+    groups = renumber(merge_similar_groups(similarity, groups, SUBTOPIC_MERGE_RATIO, max_subtopics))
     if groups.max() < 1 or modularity(graph, groups) < MIN_SUBTOPIC_MODULARITY:
         return None
     return groups
