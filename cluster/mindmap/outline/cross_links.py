@@ -15,9 +15,12 @@ from cluster.mindmap.text.words import GENERIC_WORDS
 from models.text import strip_markup
 
 MIN_LINK_COSINE = 0.18
-#: Pages whose meaning is less alike than this share words by chance ("minutes", "winter"). A reader found 4 of 106
-#: links of the map exam plausible without this; 6 links remain.
+#: Pages whose meaning is less alike than this share words by chance ("minutes", "winter").
 MIN_LINK_MEANING = 0.3
+#: One word of two texts is chance, too: pages share a word of both titles, or so many words.
+MIN_SHARED_TERMS = 2
+#: One pair of pages connects the pages, not their topics.
+MIN_PAIRS_OF_TOPICS = 2
 MAX_PAGE_LINKS = 40
 MAX_LINKS_PER_PAGE = 2
 MAX_SHARED_TERMS = 3
@@ -42,13 +45,17 @@ def find_cross_links(
     `topic_ids` the id of every topic number. `meaning` has the cosines of the pages' vectors, where they have some: it
     vetoes links of pages that share words by chance.
     """
-    pairs = _similar_pairs(text if meaning is None else _without_chance(text, meaning), topics)
+    near = text if meaning is None else _without_chance(text, meaning, corpus)
     shared = _SharedTerms(corpus, index)
+    pairs = [(cosine, i, j) for cosine, i, j in _similar_pairs(near, topics) if shared.is_no_chance(i, j)]
     return _topic_links(pairs, shared, topics, topic_ids) + _page_links(pairs, shared, corpus)
 
 
-def _without_chance(text: FloatArray, meaning: FloatArray) -> FloatArray:
-    near: FloatArray = np.where(np.round(meaning, 9) >= MIN_LINK_MEANING, text, 0.0)
+def _without_chance(text: FloatArray, meaning: FloatArray, corpus: Corpus) -> FloatArray:
+    """`text` without pages that are not alike in meaning, and without those of which only the title is known."""
+    has_prose = np.array([page.meaning.has_prose for page in corpus.pages])
+    is_related = (np.round(meaning, 9) >= MIN_LINK_MEANING) & has_prose[:, None] & has_prose[None, :]
+    near: FloatArray = np.where(is_related, text, 0.0)
     return near
 
 
@@ -69,7 +76,8 @@ def _topic_links(
         pairs_between.setdefault((first, second), []).append((cosine, i, j))
     links = []
     for (a, b), topic_pairs in sorted(pairs_between.items(), key=lambda item: (-_link_strength(item[1]), item[0])):
-        terms = shared.of_pairs(topic_pairs[:_PAIRS_PER_TOPIC_LINK])
+        is_of_topics = len(topic_pairs) >= MIN_PAIRS_OF_TOPICS
+        terms = shared.of_pairs(topic_pairs[:_PAIRS_PER_TOPIC_LINK]) if is_of_topics else ()
         if terms:
             weight = round(min(1.0, _link_strength(topic_pairs)), 6)
             links.append(CrossLink(topic_ids[a], topic_ids[b], weight, terms, _link_label(terms)))
@@ -110,10 +118,16 @@ class _SharedTerms:
     def __init__(self, corpus: Corpus, index: PhraseIndex) -> None:
         self._corpus, self._index = corpus, index
         self._terms_of_page = [_frequent_terms(corpus, i) for i in range(len(corpus.pages))]
+        self._terms_of_title = [_terms_of_title(corpus, i) for i in range(len(corpus.pages))]
         df: Counter[int] = Counter()
         for terms in self._terms_of_page:
             df.update(terms)
         self._idf = {term: math.log((1 + len(corpus.pages)) / (count + 0.5)) for term, count in df.items()}
+
+    def is_no_chance(self, i: int, j: int) -> bool:
+        """Whether two pages share more than a word of their texts."""
+        shared = self._terms_of_page[i] & self._terms_of_page[j]
+        return len(shared) >= MIN_SHARED_TERMS or bool(shared & self._terms_of_title[i] & self._terms_of_title[j])
 
     def of_pages(self, i: int, j: int) -> tuple[str, ...]:
         """Up to three terms that two pages share, rarest first, as most often spelled on these pages."""
@@ -146,8 +160,7 @@ def _frequent_terms(corpus: Corpus, page: int) -> set[int]:
     words = np.concatenate([corpus.titles[page], corpus.bodies[page]])
     terms = lexicon.label_term_ids[words[words >= 0]]
     unique, counts = np.unique(terms[terms >= 0], return_counts=True)
-    title_words = corpus.titles[page]
-    title_terms = set(lexicon.label_term_ids[title_words[title_words >= 0]].tolist())
+    title_terms = _terms_of_title(corpus, page)
     return {
         int(term)
         for term, count in zip(unique, counts, strict=True)
@@ -155,3 +168,8 @@ def _frequent_terms(corpus: Corpus, page: int) -> set[int]:
         and lexicon.is_noun[term]
         and lexicon.label_terms[term] not in GENERIC_WORDS
     }
+
+
+def _terms_of_title(corpus: Corpus, page: int) -> set[int]:
+    words = corpus.titles[page]
+    return set(corpus.lexicon.label_term_ids[words[words >= 0]].tolist())
