@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cluster.mindmap.outline.label_checks import PageWording, label_problems, title_share
+from cluster.mindmap.outline.label_checks import MIN_PAGES_OF_WIDE_LABEL, PageWording, label_problems, title_share
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
 from models.mindmap.document import MindmapDocument
 from models.recording.pages import CapturedPage
 
-#: A label is clearly better, too, if the titles of so many more pages (as a share) say it.
-BETTER_TITLE_SHARE = 0.25
+#: A label is clearly better, too, if the titles of so many more pages say it: as a share, and in number, because one
+#: title of three pages is a third.
+BETTER_TITLE_SHARE, BETTER_TITLES = 0.25, 2
 
 
 def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Mapping[str, CapturedPage]) -> Outline:
@@ -47,9 +48,14 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
 def _is_clearly_better(label: str, old: str, pages: Sequence[PageWording], parent: str) -> bool:
     if not _is_quoted(old, [page.page for page in pages]):
         return True
-    if len(label_problems(old, pages, parent)) > len(label_problems(label, pages, parent)):
+    num_problems, num_old_problems = (
+        sum(name != "not_in_titles" or len(pages) >= MIN_PAGES_OF_WIDE_LABEL for name in problems)
+        for problems in (label_problems(label, pages, parent), label_problems(old, pages, parent))
+    )
+    if num_old_problems > num_problems:
         return True
-    return round(title_share(label, pages) - title_share(old, pages), 9) >= BETTER_TITLE_SHARE
+    gained = round(title_share(label, pages) - title_share(old, pages), 9)
+    return gained >= BETTER_TITLE_SHARE and round(gained * len(pages)) >= BETTER_TITLES
 
 
 def _is_quoted(label: str, pages: Sequence[CapturedPage]) -> bool:

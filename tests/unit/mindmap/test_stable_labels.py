@@ -52,6 +52,16 @@ def test_a_label_changes_only_to_one_that_is_clearly_better(before: str, after: 
     assert shown in second.title
 
 
+def test_one_more_title_of_three_is_not_clearly_better() -> None:
+    first, second = (
+        compose_document(
+            outline(label, num_pages=3), PAGES[:3], provider="local", session_title=None, previous=previous
+        )
+        for label, previous in (("Starter", None), ("Sourdough", compose("Starter")))
+    )
+    assert topic_label(first) == topic_label(second) == "Starter"
+
+
 def test_labels_of_another_provider_are_not_kept() -> None:
     assert topic_label(compose("Starter", compose("Sourdough"), provider="openai")) == "Starter"
 
