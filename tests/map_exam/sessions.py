@@ -17,9 +17,10 @@ from models.recording.pages import CapturedPage
 from models.urls import host_of, page_id
 
 _FOLDER = Path(__file__).parent
-DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3 = "development", "development_2", "development_3"
+DEVELOPMENT, DEVELOPMENT_2 = "development", "development_2"
+DEVELOPMENT_3, DEVELOPMENT_4 = "development_3", "development_4"
 HELD_OUT, HELD_OUT_2 = "held_out", "held_out_2"
-PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, HELD_OUT, HELD_OUT_2)
+PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, DEVELOPMENT_4, HELD_OUT, HELD_OUT_2)
 
 #: What the interface of a platform adds to every page's text, before and behind what the author wrote.
 _INTERFACE: dict[str, tuple[str, str]] = {

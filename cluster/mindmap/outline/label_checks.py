@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from cluster.mindmap.pages.evidence import label_halves
+from cluster.mindmap.pages.features import PageFeatures
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.words import GENERIC_WORDS, KOREAN_STOP_WORDS, PLATFORM_NAMES, STOP_WORDS, split_words, stem
 from models.recording.pages import CapturedPage
@@ -55,6 +56,11 @@ class PageWording:
 
     def __init__(self, page: CapturedPage) -> None:
         self.page = page
+
+    @classmethod
+    def of_features(cls, page: PageFeatures) -> PageWording:
+        """The wording of a page whose captured text is not at hand: its words are, which is what the checks compare."""
+        return cls(CapturedPage(page.page_id, page.url, page.title, " ".join(page.vocabulary)))
 
     @cached_property
     def title(self) -> FoldedText:

@@ -12,11 +12,12 @@ import numpy as np
 
 from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.clustering.similarity import MIN_VECTOR_SHARE
+from cluster.mindmap.outline.label_checks import PageWording, label_problems
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
-from cluster.mindmap.pages.evidence import content_words, supports_label
-from cluster.mindmap.pages.places import community_of
+from cluster.mindmap.pages.evidence import content_words, label_evidence, supports_label
+from cluster.mindmap.pages.places import board_of, community_of
 from cluster.mindmap.text.language import hangul_share
-from cluster.mindmap.text.meaning import SentenceEncoder, mean_cosine, mean_vector
+from cluster.mindmap.text.meaning import SentenceEncoder, lower_quartile_cosine, mean_cosine, mean_vector
 from cluster.mindmap.text.stop_words import is_function_word
 from cluster.mindmap.text.words import (
     FILLER_WORDS,
@@ -61,13 +62,21 @@ FREQUENCY_POWER = 0.5
 #: the pages the phrase is, count more.
 FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.1, 0.8
 FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL, FEW_PAGES_TITLE_FACTOR = 0.05, 0.35, 0.9
+#: Of two or three pages the lower quartile of the cosines counts: the mean is high for what one of them is about.
+MAX_PAGES_BY_QUARTILE, QUARTILE_UNRELATED_LABEL, QUARTILE_SUBJECT_LABEL = 3, -0.05, 0.3
 #: Of few pages, the best candidates by frequency, and the next that are on several pages: what texts call the subject
 #: ("knife" of pages about edges and whetstones) is far behind what single titles say.
 _MAX_FEW_PAGES, _MAX_ON_SEVERAL_PAGES, _MAX_EXAMINED = 16, 12, 60
 #: The score of the name of a community, which its members chose for its subject.
-COMMUNITY_SCORE, MIN_COMMUNITY_CHARS = 1.0, 3
+COMMUNITY_SCORE, MIN_COMMUNITY_CHARS, MIN_BOARD_CHARS = 1.0, 3, 2
+#: Words of the beginning of a page that are compared with the compounds of others, and how many are candidates.
+_COMPOUND_WORDS, _MAX_COMPOUND_PARTS = 80, 8
+#: The score of a noun that several pages have, if only inside compounds.
+COMPOUND_PART_SCORE = 0.5
 #: The same for words that say nothing alone.
 EMPTY_WORDS_FACTOR = 0.3
+#: More than a label can have.
+_MAX_PROBLEMS = 100
 _EMPTY_WORDS = GENERIC_WORDS | FILLER_WORDS
 #: A word beside which so many titles always have the same other word is part of their phrase.
 MIN_TITLES_OF_PHRASE = 3
@@ -103,6 +112,7 @@ class TopicLabeler:
         self._encoder = encoder
         self._corpus = index.corpus
         self._used_labels: set[str] = set()
+        self._wordings: dict[int, PageWording] = {}
 
     def label(self, pages: IntArray, *, rivals: IntArray, parent: str = "") -> tuple[str, tuple[str, ...]]:
         """A label for the group `pages` that distinguishes it from `rivals`, and up to six keywords.
@@ -115,17 +125,17 @@ class TopicLabeler:
             pages, rivals=rivals, korean=self._is_korean(pages), avoid=self.words_to_avoid(parent)
         )
         keywords = self._keywords(candidates, sequences)
-        mean = None if parent else self._mean_meaning(pages)
-        if mean is not None and len(pages) < MIN_NAMED_PAGES:
-            options = self._by_meaning_and_coverage(self._few_pages_options(pages, rivals, sequences), mean, pages)
+        vectors = [] if parent else self._meanings(pages)
+        if vectors and len(pages) < MIN_NAMED_PAGES:
+            options = self._by_meaning_and_coverage(self._few_pages_options(pages, rivals, sequences), vectors, pages)
         else:
             options = [self._option(candidate, sequences) for candidate in self._with_longer_phrases(candidates)]
             if not parent:
                 options += self._site_name_options(pages, rivals)
                 options += self._host_name_options(pages, rivals, sequences)
             options = self._by_titles(options, pages, parent)
-            if mean is not None:
-                options = self._by_meaning(options, mean)
+            if vectors:
+                options = self._by_meaning(options, mean_vector(vectors))
         label = self._choose_label(options, pages, is_subtopic=bool(parent))
         if parent and not label:
             return "", keywords
@@ -169,7 +179,7 @@ class TopicLabeler:
         compared = []
         for number, option in enumerate(options):
             is_compared = number < _MAX_COMPARED and option.score >= _MIN_COMPARED_SCORE * best
-            nearness = self._nearness(option, mean) if is_compared or _names_platform(option.text) else None
+            nearness = mean_cosine(self._vector(option), mean) if is_compared or _names_platform(option.text) else None
             # The model has not learnt every name of a product: one that most pages use is near to them.
             known = max(nearness or 0.0, NEAR_LABEL) if _is_main_name(option) else nearness or 0.0
             score = round(max(0.0, option.score) ** FREQUENCY_POWER * _meaning_factor(known), 9)
@@ -177,31 +187,37 @@ class TopicLabeler:
         return sorted(compared, key=lambda option: (-option.score, option.text))
 
     def _by_meaning_and_coverage(
-        self, options: Sequence[_LabelOption], mean: IntArray, pages: IntArray
+        self, options: Sequence[_LabelOption], vectors: Sequence[bytes], pages: IntArray
     ) -> list[_LabelOption]:
-        """The options of a topic of few pages, best first.
+        """The options of a topic of few pages, whose meanings are `vectors`, best first.
 
         A phrase of one title is as near to the pages as the name of their subject when it is long. The name is on more
         of them, if only in their texts.
         """
         compared = []
+        is_by_quartile, mean = len(vectors) <= MAX_PAGES_BY_QUARTILE, mean_vector(vectors)
         for option in options:
-            nearness = self._nearness(option, mean)
+            if is_by_quartile:
+                nearness = lower_quartile_cosine(self._vector(option), vectors)
+                factor = _meaning_factor(nearness, QUARTILE_UNRELATED_LABEL, QUARTILE_SUBJECT_LABEL)
+            else:
+                nearness = mean_cosine(self._vector(option), mean)
+                factor = _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL)
             share = min(1.0, self._title_share(option.text, pages) / MIN_TITLE_SHARE)
             # A tag or a section before a title, and a part of a Korean compound, are no words of the page.
             coverage = max(option.coverage, len(self._titles_with(option.text, pages)) / len(pages))
             score = max(0.0, option.score) ** FEW_PAGES_FREQUENCY_POWER * coverage**COVERAGE_POWER
-            score *= _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL)
+            score *= factor
             score *= FEW_PAGES_TITLE_FACTOR + (1 - FEW_PAGES_TITLE_FACTOR) * share
             if all(word.lower() in _EMPTY_WORDS for word in find_words(option.text)):
                 score *= EMPTY_WORDS_FACTOR
             compared.append(replace(option, score=round(score, 9), meaning=nearness))
         return sorted(compared, key=lambda option: (-option.score, option.text))
 
-    def _nearness(self, option: _LabelOption, mean: IntArray) -> float:
-        """The cosine of a label and what the pages are about; 0 for a platform, which is near to everything in it."""
+    def _vector(self, option: _LabelOption) -> bytes:
+        """What a label means; empty for a platform, which would be near to everything in it."""
         assert self._encoder is not None
-        return 0.0 if _names_platform(option.text) else mean_cosine(self._encoder.encode(option.text), mean)
+        return b"" if _names_platform(option.text) else self._encoder.encode(option.text)
 
     def _few_pages_options(
         self, pages: IntArray, rivals: IntArray, sequences: Sequence[WordSequence]
@@ -222,6 +238,7 @@ class TopicLabeler:
             *self._site_name_options(pages, rivals),
             *self._host_name_options(pages, rivals, sequences),
             *self._community_options(pages),
+            *self._compound_part_options(pages),
         ):
             # One page does not tell whether the last syllable is a particle or an ending.
             is_of_one_page = option.coverage * len(pages) < 2
@@ -230,13 +247,13 @@ class TopicLabeler:
                 options.setdefault(_normalize(option.text), option)
         return list(options.values())
 
-    def _mean_meaning(self, pages: IntArray) -> IntArray | None:
-        """The mean vector of the pages; None when most of them have none by the model of the encoder."""
+    def _meanings(self, pages: IntArray) -> list[bytes]:
+        """The vectors of the pages; empty when most of them have none by the model of the encoder."""
         if self._encoder is None:
-            return None
+            return []
         found = [self._corpus.pages[int(i)].meaning for i in pages]
         vectors = [page.vector for page in found if page.vector and page.model == self._encoder.model]
-        return mean_vector(vectors) if len(vectors) >= MIN_VECTOR_SHARE * len(pages) else None
+        return vectors if len(vectors) >= MIN_VECTOR_SHARE * len(pages) else []
 
     def _title_share(self, text: str, pages: IntArray) -> float:
         """The share of `pages` whose titles contain at least half of the words of `text`."""
@@ -337,7 +354,9 @@ class TopicLabeler:
         usable = [option for option in formatted if option.text and self._is_unused(option.text)]
         if not usable:
             return ""
-        best = usable[0]
+        # Only where pages have vectors: without them, the order of the options of few pages says too little.
+        is_of_few_pages = usable[0].meaning is not None and len(pages) < MIN_NAMED_PAGES
+        best = self._first_without_problems(usable, pages) if is_of_few_pages and not is_subtopic else usable[0]
         has_name = len(pages) >= MIN_NAMED_PAGES and any(_is_main_name(option) for option in usable[:8])
         if (
             is_subtopic
@@ -361,6 +380,28 @@ class TopicLabeler:
             is_chosen_by_meaning = best.meaning is not None and len(pages) < MIN_NAMED_PAGES
             combined = "" if is_chosen_by_meaning else self._combined_with_phrase(best, dividing)
         return combined or best.text
+
+    def _first_without_problems(self, options: Sequence[_LabelOption], pages: IntArray) -> _LabelOption:
+        """The first option that a reader would not reject for its wording; if there is none, that with least problems.
+
+        The checks are those of the map exam and of the labels of a model. One of them is that a quote supports it: the
+        words of an interface are on many pages, but in no sentence.
+        """
+        wordings = [self._wording(int(i)) for i in pages]
+        members = [self._corpus.pages[int(i)] for i in pages]
+        best, least = options[0], _MAX_PROBLEMS
+        for option in options:
+            num_problems = len(label_problems(option.text, wordings))
+            if num_problems < least and label_evidence(option.text, members, 1):
+                best, least = option, num_problems
+            if not least:
+                break
+        return best
+
+    def _wording(self, page: int) -> PageWording:
+        if page not in self._wordings:
+            self._wordings[page] = PageWording.of_features(self._corpus.pages[page])
+        return self._wordings[page]
 
     def _names_the_subject(self, option: _LabelOption, pages: IntArray) -> bool:
         """Whether nothing needs to be added to a label: it is what the pages are about, and their titles say so."""
@@ -420,6 +461,8 @@ class TopicLabeler:
             clause = _first_clause(self._corpus.core_titles[int(pages[0])])
             near = [_format_label(option.text) for option in options if (option.meaning or 0.0) >= NEAR_LABEL]
             choices = [*([clause] if clause else []), *near, *choices]
+            wordings = [self._wording(int(pages[0]))]
+            choices.sort(key=lambda choice: len(label_problems(choice, wordings)))
         for choice in choices:
             if choice and self._is_unused(choice):
                 return choice
@@ -496,8 +539,12 @@ class TopicLabeler:
         """
         members = [self._corpus.pages[int(i)] for i in pages]
         names = {name for page in members if len(name := community_of(page.url)) >= MIN_COMMUNITY_CHARS}
+        boards = {name for page in members if len(name := board_of(page.url, page.title)) >= MIN_BOARD_CHARS}
         texts = ["\n".join((page.title, *(passage.text for passage in page.passages))) for page in members]
         options = []
+        for name in sorted(boards):
+            coverage = sum(name in text for text in texts) / len(pages)
+            options.append(_LabelOption(COMMUNITY_SCORE, name, coverage, True, False))
         for name in sorted(names):
             pattern = _spelled_apart(name)
             # "MechanicalKeyboards" is an address. A text has blanks between its words.
@@ -508,6 +555,31 @@ class TopicLabeler:
                 text = min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
                 options.append(_LabelOption(COMMUNITY_SCORE, text, len(found) / len(pages), True, False))
         return options
+
+    def _compound_part_options(self, pages: IntArray) -> list[_LabelOption]:
+        """Korean nouns that several pages have inside compounds, as subjects often are: "공제" in 소득공제."""
+        lexicon = self._corpus.lexicon
+        words_of_page = []
+        for i in pages.tolist():
+            words = np.concatenate([self._corpus.titles[i], self._corpus.bodies[i][:_COMPOUND_WORDS]])
+            terms = np.unique(lexicon.label_term_ids[words[words >= 0]])
+            words_of_page.append({lexicon.label_terms[t]: bool(lexicon.is_noun[t]) for t in terms.tolist() if t >= 0})
+        nouns = {
+            word
+            for words in words_of_page
+            for word, is_noun in words.items()
+            if is_noun and len(word) >= 2 and hangul_share(word) == 1.0 and word not in GENERIC_WORDS
+        }
+        texts = ["\n".join(words) for words in words_of_page]
+        found = []
+        for word in sorted(nouns):
+            num_pages = sum(word in text for text in texts)
+            if num_pages >= 2:
+                found.append((-num_pages, -len(word), word))
+        return [
+            _LabelOption(COMPOUND_PART_SCORE, word, -negative / len(pages), True, False)
+            for negative, _, word in sorted(found)[:_MAX_COMPOUND_PARTS]
+        ]
 
     def _share_of_hosts(self, word: str, pages: IntArray) -> float:
         return sum(1 for i in pages if word in self._corpus.pages[i].host) / max(1, len(pages))
@@ -609,7 +681,7 @@ def title_label(title: str) -> str:
 
 _INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _KOREAN_ENDING = re.compile(r"[가-힣]{2}[가을를은는에의도서면고냐까요다지]$")
-_CLAUSE_END = re.compile(r"[,:?!;—–|…(]|\s-\s")
+_CLAUSE_END = re.compile(r",(?!\d)|[:?!;—–|…(]|\s-\s")
 
 
 def _first_clause(title: str) -> str:

@@ -181,6 +181,21 @@ def community_of(url: str) -> str:
     return _fold(site) if site != host and _ORDINARY_HOSTS.search(host) else ""
 
 
+_BOARD_NAME = re.compile(r"\s[-|:–—]\s+([^-|:–—]+?)\s*(?:마이너 |미니 )?(?:갤러리|채널)\s*$")
+_NAMED_BOARDS = ("dcinside.com", "arca.live")
+
+
+def board_of(url: str, title: str) -> str:
+    """The name of the board of a Korean forum that a title ends with ("… - 주식 갤러리"); empty for other pages.
+
+    Such boards are named after their subject, as subreddits are.
+    """
+    host = host_of(url)
+    is_forum = any(host == name or host.endswith("." + name) for name in _NAMED_BOARDS)
+    found = _BOARD_NAME.search(title) if is_forum else None
+    return found.group(1) if found else ""
+
+
 def platform_path_words(url: str, words: Callable[[str], str]) -> str:
     """What the address of a platform's page says: its owner, and the last part of its path when it is made of words.
 

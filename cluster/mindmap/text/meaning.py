@@ -166,6 +166,12 @@ def mean_vector(vectors: Sequence[bytes]) -> NDArray[np.int64]:
     return mean
 
 
+def lower_quartile_cosine(vector: bytes, others: Sequence[bytes]) -> float:
+    """The lower quartile of the cosines of a vector and several others, to three decimals; 0 without a vector."""
+    cosines = [mean_cosine(vector, np.frombuffer(other, dtype=np.int8).astype(np.int64)) for other in others]
+    return round(float(np.quantile(cosines, 0.25)), 3) if cosines else 0.0
+
+
 def mean_cosine(vector: bytes, mean: NDArray[np.int64]) -> float:
     """The cosine of a vector and a mean, to three decimals; 0 for an empty vector."""
     if len(vector) != DIMENSIONS:

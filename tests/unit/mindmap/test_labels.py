@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cluster.mindmap.build import build_map
-from cluster.mindmap.pages.places import community_of
+from cluster.mindmap.outline.label_checks import PageWording, label_problems
+from cluster.mindmap.pages.places import board_of, community_of
 from models.recording.pages import CapturedPage
 from models.urls import page_id
+from tests.map_exam.rubric import pages_below
 from tests.map_exam.sessions import DEVELOPMENT_2, FLAVOURS, exam_sessions
 
 
@@ -46,6 +48,40 @@ def test_a_word_that_titles_always_have_in_one_phrase_is_not_cut_out_of_it() -> 
         ("https://d.example/4", "푸른 정원 시청률", "정원이 마지막 회에서 가장 높은 시청률을 얻었다."),
     )
     assert "정원" not in labels
+
+
+def test_a_noun_inside_compounds_of_several_pages_is_a_candidate() -> None:
+    # No title has "공제" as a word of its own; every page has it inside another one.
+    labels = _labels(
+        ("https://a.example/1", "소득공제 한도 계산", "소득공제는 총급여에 따라 다르다. 연말에 공제 서류를 낸다."),
+        ("https://b.example/2", "세액공제 신청 서류", "세액공제를 받으려면 영수증이 필요하다."),
+        ("https://c.example/3", "인적공제 부모님 나이", "인적공제는 나이와 소득을 본다."),
+    )
+    assert any("공제" in label for label in labels)
+
+
+def test_a_label_of_several_pages_is_not_what_one_of_them_says() -> None:
+    flavours = [flavour for flavour in FLAVOURS if flavour.name in ("english", "mixed")]
+    for session in exam_sessions(DEVELOPMENT_2, flavours):
+        document = build_map(session.pages)
+        for node in document.nodes:
+            if node.type == "topic":
+                problems = label_problems(node.label, [PageWording(p) for p in pages_below(node, document, session)])
+                assert "narrow" not in problems, node.label
+
+
+@pytest.mark.parametrize(
+    ("url", "title", "name"),
+    [
+        ("https://gall.dcinside.com/board/view/?id=stock&no=3", "물타기 하다가 60% - 주식 갤러리", "주식"),
+        ("https://gall.dcinside.com/mgallery/board/view/?id=k&no=3", "윤활 질문 - 키보드 마이너 갤러리", "키보드"),
+        ("https://arca.live/b/camping/1", "텐트 추천 - 캠핑 채널", "캠핑"),
+        ("https://museum.example/1", "새 전시 - 한국화 갤러리", ""),
+        ("https://gall.dcinside.com/board/view/?id=stock&no=3", "물타기 하다가 60%", ""),
+    ],
+)
+def test_the_board_of_a_page(url: str, title: str, name: str) -> None:
+    assert board_of(url, title) == name
 
 
 @pytest.mark.parametrize(
