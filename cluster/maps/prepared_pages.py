@@ -1,7 +1,7 @@
 """What was read of the pages of open recordings, kept in the memory of the worker that prepared them.
 
-Reading a page is two fifths of the processor time of a map whose vectors are stored. Nothing depends on it: a map that
-another worker makes, or that is made after a restart, reads its pages again.
+Reading pages is more than a quarter of the processor time of a map whose vectors are stored. Nothing depends on it: a
+map that another worker makes, or that is made after a restart, reads its pages again.
 """
 
 from __future__ import annotations
