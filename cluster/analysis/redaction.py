@@ -211,7 +211,8 @@ def _map_row(
                 "parent": numbers.get(parents.get(node.id, "")),
                 "type": node.type,
                 "label": redactor.label(node.label),
-                "label_by": node.data.label_by,
+                # Only what its user has written on this map is a correction of it.
+                "label_by": "reused" if node.data.reused_from is not None else node.data.label_by,
                 "description": redactor.label(node.data.description or ""),
                 "keywords": [word for word in map(redactor.label, node.data.keywords) if word],
                 "page": page_numbers.get(node.data.page_id or ""),

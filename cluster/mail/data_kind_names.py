@@ -25,6 +25,7 @@ DATA_KIND_NAMES: Final[Mapping[DataKind, Mapping[Literal["en", "ko"], str]]] = {
     "search_entries": {"en": "Search entries", "ko": "검색 항목"},
     "maps": {"en": "Maps", "ko": "지도"},
     "map_versions": {"en": "Map versions", "ko": "지도 버전"},
+    "map_versions_rewritten": {"en": "Rewritten map versions", "ko": "고쳐 쓴 지도 버전"},
     "map_edits": {"en": "Edits of maps", "ko": "지도 편집"},
     "combined_maps": {"en": "Combined maps and their sessions", "ko": "묶음 지도와 그 세션"},
     "share_links": {"en": "Share links", "ko": "공유 링크"},

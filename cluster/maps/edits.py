@@ -288,10 +288,5 @@ async def _save_shown_version(
         number,
         edited.content,
         title=edited.document.title,
-        keywords=topic_keywords(edited.document),
+        keywords=edited.document.topic_keywords(),
     )
-
-
-def topic_keywords(document: MindmapDocument) -> list[str]:
-    """The labels of the first eight visible topics: the session's keywords."""
-    return [node.label for node in document.nodes if node.type == "topic" and not node.data.hidden][:8]

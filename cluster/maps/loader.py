@@ -14,6 +14,7 @@ import msgspec
 from psycopg_pool import AsyncConnectionPool
 
 from cluster.mindmap.text.meaning import encoder_model
+from models.mindmap.user_labels import NO_LABELS, UserLabels, load_user_labels
 from models.mindmap.version_store import load_generation_source
 from models.recording.exclusions import PRIVATE_NETWORK
 from models.recording.ingest_report import has_excluded_events
@@ -67,11 +68,19 @@ class MapInput:
     vectors: Mapping[str, Mapping[bytes, bytes]] = field(default_factory=dict)
     #: Stands for options of the algorithm that are not the default.
     options_digest: str = ""
+    #: The labels that the user gave in other sessions, as they were when the input was read.
+    labels: UserLabels = NO_LABELS
 
     @property
     def local_digest(self) -> str:
         """The digest of this input for a map that the local provider generates."""
-        return input_digest(self.pages, self.user_title, self.language, options_digest=self.options_digest)
+        return input_digest(
+            self.pages,
+            self.user_title,
+            self.language,
+            options_digest=self.options_digest,
+            labels_digest=self.labels.digest,
+        )
 
 
 def input_digest(
@@ -80,15 +89,19 @@ def input_digest(
     language: str | None,
     models_digest: str = "",
     options_digest: str = "",
+    labels_digest: str = "",
 ) -> str:
     """A digest of everything a map is generated from: maps with equal digests are equal.
 
     `models_digest` stands for the configuration of the models (`Enricher.configuration_digest`), `options_digest` for
-    options of the algorithm that are not the default.
+    options of the algorithm that are not the default, `labels_digest` for the labels that the user gave in other
+    sessions.
     """
     facts: list[Any] = [PIPELINE_VERSION, encoder_model(), title, language, *([models_digest] if models_digest else [])]
     if options_digest:
         facts.append({"options": options_digest})
+    if labels_digest:
+        facts.append({"labels": labels_digest})
     for page in pages:
         text_digest = blake2b(page.text.encode("utf-8", "replace"), digest_size=16).hexdigest()
         facts.append(
@@ -130,13 +143,14 @@ async def load_map_input(
             await refresh_timeline(connection, session_id, timeline)
         num_error_pages, num_unreadable_texts = count_pages(timeline)
         vectors = await load_vectors(connection, [session_id], encoder_model())
+        labels = await load_user_labels(connection, source.user_id, session_id, encoder_model())
         has_private_pages = await has_excluded_events(connection, session_id, f"default: {PRIVATE_NETWORK}")
     return MapInput(
         user_id=source.user_id,
         pages=pages,
         user_title=source.user_title,
         language=source.language,
-        digest=input_digest(pages, source.user_title, source.language, models_digest, options_digest),
+        digest=input_digest(pages, source.user_title, source.language, models_digest, options_digest, labels.digest),
         previous=source.document,
         previous_digest=source.input_digest,
         version=source.version,
@@ -148,6 +162,7 @@ async def load_map_input(
         mindmap_id=source.mindmap_id,
         vectors=vectors,
         options_digest=options_digest,
+        labels=labels,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
@@ -91,7 +92,7 @@ class MapPipeline:
 
         await progress.advance("drawing", 80, topics=[topic.label for topic in result.outline.topics])
         began = time.perf_counter()
-        document, result = await self._compose(request, source, outline, result)
+        document, result = await self._compose(request, source, outline, result, features)
         timings_ms["draw"] = elapsed_ms(began)
 
         notes = [*result.notes]
@@ -152,7 +153,12 @@ class MapPipeline:
         return replace(result, outline=kept.outline, notes=notes)
 
     async def _compose(
-        self, request: MapRequest, source: MapInput, outline: Outline, result: EnrichResult
+        self,
+        request: MapRequest,
+        source: MapInput,
+        outline: Outline,
+        result: EnrichResult,
+        features: Sequence[PageFeatures],
     ) -> tuple[MindmapDocument, EnrichResult]:
         """The document, and the result it was composed from: the local outline if the enriched one is not valid."""
         previous = (
@@ -161,15 +167,20 @@ class MapPipeline:
             # The first version keeps the ids and positions of the live map that was watched while recording.
             else await load_cached_map(self._valkey, request.session_id)
         )
-        document = await self._tasks.compose_document(
-            result.outline, source.pages, provider=result.provider, title=source.user_title, previous=previous
+        # Most users have named no topic: then nothing more is sent to the task.
+        vectors = {page.page_id: page.meaning.vector for page in features} if source.labels.labels else {}
+        compose = partial(
+            self._tasks.compose_document,
+            pages=source.pages,
+            title=source.user_title,
+            previous=previous,
+            labels=source.labels,
+            vectors=vectors,
         )
+        document = await compose(result.outline, provider=result.provider)
         if result.provider == LOCAL_PROVIDER or not validate_document(document, source.pages):
             return document, result
         log.warning("provider_map_invalid", provider=result.provider)
         note = map_note("map_invalid", provider=result.provider)
         local = EnrichResult(outline, notes=[*result.notes, note], fallback=note)
-        document = await self._tasks.compose_document(
-            outline, source.pages, provider=LOCAL_PROVIDER, title=source.user_title, previous=previous
-        )
-        return document, local
+        return await compose(outline, provider=LOCAL_PROVIDER), local

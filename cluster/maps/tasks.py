@@ -21,7 +21,7 @@ import ray
 import structlog
 
 from cluster.mindmap.clustering.communities import DEFAULT_OPTIONS, TopicOptions
-from cluster.mindmap.document.compose import compose_document
+from cluster.mindmap.document.compose import NO_VECTORS, compose_document
 from cluster.mindmap.outline.comparison import KeptOutline, keep_better
 from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.outline.types import Outline
@@ -29,6 +29,7 @@ from cluster.mindmap.pages.features import PageFeatures, page_features
 from cluster.mindmap.text.meaning import StoredVectors, encoder_model
 from cluster.scheduling.placement import on_this_node
 from models.mindmap.document import MindmapDocument
+from models.mindmap.user_labels import NO_LABELS, UserLabels
 from models.recording.pages import CapturedPage
 from telemetry.logs import LogContext, export_log_context, import_log_context
 from telemetry.traces import configure_traces, span, traces_url
@@ -94,10 +95,20 @@ def _compose_step(
     provider: str,
     title: str | None,
     previous: MindmapDocument | None,
+    labels: UserLabels,
+    vectors: Mapping[str, bytes],
     context: LogContext | None = None,
 ) -> MindmapDocument:
     with _logged("map_composed", context, num_pages=len(pages)):
-        return compose_document(outline, pages, provider=provider, session_title=title, previous=previous)
+        return compose_document(
+            outline,
+            pages,
+            provider=provider,
+            session_title=title,
+            previous=previous,
+            labels=labels,
+            vectors=vectors,
+        )
 
 
 class MapTasks(ABC):
@@ -179,9 +190,16 @@ class MapTasks(ABC):
         provider: str,
         title: str | None,
         previous: MindmapDocument | None,
+        labels: UserLabels = NO_LABELS,
+        vectors: Mapping[str, bytes] = NO_VECTORS,
     ) -> MindmapDocument:
-        """The document with its layouts. Nodes that `previous` has too keep their ids and positions."""
-        document: MindmapDocument = await self.run_step(_compose_step, outline, list(pages), provider, title, previous)
+        """The document with its layouts. Nodes that `previous` has too keep their ids and positions.
+
+        `labels` are those that the user gave in other sessions, `vectors` those of the pages.
+        """
+        document: MindmapDocument = await self.run_step(
+            _compose_step, outline, list(pages), provider, title, previous, labels, dict(vectors)
+        )
         return document
 
 

@@ -35,8 +35,9 @@ _DOCUMENTS_PER_QUERY = 20
 #: About 20 kB per map.
 _MAX_CACHED_MAPS = 3000
 
-#: What a map shows: session id, version, number of edits.
-MapRevision = tuple[str, int, int]
+#: What a map shows: session id, version, number of edits. The time of its last change tells a map apart from one of
+#: before a part of it was forgotten.
+MapRevision = tuple[str, int, int, str]
 
 
 class ProfileCache:

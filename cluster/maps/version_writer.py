@@ -9,15 +9,18 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
-from cluster.maps.edits import EditedDocument, replay_saved_edits, topic_keywords
+from cluster.maps.edits import EditedDocument, replay_saved_edits
 from cluster.maps.loader import PIPELINE_VERSION, MapInput, MapRequest
 from cluster.maps.pipeline import GeneratedMap
 from cluster.providers.types import LOCAL_PROVIDER
+from models.accounts.label_lock import lock_labels
 from models.database import Connection
 from models.errors import IllegalTransition, NotFound, WeakerMap, coded_reason
 from models.jobs import enqueue_session_report
 from models.lifecycle.forget import delete_model_texts
 from models.lifecycle.state import complete_map, keep_map
+from models.mindmap.reused_labels import without_reused_labels
+from models.mindmap.user_labels import sources_that_are_gone
 from models.mindmap.version_store import (
     describe_session,
     find_generated_version,
@@ -60,6 +63,7 @@ async def save_version(
     forgotten since the input was read. Raises NotFound when it has no map.
     """
     async with pool.connection() as connection, connection.transaction():
+        await lock_reused_labels(connection, source, generated)
         # The session before its map: one order of locks in all transactions prevents deadlocks.
         if not await lock_session(connection, request.session_id):
             return None
@@ -72,7 +76,7 @@ async def save_version(
         edited = None
         if generated is not None:
             await save_vectors(connection, request.session_id, generated.vectors)
-            edited = await replay_saved_edits(connection, request.session_id, generated.document)
+            edited = await replay_edits_on(connection, request.session_id, source, generated)
             if generated.fallback is not None and edited is not None:
                 offered = await _offer_weaker(connection, request, source, generated, edited)
                 if offered is not None:
@@ -85,13 +89,33 @@ async def save_version(
                 request.session_id,
                 title=document.title,
                 summary=document.summary,
-                keywords=topic_keywords(document),
+                keywords=document.topic_keywords(),
             )
         await complete_map(connection, request.session_id)
         if number is not None and source.previous_digest is None:
             deadline = int((datetime.now(UTC) + REPORT_TTL).timestamp())
             await enqueue_session_report(connection, str(request.session_id), str(source.user_id), deadline)
     return SavedVersion(number, edited)
+
+
+async def lock_reused_labels(connection: Connection, source: MapInput, generated: GeneratedMap | None) -> None:
+    """Keep the labels that the map has reused from being forgotten until it is saved. Before any row is locked."""
+    if generated is not None and generated.document.generated_names is not None:
+        await lock_labels(connection, source.user_id, is_shared=True)
+
+
+async def replay_edits_on(
+    connection: Connection, session_id: uuid.UUID, source: MapInput, generated: GeneratedMap
+) -> EditedDocument:
+    """The generated document with the user's edits, and without labels whose source was forgotten meanwhile.
+
+    The caller holds `lock_reused_labels`.
+    """
+    document, names = generated.document, generated.document.generated_names
+    if names is not None:
+        gone = await sources_that_are_gone(connection, source.user_id, source.labels.labels, names.session_ids)
+        document = without_reused_labels(document, gone)
+    return await replay_saved_edits(connection, session_id, document)
 
 
 async def _offer_weaker(

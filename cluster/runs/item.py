@@ -16,11 +16,11 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from actors.quota_state import BUSY_REASONS
-from cluster.maps.edits import EditedDocument, replay_saved_edits
+from cluster.maps.edits import EditedDocument
 from cluster.maps.loader import MapInput, MapRequest, load_map_input
 from cluster.maps.pipeline import GeneratedMap, MapPipeline
 from cluster.maps.progress import SilentProgress
-from cluster.maps.version_writer import insert_generated_version
+from cluster.maps.version_writer import insert_generated_version, lock_reused_labels, replay_edits_on
 from cluster.providers.enricher import Enricher
 from cluster.providers.types import SessionGone
 from models.database import Connection
@@ -178,6 +178,7 @@ class ItemProcessor:
         self, item: ClaimedItem, source: MapInput, generated: GeneratedMap, shown: ShownVersion, began: float
     ) -> None:
         async with self.pool.connection() as connection, connection.transaction():
+            await lock_reused_labels(connection, source, generated)
             if not await lock_session(connection, item.session_id):
                 raise SessionGone("all", "session_gone")
             locked = await lock_map(connection, item.session_id)
@@ -186,7 +187,7 @@ class ItemProcessor:
             if locked[1] != item.base_version:
                 await self._superseded(connection, item, began)
                 return
-            edited = await replay_saved_edits(connection, item.session_id, generated.document)
+            edited = await replay_edits_on(connection, item.session_id, source, generated)
             number = await insert_generated_version(
                 connection, item.session_id, locked[0], source, generated, edited, is_candidate=True
             )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
-from cluster.maps.edits import replay, topic_keywords
+from cluster.maps.edits import replay
 from cluster.maps.notifications import notify
 from models.database import Connection
 from models.lifecycle.run_state import ItemAction, RunAction, move_run, move_saved_item
@@ -137,7 +137,7 @@ class Promoter:
         await set_current_version(connection, locked[0], number)
         await refresh_timeline(connection, session_id, await load_timeline(connection, session_id))
         await describe_session(
-            connection, session_id, title=shown.title, summary=shown.summary, keywords=topic_keywords(shown)
+            connection, session_id, title=shown.title, summary=shown.summary, keywords=shown.topic_keywords()
         )
         await reindex_session(connection, session_id)
         if base_version is None:
@@ -167,7 +167,7 @@ class Promoter:
         edited = await _with_newest_edits(connection, locked[0], base_version, base.generated, base.edits_seq)
         if edited is not None:
             await describe_session(
-                connection, session_id, title=edited.title, summary=edited.summary, keywords=topic_keywords(edited)
+                connection, session_id, title=edited.title, summary=edited.summary, keywords=edited.topic_keywords()
             )
         await set_candidate(connection, locked[0], number, True)
         return "rolled_back", base_version

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from models.accounts.label_lock import lock_labels
 from models.accounts.legal_holds import require_no_hold
 from models.database import Connection
 from models.jobs import delete_jobs_of_user
@@ -102,6 +103,8 @@ async def erase_user(connection: Connection, user_id: uuid.UUID) -> dict[str, in
     The caller commits. Waits for transactions that write to the user's sessions; later ones find no session. Raises
     AccountHeld.
     """
+    # A forgetting locks sessions in another order; it ends first.
+    await lock_labels(connection, user_id)
     cursor = await connection.execute(LOCK_USER, {"user_id": user_id})
     if await cursor.fetchone() is None:
         return {}

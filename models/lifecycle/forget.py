@@ -2,7 +2,7 @@
 
 Derived texts may quote a page anywhere, so that nothing derived from a touched session stays: all versions of its map
 with the edits, its share links, texts and cached answers of models, its rows in the search index, the user's threads,
-joint maps. The map is generated again from what is left.
+joint maps, labels that other maps have reused from it. The map is generated again from what is left.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from models.accounts.erasure_receipts import ErasureScope, add_receipt
+from models.accounts.label_lock import lock_labels
 from models.accounts.legal_holds import require_no_hold
 from models.billing.policy import map_priority
 from models.billing.storage import ROW_BYTES, add_stored_bytes
@@ -22,6 +23,7 @@ from models.errors import Conflict, NotFound
 from models.jobs import delete_jobs_of_session, enqueue_map, enqueue_purge
 from models.lifecycle.state import begin_map, invalidate_joint_maps
 from models.mindmap.joint_version_store import delete_joint_versions_of_session
+from models.mindmap.reused_labels import forget_reused_labels, labelled_sessions
 from models.recording.forgetting import ForgetTarget, plan_forgetting, timeline_without
 from models.recording.payloads import encode_payload
 from models.recording.timeline import Timeline
@@ -118,6 +120,7 @@ async def forget(
     RecordingIsOpen for one that records, AccountHeld.
     """
     await require_no_hold(connection, user_id)
+    await lock_labels(connection, user_id)
     rows = await (
         await connection.execute(LOCK_SESSIONS_TO_FORGET, _parameters(user_id, target, session_id))
     ).fetchall()
@@ -127,6 +130,7 @@ async def forget(
         raise RecordingIsOpen("the recording is open")
     counts: Counter[str] = Counter()
     touched = []
+    labelled = await labelled_sessions(connection, [row[0] for row in rows])
     for found_id, is_open, is_deleted in rows:
         if is_open:
             continue
@@ -134,6 +138,8 @@ async def forget(
             touched.append(found_id)
     if touched:
         counts["thread_findings"] = (await connection.execute(DELETE_THREADS, {"user_id": user_id})).rowcount
+        sources = [str(each) for each in touched if str(each) in labelled]
+        counts["map_versions_rewritten"] = await forget_reused_labels(connection, user_id, sources)
     scope: ErasureScope = "page" if target.page_id else "site" if target.domain else "time"
     numbers = {kind: number for kind, number in counts.items() if number}
     receipt_id = await add_receipt(connection, user_id, scope, touched, numbers)

@@ -1,4 +1,6 @@
-"""Purge of a deleted session: its rows, and the page texts that no other session of its user needs."""
+"""Purge of a deleted session: its rows, the page texts that no other session of its user needs, and its labels on other
+maps.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,15 @@ from typing import Final
 
 from models.accounts.erasure import count_user_rows
 from models.accounts.erasure_receipts import complete_session_receipt
+from models.accounts.label_lock import lock_labels
 from models.billing.storage import ROW_BYTES, add_stored_bytes
 from models.database import Connection
 from models.jobs import delete_jobs_of_session
 from models.lifecycle.state import invalidate_joint_maps
 from models.mindmap.joint_version_store import delete_joint_versions_of_session
+from models.mindmap.reused_labels import forget_reused_labels, labelled_sessions
+
+READ_OWNER: Final = "SELECT user_id FROM browsing_sessions WHERE id = %(session_id)s"
 
 # The lock waits for flushes and for a restore of the session. A restored session is not deleted any more.
 LOCK_DELETED_SESSION: Final = """
@@ -55,6 +61,11 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     Safe to repeat. Returns nothing, and deletes nothing, when the session was restored or is purged already. Joint maps
     that show the session lose their document until their user generates them again.
     """
+    cursor = await connection.execute(READ_OWNER, {"session_id": session_id})
+    owner = await cursor.fetchone()
+    if owner is None:
+        return {}
+    await lock_labels(connection, owner[0])
     cursor = await connection.execute(LOCK_DELETED_SESSION, {"session_id": session_id})
     row = await cursor.fetchone()
     if row is None:
@@ -69,6 +80,8 @@ async def delete_session_rows(connection: Connection, session_id: uuid.UUID) -> 
     counts |= await delete_joint_versions_of_session(connection, session_id)
     counts |= {"page_contents": contents.rowcount, "joint_maps": await invalidate_joint_maps(connection, session_id)}
     counts["jobs"] = await delete_jobs_of_session(connection, session_id)
+    sources = await labelled_sessions(connection, [session_id])
+    counts["map_versions_rewritten"] = await forget_reused_labels(connection, row[0], sources)
     await connection.execute(DELETE_SESSION, {"session_id": session_id})
     await add_stored_bytes(connection, {row[0]: -num_bytes})
     counts = {table: number for table, number in counts.items() if number}

@@ -96,8 +96,7 @@ def _continued_topic_changes(
 ) -> Iterator[Change]:
     old_id = same[new_id]
     if before.label(old_id) != after.label(new_id):
-        is_user_label = after.nodes[new_id].data.label_by == "user"
-        why = "You named it." if is_user_label else _membership_reason(before, after, old_id, new_id)
+        why = _renaming_reason(before, after, old_id, new_id)
         yield Change("topic_renamed", f"{before.label(old_id)} is now called {after.label(new_id)}.", why, (new_id,))
     absorbed = [
         other
@@ -108,6 +107,13 @@ def _continued_topic_changes(
         labels = ", ".join(before.label(other) for other in absorbed)
         why = _shared_keywords_reason(before, [old_id, *absorbed])
         yield Change("topics_merged", f"{labels} became part of {after.label(new_id)}.", why, (new_id, *absorbed))
+
+
+def _renaming_reason(before: _DocumentIndex, after: _DocumentIndex, old_id: str, new_id: str) -> str:
+    data = after.nodes[new_id].data
+    if data.reused_from is not None:
+        return "You gave it this name in another session."
+    return "You named it." if data.label_by == "user" else _membership_reason(before, after, old_id, new_id)
 
 
 def _new_topic_change(before: _DocumentIndex, after: _DocumentIndex, new_id: str) -> Change:

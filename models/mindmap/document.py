@@ -96,12 +96,21 @@ class Importance(_FrozenModel):
     centrality: float = 0.0
 
 
+class ReusedLabel(_FrozenModel):
+    """Where a label comes from that the user gave to a topic of another session, and the label it replaces."""
+
+    session_id: str
+    topic_id: str
+    generated_label: str
+
+
 class NodeData(_FrozenModel):
     """The content of a node. `totalDuration` is active time in milliseconds; times are UTC epoch milliseconds.
 
     `hue` is the position of the node's topic in `TOPIC_COLORS`; `origin` is who created the node, `label_by` who
-    wrote its label. `places` has the offset from the parent at which the user put the node in a flat layout: in the
-    tree, x is positive to the right for a topic, and away from the core for what is below one.
+    wrote its label. `reused_from` is set while the label is one that the user gave in another session. `places` has
+    the offset from the parent at which the user put the node in a flat layout: in the tree, x is positive to the right
+    for a topic, and away from the core for what is below one.
     """
 
     description: str | None = None
@@ -124,6 +133,7 @@ class NodeData(_FrozenModel):
     last_visited_at_ms: int | None = None
     origin: Literal["generated", "user"] = "generated"
     label_by: Literal["generated", "user"] = "generated"
+    reused_from: ReusedLabel | None = None
     pinned: bool = False
     hidden: bool = False
     places: dict[FlatLayoutName, Point] | None = None
@@ -139,6 +149,11 @@ class Node(_FrozenModel):
     color: str
     position: Position = Position()
     data: NodeData = NodeData()
+
+    @property
+    def generated_label(self) -> str:
+        """The label without the words that the user gave in another session."""
+        return self.data.reused_from.generated_label if self.data.reused_from is not None else self.label
 
 
 class Edge(_FrozenModel):
@@ -188,7 +203,7 @@ class Coverage(_FrozenModel):
 class Scorecard(_FrozenModel):
     """How far a map can be trusted: shares in 0..1 that are computed from the pages; None where one is unknown.
 
-    `grounding`: nodes whose label is supported by a verbatim quote of a page.
+    `grounding`: nodes whose label is supported by a verbatim quote of a page; labels of the user's are not counted.
     `coverage`, `attention`: as `ratio` and `attention` of `Coverage`.
     `separation`: similarity to each page's nearest pages (by text) that lies in its own topic.
     `stability`: share of pages that are clearly nearer to their own topic than to any other, times the square root of
@@ -204,11 +219,26 @@ class Scorecard(_FrozenModel):
     continuity: float | None = None
 
 
+class GeneratedNames(_FrozenModel):
+    """Title and summary of a map with the generated labels of its topics.
+
+    The map's own title and summary have the labels instead that the user gave in the sessions `session_ids`.
+    """
+
+    title: str
+    summary: str
+    session_ids: tuple[str, ...]
+
+
 class MindmapDocument(_FrozenModel):
-    """A whole map. Node 0 is the core; a parent always comes before its children."""
+    """A whole map. Node 0 is the core; a parent always comes before its children.
+
+    `generated_names` is set while topics have labels that the user gave in other sessions.
+    """
 
     title: str = ""
     summary: Annotated[str, AfterValidator(without_reading_time)] = ""
+    generated_names: GeneratedNames | None = None
     language: str = "en"
     provider: str = "local"
     nodes: tuple[Node, ...] = ()
@@ -260,6 +290,10 @@ class MindmapDocument(_FrozenModel):
             if edge.kind == "contains":
                 children.setdefault(edge.source, []).append(edge.target)
         return children
+
+    def topic_keywords(self) -> list[str]:
+        """The labels of the first eight visible topics: the session's keywords."""
+        return [node.label for node in self.nodes if node.type == "topic" and not node.data.hidden][:8]
 
     def topic_of_pages(self) -> dict[str, str]:
         """By page node id the topic it is below, directly or in a sub-topic; the core for a page without topic.

@@ -194,7 +194,8 @@ def _rename(tree: EditableMap, edit: Rename, ids: dict[str, str]) -> _Result:
 
 
 def _set_label(tree: EditableMap, node: Node, label: str) -> None:
-    tree.update_node(node, label=label, data=node.data.model_copy(update={"label_by": "user"}))
+    named = node.data.model_copy(update={"label_by": "user", "reused_from": None})
+    tree.update_node(node, label=label, data=named)
 
 
 def _merge(tree: EditableMap, edit: Merge, ids: dict[str, str]) -> _Result:

@@ -15,7 +15,7 @@ from models.database import Connection
 TopicKey = tuple[uuid.UUID, str]
 
 READ_SHOWN_VERSIONS: Final = """
-    SELECT s.id, m.current_version, v.edits_seq FROM browsing_sessions s
+    SELECT s.id::text, m.current_version, v.edits_seq, m.updated_at::text FROM browsing_sessions s
     JOIN mindmaps m ON m.session_id = s.id
     JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version
     WHERE s.user_id = %(user_id)s AND s.deleted_at IS NULL ORDER BY s.started_at DESC, s.id LIMIT %(limit)s
@@ -61,11 +61,11 @@ INSERT_UNLINK: Final = """
 class ThreadSource:
     """What a user's threads are computed from, with session ids as text.
 
-    `maps` are (session id, version, number of edits), newest session first; `links` are pairs of topics that the user
-    has linked, `unlinked` topics that the user has taken out of their thread.
+    `maps` are (session id, version, number of edits, time of the last change), newest session first; `links` are pairs
+    of topics that the user has linked, `unlinked` topics that the user has taken out of their thread.
     """
 
-    maps: list[tuple[str, int, int]]
+    maps: list[tuple[str, int, int, str]]
     unlinked: list[tuple[str, str]]
     links: list[tuple[tuple[str, str], tuple[str, str]]]
 
@@ -73,7 +73,7 @@ class ThreadSource:
 async def load_thread_source(connection: Connection, user_id: uuid.UUID, *, max_sessions: int) -> ThreadSource:
     """The maps of the user's newest `max_sessions` sessions and the user's links."""
     cursor = await connection.execute(READ_SHOWN_VERSIONS, {"user_id": user_id, "limit": max_sessions})
-    maps = [(str(session_id), version, edits_seq) for session_id, version, edits_seq in await cursor.fetchall()]
+    maps = [tuple(row) for row in await cursor.fetchall()]
     cursor = await connection.execute(READ_UNLINKED_TOPICS, {"user_id": user_id})
     unlinked = [(str(session_id), topic_id) for session_id, topic_id in await cursor.fetchall()]
     cursor = await connection.execute(READ_TOPIC_LINKS, {"user_id": user_id})

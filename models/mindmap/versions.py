@@ -47,7 +47,9 @@ class Mindmap(Base):
 
 
 class MindmapVersion(Base):
-    """One generated map. The generated document never changes; the user's edits are replayed on it."""
+    """One generated map. The generated document never changes, unless a label that it reuses is forgotten; the user's
+    edits are replayed on it.
+    """
 
     __tablename__ = "mindmap_versions"
     __table_args__ = (Index("uq_mindmap_versions_number", "mindmap_id", "number", unique=True),)

@@ -60,7 +60,10 @@ class MindmapReply(Reply):
     version_created_at: Time | None = None
     offered_version: OfferedVersion | None = None
     provider: str | None = None
-    data: dict[str, Any] | None = None
+    data: dict[str, Any] | None = Field(
+        default=None,
+        description="The map. A node whose `data` has `reused_from` has a label that the user gave in another session",
+    )
     edits: EditsState | None = None
     error_message: str | None = None
     error_code: str | None = Field(default=None, description="Why the last generation failed, as a stable code")

@@ -259,7 +259,7 @@ async def test_the_data_of_a_held_account_stays(marked: Marked, db: psycopg.Asyn
 
 
 #: What deletions count beside the tables that belong to an account or a session.
-COUNTED_BESIDE_TABLES = {"events_rewritten", "ai_cached_responses", "jobs", "users"}
+COUNTED_BESIDE_TABLES = {"events_rewritten", "map_versions_rewritten", "ai_cached_responses", "jobs", "users"}
 
 
 async def test_every_table_that_an_erasure_can_touch_has_words(db: psycopg.AsyncConnection[Any]) -> None:

@@ -147,10 +147,11 @@ def exam_sessions(part: str, flavours: Iterable[Flavour] = FLAVOURS) -> list[Exa
     known = subjects(part)
     has_chapters = any(page.chapter for subject in known for page in subject.pages)
     made = [flavour for flavour in flavours if (flavour.of_chapters if has_chapters else flavour.of_others)]
-    return [_session(flavour, number, known) for flavour in made for number in range(flavour.num_sessions)]
+    return [compose_session(flavour, number, known) for flavour in made for number in range(flavour.num_sessions)]
 
 
-def _session(flavour: Flavour, number: int, known: Sequence[Subject]) -> ExamSession:
+def compose_session(flavour: Flavour, number: int, known: Sequence[Subject]) -> ExamSession:
+    """Session `number` of a flavour, made of some of the subjects `known`."""
     rng = random.Random(f"{flavour.name} {number}")
     allowed = [subject for subject in known if subject.language in flavour.languages]
     size = rng.choice(flavour.num_subjects)

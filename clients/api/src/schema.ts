@@ -4801,7 +4801,10 @@ export interface components {
             offered_version?: components["schemas"]["OfferedVersion"];
             /** Provider */
             provider?: string;
-            /** Data */
+            /**
+             * Data
+             * @description The map. A node whose `data` has `reused_from` has a label that the user gave in another session
+             */
             data?: {
                 [key: string]: unknown;
             };

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from cluster.mindmap.clustering.stability import LOW_STABILITY
@@ -14,6 +15,7 @@ from cluster.mindmap.document.outline_repair import repair_outline, verified_evi
 from cluster.mindmap.document.scorecard import compute_coverage, compute_scorecard
 from cluster.mindmap.document.stable_ids import reuse_ids
 from cluster.mindmap.document.stable_labels import keep_labels
+from cluster.mindmap.document.user_labels import reused_labels
 from cluster.mindmap.outline.summary import empty_session_title, name_in_order
 from cluster.mindmap.outline.types import Outline, OutlineTopic, PageAnnotation
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
@@ -29,6 +31,7 @@ from models.mindmap.document import (
     Edge,
     Evidence,
     ExcludedPage,
+    GeneratedNames,
     Importance,
     Layout,
     MindmapDocument,
@@ -36,8 +39,10 @@ from models.mindmap.document import (
     NodeData,
     NodeType,
     Point,
+    ReusedLabel,
 )
 from models.mindmap.notes import map_note
+from models.mindmap.user_labels import NO_LABELS, UserLabel, UserLabels
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_markup
 from models.url_secrets import redact_url
@@ -49,6 +54,7 @@ MAX_PAGE_TITLE_CHARS, MAX_HIGHLIGHT_CHARS, MAX_SENTENCE_CHARS = 200, 400, 200
 MAX_KEYWORDS, MAX_KEYWORD_CHARS, MAX_HIGHLIGHTS = 8, 60, 20
 #: Pages of a topic whose text is searched for a sentence with its label, if no known quote supports the label.
 _MAX_PAGES_SEARCHED = 12
+NO_VECTORS: Mapping[str, bytes] = MappingProxyType({})
 
 
 def compose_document(
@@ -58,6 +64,8 @@ def compose_document(
     provider: str,
     session_title: str | None,
     previous: MindmapDocument | None = None,
+    labels: UserLabels = NO_LABELS,
+    vectors: Mapping[str, bytes] = NO_VECTORS,
 ) -> MindmapDocument:
     """The map document for `outline` over `pages`: valid whichever provider made the outline.
 
@@ -65,6 +73,9 @@ def compose_document(
     it does not mention are excluded as `not_placed`, quotes that are not verbatim are removed, labels are cleaned,
     shortened and made unique. Nodes that are in `previous` keep their ids and, where possible, their positions. A note
     warns of topics with a low stability.
+
+    `labels` are those that the user gave in other sessions, and replace generated ones for the same subjects; `vectors`
+    are those of the session's pages.
     """
     captured = {page.page_id: page for page in in_reading_order(pages)}
     outline, notes = repair_outline(outline, captured)
@@ -76,8 +87,14 @@ def compose_document(
         kept = keep_labels(kept, previous, captured)
     dwell_ms = {page_id: max(0, page.dwell_ms) for page_id, page in captured.items()}
     outline = replace(name_in_order(outline, kept.topics, dwell_ms), cross_links=kept.cross_links)
-    title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS]) or strip_markup(outline.title)
-    builder = _DocumentBuilder(outline, captured)
+    reused = reused_labels(outline, labels, vectors)
+    own_title = collapse_whitespace((session_title or "")[:MAX_USER_TITLE_CHARS])
+    names = None
+    if reused:
+        names = _generated_names(own_title, outline, reused)
+        outline = replace(_renamed(outline, reused, dwell_ms), topics=outline.topics)
+    title = own_title or strip_markup(outline.title)
+    builder = _DocumentBuilder(outline, captured, reused)
     builder.add_core(shorten(title or empty_session_title(outline.language), MAX_LABEL_CHARS))
     for hue, topic in enumerate(outline.topics):
         builder.add_topic(topic, hue)
@@ -87,6 +104,7 @@ def compose_document(
     document = MindmapDocument(
         title=shorten(title, MAX_TITLE_CHARS),
         summary=shorten(strip_markup(outline.summary), MAX_SUMMARY_CHARS),
+        generated_names=names,
         language=outline.language,
         provider=provider,
         nodes=tuple(nodes),
@@ -101,16 +119,30 @@ def compose_document(
     return document.model_copy(update={"scorecard": scorecard})
 
 
+def _generated_names(own_title: str, outline: Outline, reused: Mapping[str, UserLabel]) -> GeneratedNames:
+    return GeneratedNames(
+        title=shorten(own_title or strip_markup(outline.title), MAX_TITLE_CHARS),
+        summary=shorten(strip_markup(outline.summary), MAX_SUMMARY_CHARS),
+        session_ids=tuple(sorted({label.session_id for label in reused.values()})),
+    )
+
+
+def _renamed(outline: Outline, reused: Mapping[str, UserLabel], dwell_ms: Mapping[str, int]) -> Outline:
+    """`outline` with the labels of the user's, in generated sentences too."""
+    topics = [replace(topic, label=reused[topic.id].label) if topic.id in reused else topic for topic in outline.topics]
+    return name_in_order(outline, topics, dwell_ms)
+
+
 class _DocumentBuilder:
     """Builds nodes and edges in document order, with unique labels."""
 
-    def __init__(self, outline: Outline, captured: Mapping[str, CapturedPage]) -> None:
-        self.outline, self.captured = outline, captured
+    def __init__(self, outline: Outline, captured: Mapping[str, CapturedPage], reused: Mapping[str, UserLabel]) -> None:
+        self.outline, self.captured, self._reused = outline, captured, reused
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self._annotations = {annotation.page_id: annotation for annotation in outline.annotations}
         self._importances = self._importances_of(outline.placed_page_ids())
-        self._labels: set[str] = set()
+        self._labels = {label.label.casefold() for label in reused.values()}
         shares = [self._share(topic) for topic in outline.topics]
         self._max_share = max((share.score for share in shares), default=0.0) or 1.0
         # Topics choose their labels before pages: a page label may be longer and can get a suffix.
@@ -167,6 +199,11 @@ class _DocumentBuilder:
             searches=tuple(collapse_whitespace(query) for query in topic.searches),
             **_visit_totals(pages),
         )
+        reused = self._reused.get(topic.id)
+        if reused is not None:
+            source = ReusedLabel(session_id=reused.session_id, topic_id=reused.topic_id, generated_label=label)
+            data = data.model_copy(update={"label_by": "user", "reused_from": source})
+            label = reused.label
         self.nodes.append(Node(id=topic.id, label=label, type=kind, size=round(size, 2), color=color, data=data))
         weight = 1.0 if kind == "topic" else round(share.score, 6)
         self.edges.append(Edge(source=parent, target=topic.id, weight=weight))

@@ -38,7 +38,8 @@ def compute_scorecard(
 
     `neighbours` maps page ids to their nearest pages by text as (page id, cosine). `stability` is the outline's.
     """
-    claims = [node for node in document.nodes if node.type != "core" and node.data.origin == "generated"]
+    # The user's own words need no source.
+    claims = [node for node in document.nodes if node.type != "core" and node.data.label_by == "generated"]
     num_verified = sum(1 for node in claims if _has_verified_label(node, captured))
     return Scorecard(
         grounding=round(num_verified / len(claims), 4) if claims else 1.0,

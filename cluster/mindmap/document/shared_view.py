@@ -160,6 +160,7 @@ class _SharedView:
             update={
                 "title": title,
                 "summary": summary,
+                "generated_names": None,
                 "nodes": tuple(self._node(node, title, summary) for node in shown),
                 "edges": tuple(self._edge(edge) for edge in edges),
                 "layouts": {

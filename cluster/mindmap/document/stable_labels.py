@@ -24,7 +24,7 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
     """
     if previous is None:
         return outline
-    label_of = {node.id: node.label for node in previous.nodes if node.data.origin == "generated"}
+    label_of = {node.id: node.generated_label for node in previous.nodes if node.data.origin == "generated"}
     used = {topic.label.casefold() for topic, _ in outline.walk()}
     wordings = {page_id: PageWording(page) for page_id, page in captured.items()}
 

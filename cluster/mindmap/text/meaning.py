@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+MeanVector = NDArray[np.int64]
 
 DIMENSIONS = 512
 _LEVELS = 127.0
@@ -156,13 +157,13 @@ def vector_cosines(vectors: Sequence[bytes]) -> FloatArray:
 _MEAN_LEVELS = 1024.0
 
 
-def mean_vector(vectors: Sequence[bytes]) -> NDArray[np.int64]:
+def mean_vector(vectors: Sequence[bytes]) -> MeanVector:
     """The mean of the directions of `vectors`, none of them empty, for `mean_cosine`."""
     total = np.zeros(DIMENSIONS)
     for vector in sorted(vectors):
         numbers = np.frombuffer(vector, dtype=np.int8).astype(np.int64)
         total += np.round(numbers * (_MEAN_LEVELS / np.sqrt(int((numbers * numbers).sum()))))
-    mean: NDArray[np.int64] = np.round(total / len(vectors)).astype(np.int64)
+    mean: MeanVector = np.round(total / len(vectors)).astype(np.int64)
     return mean
 
 
@@ -172,10 +173,14 @@ def lower_quartile_cosine(vector: bytes, others: Sequence[bytes]) -> float:
     return round(float(np.quantile(cosines, 0.25)), 3) if cosines else 0.0
 
 
-def mean_cosine(vector: bytes, mean: NDArray[np.int64]) -> float:
+def mean_cosine(vector: bytes, mean: MeanVector) -> float:
     """The cosine of a vector and a mean, to three decimals; 0 for an empty vector."""
     if len(vector) != DIMENSIONS:
         return 0.0
-    numbers = np.frombuffer(vector, dtype=np.int8).astype(np.int64)
-    squares = int((numbers * numbers).sum()) * int((mean * mean).sum())
-    return round(int((numbers * mean).sum()) / squares**0.5, 3) if squares else 0.0
+    return means_cosine(np.frombuffer(vector, dtype=np.int8).astype(np.int64), mean)
+
+
+def means_cosine(one: MeanVector, other: MeanVector) -> float:
+    """The cosine of two means, to three decimals; 0 if one of them is zero."""
+    squares = int((one * one).sum()) * int((other * other).sum())
+    return round(int((one * other).sum()) / squares**0.5, 3) if squares else 0.0
