@@ -20,9 +20,28 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     page = user.page
     await user.sign_up()
     first = await user.play_sample()
+    topics = page.locator(".outline-row.topic")
+    await page.goto(f"/sessions/{first}?layout=outline")
+    await topics.first.click()
+    await page.keyboard.press("F2")
+    async with page.expect_response(answers_patch("/v1/sessions/")):
+        await page.locator(".outline-row input").fill("In my words")
+        await page.keyboard.press("Enter")
     await page.goto("/sessions")
     second = await user.play_sample()
     assert first != second
+
+    # The name is on the second map too, which says where it comes from; one click takes the generated name.
+    await page.goto(f"/sessions/{second}?layout=outline")
+    await topics.filter(has_text="In my words").click()
+    evidence = page.get_by_role("complementary", name="Evidence")
+    source = evidence.locator("p", has_text="In your own words, from the session").get_by_role("link")
+    await expect(source).to_have_attribute("href", re.compile(first))
+    generated = evidence.get_by_role("button", name="Use the generated name instead")
+    async with page.expect_response(answers_patch("/v1/sessions/")):
+        await generated.click()
+    await expect(generated).to_have_count(0)
+    await expect(topics.filter(has_text="In my words")).to_have_count(0)
 
     # A page that was read in both sessions is one result.
     await page.goto("/search?q=git")

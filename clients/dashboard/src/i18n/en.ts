@@ -309,6 +309,7 @@ export const en = {
       search_entries: "Search entries",
       maps: "Maps",
       map_versions: "Map versions",
+      map_versions_rewritten: "Rewritten map versions",
       map_edits: "Edits",
       combined_maps: "Combined maps and their sessions",
       share_links: "Share links",
@@ -365,6 +366,9 @@ export const en = {
     shares: "shares",
     close: "Close evidence",
     byYou: "named by you",
+    reused: "In your own words, from another session",
+    reusedFrom: "In your own words, from the session",
+    keepGenerated: (label: string) => `Use the generated name instead: ${quoted(label)}`,
     minutes: (d: string, h: number, r: number) =>
       [`${d} reading`, h ? plural(h, "highlight") : "", r ? plural(r, "return") : ""].filter(Boolean).join(", "),
   },

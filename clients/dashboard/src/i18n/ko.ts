@@ -297,6 +297,7 @@ export const ko: Messages = {
       search_entries: "검색 항목",
       maps: "지도",
       map_versions: "지도 버전",
+      map_versions_rewritten: "고쳐 쓴 지도 버전",
       map_edits: "편집",
       combined_maps: "묶음 지도와 그 세션",
       share_links: "공유 링크",
@@ -353,6 +354,9 @@ export const ko: Messages = {
     shares: "공통",
     close: "근거 닫기",
     byYou: "직접 지은 이름",
+    reused: "다른 세션에서 직접 지은 이름",
+    reusedFrom: "직접 지은 이름을 가져온 세션:",
+    keepGenerated: (label) => `자동으로 지은 이름 쓰기: ${quoted(label)}`,
     minutes: (d, h, r) =>
       [`${d} 읽음`, h ? `하이라이트 ${h}개` : "", r ? `다시 방문 ${r}회` : ""].filter(Boolean).join(", "),
   },

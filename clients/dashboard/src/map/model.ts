@@ -46,6 +46,7 @@ const nodeSchema = v.object({
       first_visited_at_ms: v.optional(v.number()),
       last_visited_at_ms: v.optional(v.number()),
       label_by: text,
+      reused_from: v.optional(v.object({ session_id: v.string(), generated_label: v.string() })),
       pinned: v.optional(v.boolean(), false),
       hidden: v.optional(v.boolean(), false),
       places: v.optional(v.record(v.string(), v.object({ x: v.number(), y: v.number() }))),

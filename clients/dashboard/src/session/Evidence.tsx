@@ -12,6 +12,7 @@ import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
 import { distinctQuotes } from "./evidence-quotes";
 import { ForgetPage } from "./ForgetPage";
+import { ReusedLabel } from "./ReusedLabel";
 import "./Evidence.css";
 
 const Reader = lazy(() => loadPart(() => import("./Reader")));
@@ -95,6 +96,7 @@ export function Evidence(props: {
           {data.label_by === "user" && <span className="badge">{t.evidence.byYou}</span>}
           {data.pinned && <span className="badge">{t.edit.pin}</span>}
         </p>
+        <ReusedLabel node={node} edits={edits} />
         {node.type === "page" && href && (
           <p className="row wrap">
             <a className="button" href={href} target="_blank" rel="noreferrer noopener">

@@ -96,7 +96,7 @@ class EditableDocument {
   private setLabel(id: string, label: string): boolean {
     if (!label.trim()) return false;
     this.update(id, { label: label.trim() });
-    return this.setData([id], { label_by: "user" });
+    return this.setData([id], { label_by: "user", reused_from: undefined });
   }
 
   private pin(id: string, pinned: boolean, position: OperationBody["position"]): boolean {
