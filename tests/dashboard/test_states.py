@@ -32,7 +32,7 @@ def failing(status: int, **headers: str):  # type: ignore[no-untyped-def]
         (403, "forbidden", "Not allowed"),
         (429, "too_many", "Too many requests"),
         (500, "server", "r-77"),
-        (503, "unavailable", "The server is busy"),
+        (503, "unavailable", "The server cannot answer"),
     ],
 )
 async def test_each_error_status_has_its_screen(user: BrowserUser, status: int, kind: str, said: str) -> None:

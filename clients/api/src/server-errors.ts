@@ -137,8 +137,8 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
     ko: "보내는 데 너무 오래 걸렸어요. 연결을 확인하고 다시 시도하세요.",
   },
   SERVICE_UNAVAILABLE: {
-    en: "The server is busy or starting. This usually takes a few seconds.",
-    ko: "서버가 바쁘거나 시작하는 중이에요. 보통 몇 초면 돼요.",
+    en: "The server cannot answer: it is starting, or a part of it is not running. Try again in a moment.",
+    ko: "서버가 응답할 수 없어요. 시작하는 중이거나 일부가 작동하지 않아요. 잠시 후 다시 시도하세요.",
   },
   SESSION_CLOSED: { en: "This session has ended.", ko: "끝난 세션이에요." },
   SESSION_GONE: { en: "This session was deleted.", ko: "삭제된 세션이에요." },

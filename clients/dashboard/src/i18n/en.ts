@@ -935,7 +935,7 @@ export const en = {
     missing: ["Not found", "It may have been deleted or moved."],
     conflict: ["Something changed meanwhile", "Reload and try again."],
     too_many: ["Too many requests", "The server asked us to wait a little."],
-    unavailable: ["The server is busy", "It is starting or restarting. This usually takes a few seconds."],
+    unavailable: ["The server cannot answer", "It is starting, or a part of it is not running. Try again in a moment."],
     server: ["Server error", "This is not your fault. Try again in a moment."],
     program: [
       "This page has a fault",
