@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { sessionQuery } from "~/api/queries";
-import { useMessages } from "~/i18n";
+import { useLanguage, useMessages } from "~/i18n";
 import type { MapNode } from "~/map/model";
 import { sessionName } from "~/sessions/session-name";
 import type { Edits } from "./edits";
@@ -15,6 +15,7 @@ export function ReusedLabel({ node, edits }: { node: MapNode; edits: Edits | nul
 function Origin(props: { source: NonNullable<MapNode["data"]["reused_from"]>; nodeId: string; edits: Edits | null }) {
   const { source, nodeId, edits } = props;
   const t = useMessages();
+  const language = useLanguage();
   // A session that is deleted is named no more, and its label goes with it.
   const session = useQuery({ ...sessionQuery(source.session_id), retry: false });
   return (
@@ -23,7 +24,7 @@ function Origin(props: { source: NonNullable<MapNode["data"]["reused_from"]>; no
         <span>
           {t.evidence.reusedFrom}{" "}
           <Link to="/sessions/$id" params={{ id: source.session_id }}>
-            {sessionName(session.data, t)}
+            {sessionName(session.data, language)}
           </Link>
         </span>
       ) : (
