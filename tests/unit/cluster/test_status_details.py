@@ -30,7 +30,7 @@ def test_a_part_says_its_details_in_one_sentence_with_readable_values() -> None:
 
 def test_every_detail_has_a_sentence_in_both_languages_with_the_same_values() -> None:
     words = (ROOT / "clients/dashboard/src/admin/words.ts").read_text()
-    korean = words[words.index("  details: {") : words.rindex("  remedies: {")]
+    korean = words[words.index("  details: {") :].partition("\n  },")[0]
     templates = dict(re.findall(r'^\s+(\w+):\s+"(.*)",$', korean, re.MULTILINE))
     assert set(SENTENCES) == set(get_args(DetailCode)) == set(templates)
     for code, sentence in SENTENCES.items():
