@@ -101,7 +101,8 @@ async def test_the_map_after_stop_does_not_need_the_encoder(
         assert source is not None
         pipeline = MapPipeline(tasks, worker.valkey, prepared=read)
         made_of_read = await pipeline.run(MapRequest(uuid.UUID(session)), source, SilentProgress())
-        assert read.session_ids == []
+        # Recordings of other tests may be open, and were prepared too.
+        assert uuid.UUID(session) not in read.session_ids
     anew = replace(source, vectors={})
     made_anew = await MapPipeline(tasks, worker.valkey).run(MapRequest(uuid.UUID(session)), anew, SilentProgress())
     assert (made_anew.document, made_anew.vectors) == (made_of_read.document, made_of_read.vectors)

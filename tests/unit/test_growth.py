@@ -63,7 +63,10 @@ def test_a_largest_request_costs_little_cpu_whatever_it_contains() -> None:
         "content": "Bears eat honey and fish. " * 400,
     }
     honest = json.dumps({"events": [{**page, "event_id": str(i)} for i in range(24)]}).encode()
-    honest_s = min(cpu_s(partial(parse, honest)) for _ in range(5)) / len(honest)
+
+    def per_byte_s(body: bytes) -> float:
+        return cpu_s(partial(parse, body)) / len(body)
+
     for shape, _, text in shapes(100_000):
         for body in (
             event_body(unread=text),
@@ -72,6 +75,6 @@ def test_a_largest_request_costs_little_cpu_whatever_it_contains() -> None:
         ):
             if len(body) > MAX_BODY_BYTES:
                 continue
-            calls = (cpu_s(partial(parse, body)) / len(body) for _ in range(5))
-            assert any(seconds <= 100 * honest_s for seconds in calls), f"{shape} costs more than 100 times as much"
-    print(f"honest: {honest_s * 1e9:.0f} ns per byte")
+            # Both in turn: another program changes what a byte costs.
+            ratios = (per_byte_s(body) / per_byte_s(honest) for _ in range(5))
+            assert any(ratio <= 100 for ratio in ratios), f"{shape} costs more than 100 times as much"
