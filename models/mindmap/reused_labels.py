@@ -158,6 +158,8 @@ async def _forget_replaced_descriptions(
     connection: Connection, session_id: uuid.UUID, replaced: Mapping[str, str]
 ) -> None:
     """Replace texts in what a rollback of a regeneration run would restore."""
+    # Titles are stored up to a length.
+    replaced = {**{old[:MAX_TITLE_CHARS]: new[:MAX_TITLE_CHARS] for old, new in replaced.items()}, **replaced}
     rows = await (await connection.execute(READ_REPLACED_DESCRIPTIONS, {"session_id": session_id})).fetchall()
     for run_id, before in rows:
         values: dict[str, Any] = {"session_id": session_id, "run_id": run_id}
@@ -168,9 +170,7 @@ async def _forget_replaced_descriptions(
 def _with_texts(value: Any, replaced: Mapping[str, str]) -> Any:
     """A JSON value with the strings that are keys of `replaced` replaced, at any depth."""
     if isinstance(value, str):
-        # Titles are stored up to a length.
-        cut = {old[:MAX_TITLE_CHARS]: new[:MAX_TITLE_CHARS] for old, new in replaced.items()}
-        return replaced.get(value, cut.get(value, value))
+        return replaced.get(value, value)
     if isinstance(value, dict):
         return {name: _with_texts(each, replaced) for name, each in value.items()}
     if isinstance(value, list):
