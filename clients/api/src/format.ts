@@ -72,6 +72,14 @@ export function provisionalName(startedAt: number, language: Language): string {
   return language === "ko" ? `${at} 브라우징` : `Browsing, ${at}`;
 }
 
+/** The title of a session, or its provisional name while it has none. */
+export function sessionName(
+  { title, startedAt }: { title?: string | null | undefined; startedAt: number },
+  language: Language,
+): string {
+  return title || provisionalName(startedAt, language);
+}
+
 /** 1,234 → "1.2K". */
 export function compactNumber(value: number, language: Language): string {
   return new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);

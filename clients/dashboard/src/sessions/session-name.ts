@@ -1,9 +1,9 @@
-import { type Language, provisionalName } from "@trailmind/api";
+import { type Language, sessionName as nameOf } from "@trailmind/api";
 
-/** The title of a session, or the name that it has in the extension as well while it has none. */
+/** The name of a session of the API, the same as in the extension. */
 export function sessionName(
   { title, started_at }: { title?: string | undefined; started_at: string },
   language: Language,
 ): string {
-  return title || provisionalName(Date.parse(started_at), language);
+  return nameOf({ title, startedAt: Date.parse(started_at) }, language);
 }

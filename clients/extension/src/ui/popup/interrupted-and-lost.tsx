@@ -1,6 +1,6 @@
 /** The screens of interrupted and lost recordings, which need a decision of the user. */
 
-import { duration, provisionalName } from "@trailmind/api";
+import { duration, sessionName } from "@trailmind/api";
 import { useState } from "preact/hooks";
 import { requestPagePermission } from "../../permission";
 import { elapsedMs, type RecordingView } from "../../recording/view";
@@ -23,7 +23,7 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
     <section class="stack">
       <div class="hero">
         <h2>{text.title}</h2>
-        <p class="muted">{text.lead(recording.title || provisionalName(recording.startedAt, messages.language))}</p>
+        <p class="muted">{text.lead(sessionName(recording, messages.language))}</p>
       </div>
       <Statistics
         items={[

@@ -1,6 +1,6 @@
 /** The screen without a recording: start one, import pages, or open earlier sessions. */
 
-import { dateTime, provisionalName } from "@trailmind/api";
+import { dateTime, sessionName } from "@trailmind/api";
 import { useEffect, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
@@ -102,7 +102,7 @@ export function ReadyScreen() {
             </button>
           </div>
           <a class="card" href={`${webOrigin(settings)}/sessions/${last.id}`} target="_blank" rel="noreferrer">
-            <span class="card-title">{last.title || provisionalName(last.startedAt, messages.language)}</span>
+            <span class="card-title">{sessionName(last, messages.language)}</span>
             <span class="muted">
               {dateTime(last.startedAt, messages.language)}
               {last.pages !== null && ` · ${last.pages} ${messages.common.pages}`}

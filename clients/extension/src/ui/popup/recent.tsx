@@ -1,6 +1,6 @@
 /** The ten newest sessions, with editable titles. */
 
-import { dateTime, provisionalName } from "@trailmind/api";
+import { dateTime, sessionName } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
 import type { RecentSession } from "../../protocol";
@@ -49,9 +49,7 @@ export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
             ) : (
               <>
                 <a href={`${web}/sessions/${session.id}`} target="_blank" rel="noreferrer">
-                  <span class="card-title">
-                    {session.title || provisionalName(session.startedAt, messages.language)}
-                  </span>
+                  <span class="card-title">{sessionName(session, messages.language)}</span>
                   <span class="muted">
                     {dateTime(session.startedAt, messages.language)} ·{" "}
                     {messages.recent.status[session.status] ?? session.status}
@@ -60,9 +58,7 @@ export function RecentSessions({ sessions, onChange, onBack }: RecentProps) {
                 <button
                   type="button"
                   class="icon-button"
-                  aria-label={messages.recent.rename(
-                    session.title || provisionalName(session.startedAt, messages.language),
-                  )}
+                  aria-label={messages.recent.rename(sessionName(session, messages.language))}
                   onClick={() => setEdited(session.id)}
                 >
                   <Icon name="pencil" />

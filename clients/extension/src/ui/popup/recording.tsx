@@ -1,6 +1,6 @@
 /** The screen of a running or paused recording. */
 
-import { provisionalName, stopwatch } from "@trailmind/api";
+import { sessionName, stopwatch } from "@trailmind/api";
 import { useState } from "preact/hooks";
 
 import { requestPagePermission } from "../../permission";
@@ -72,7 +72,8 @@ export function Title({ recording }: { recording: RecordingView }) {
   const { messages, view } = useUi();
   const [isEdited, setEdited] = useState(false);
   const generation = view?.generation?.recordingId === recording.id ? view.generation : null;
-  const shown = recording.title || generation?.title || provisionalName(recording.startedAt, messages.language);
+  const shown =
+    recording.title || sessionName({ title: generation?.title, startedAt: recording.startedAt }, messages.language);
   if (isEdited) {
     return (
       <TitleField
