@@ -1,9 +1,9 @@
 """The map document: stored as a version, served as `mindmap.data`, and drawn by every client.
 
 A document is a tree `core → topic → subtopic → page` with cross edges, three layouts, the excluded pages, and numbers
-by which a reader can judge it. The JSON names are those of the clients: `visitCount` and `totalDuration` are camel
-case, `left_out` stands for excluded pages, everything else is snake case. Outside Python a document exists only as
-`to_json()`.
+by which a reader can judge it. A sub-topic of many pages can have sub-topics, which have none of their own. The JSON
+names are those of the clients: `visitCount` and `totalDuration` are camel case, `left_out` stands for excluded pages,
+everything else is snake case. Outside Python a document exists only as `to_json()`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ CORE_COLOR = "#FFD700"
 TOPIC_COLORS = ("#3B82F6", "#10B981", "#F59E0B", "#EF4444", "#8B5CF6", "#EC4899", "#14B8A6", "#F97316")
 MAX_LABEL_CHARS = 80
 MAX_TOPIC_LABEL_CHARS = 48
+#: Levels of topics below the core: topics, sub-topics, and the sub-topics of sub-topics.
+MAX_TOPIC_LEVELS = 3
 
 #: Why a captured page is not on the map, with the sentence shown to the user.
 EXCLUSION_REASONS: dict[str, str] = {

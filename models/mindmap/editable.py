@@ -77,6 +77,10 @@ class EditableMap:
             yield ancestor
             ancestor = self.parent.get(ancestor)
 
+    def level(self, node_id: str) -> int:
+        """How many nodes are above a node: 0 for the core, 1 for a topic."""
+        return sum(1 for _ in self.ancestors(node_id))
+
     def descendant_pages(self, node_id: str) -> list[str]:
         """The node ids of the captured pages below a node."""
         return [n for n in self.descendants(node_id) if self.nodes[n].type == "page" and self.nodes[n].data.page_id]
@@ -122,14 +126,23 @@ class EditableMap:
         """Change a topic into a sub-topic, or a sub-topic into a topic."""
         self.update_node(self.nodes[node_id], type=node_type)
 
-    def flatten(self, node_id: str) -> None:
-        """Merge the sub-topics of a topic into it, so that their pages are directly below it."""
-        for child in list(self.children.get(node_id, [])):
-            if self.nodes[child].type == "subtopic":
-                self.merge_groups(node_id, child)
+    def flatten(self, node_id: str, max_level: int = 0) -> bool:
+        """Merge the sub-topics below a node, as far as they are deeper than `max_level`, into what they are part of.
+
+        False if there are none.
+        """
+        deep = [n for n in self.descendants(node_id) if self.nodes[n].type == "subtopic" and self.level(n) > max_level]
+        for subtopic in deep:
+            self.merge_groups(self.parent[subtopic], subtopic)
+        return bool(deep)
 
     def merge_groups(self, target_id: str, source_id: str) -> None:
-        """Move everything below `source_id` below `target_id`, with its cross edges, and remove `source_id`."""
+        """Move everything below `source_id` below `target_id`, with its cross edges, and remove `source_id`.
+
+        A part takes the place of what it is part of.
+        """
+        if source_id in self.ancestors(target_id):
+            self.move_node(target_id, self.parent[source_id])
         target, source = self.nodes[target_id], self.nodes[source_id]
         for child in list(self.children.get(source_id, [])):
             self.move_node(child, target_id)
@@ -218,16 +231,15 @@ class EditableMap:
         The user's own pages below them are moved to the core.
         """
         removed: list[str] = []
-        for node_type in ("subtopic", "topic"):
-            for node in list(self.nodes.values()):
-                if node.id not in self.nodes or node.type != node_type or node.data.origin != "generated":
-                    continue
-                if not self.descendant_pages(node.id):
-                    self.flatten(node.id)
-                    for child in list(self.children.get(node.id, [])):
-                        self.move_node(child, CORE_ID)
-                    self._remove(node.id)
-                    removed.append(node.id)
+        groups = [n for n in self.nodes.values() if n.type in ("topic", "subtopic") and n.data.origin == "generated"]
+        # The deepest first, so that each of them is reported.
+        for node in sorted(groups, key=lambda group: -self.level(group.id)):
+            if not self.descendant_pages(node.id):
+                self.flatten(node.id)
+                for child in list(self.children.get(node.id, [])):
+                    self.move_node(child, CORE_ID)
+                self._remove(node.id)
+                removed.append(node.id)
         return removed
 
     def to_document(self) -> MindmapDocument:

@@ -17,7 +17,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.mindmap.document import MAX_LABEL_CHARS, MindmapDocument, Node, NodeData, NodeType, Position
+from models.mindmap.document import (
+    MAX_LABEL_CHARS,
+    MAX_TOPIC_LEVELS,
+    MindmapDocument,
+    Node,
+    NodeData,
+    NodeType,
+    Position,
+)
 from models.mindmap.editable import EditableMap
 from models.mindmap.operations import (
     AddEdge,
@@ -208,9 +216,19 @@ def _merge(tree: EditableMap, edit: Merge, ids: dict[str, str]) -> _Result:
     label, remark = _clean_label(edit.label) if edit.label is not None else ("", "")
     for source_id in source_ids:
         tree.merge_groups(target_id, source_id)
+    remark = _joined(remark, _limit_levels(tree, target_id))
     if label:
         _set_label(tree, tree.nodes[target_id], label)
     return target_id, remark
+
+
+def _limit_levels(tree: EditableMap, node_id: str) -> str:
+    """Merge what is now too deep below a node into what it is part of; a remark if there is any."""
+    return "A fourth level of topics was merged into the third." if tree.flatten(node_id, MAX_TOPIC_LEVELS) else ""
+
+
+def _joined(*remarks: str) -> str:
+    return " ".join(filter(None, remarks))
 
 
 def _split(tree: EditableMap, edit: Split, ids: dict[str, str]) -> _Result:
@@ -232,16 +250,14 @@ def _split(tree: EditableMap, edit: Split, ids: dict[str, str]) -> _Result:
         tree.move_node(member, new_id)
     num_missing = len(set(edit.member_ids)) - len(members)
     if num_missing:
-        remark = f"{remark} {num_missing} of the pages named were not in it any more.".strip()
+        remark = _joined(remark, f"{num_missing} of the pages named were not in it any more.")
     return new_id, remark
 
 
 def _members_to_split(tree: EditableMap, source: Node, member_ids: Sequence[str]) -> list[str]:
-    """The ids that are below `source`, without those below another of them; of a sub-topic only pages."""
+    """The ids that are below `source`, without those below another of them."""
     descendants = set(tree.descendants(source.id))
     members = [member for member in dict.fromkeys(member_ids) if member in descendants]
-    if source.type == "subtopic":
-        members = [member for member in members if tree.nodes[member].type == "page"]
     return [member for member in members if not set(tree.ancestors(member)) & set(members)]
 
 
@@ -254,10 +270,16 @@ def _unused_node_id(tree: EditableMap, op_id: str) -> str:
 
 _ALLOWED_PARENTS: dict[NodeType, tuple[NodeType, ...]] = {
     "topic": ("core",),
-    "subtopic": ("topic",),
+    "subtopic": ("topic", "subtopic"),
     "page": ("topic", "subtopic"),
     "core": (),
 }
+
+
+def _can_hold(tree: EditableMap, parent: Node, node_type: NodeType) -> bool:
+    """Whether a node of this type can stand below `parent`."""
+    has_room = node_type != "subtopic" or tree.level(parent.id) < MAX_TOPIC_LEVELS
+    return parent.type in _ALLOWED_PARENTS[node_type] and has_room
 
 
 def _move(tree: EditableMap, edit: Move, ids: dict[str, str]) -> _Result:
@@ -271,15 +293,16 @@ def _move(tree: EditableMap, edit: Move, ids: dict[str, str]) -> _Result:
         tree.set_type(node.id, "topic")
         remark = "It became a topic."
     elif node.type == "topic" and target.type == "topic":
+        # Edits that were stored when a sub-topic could have no parts give the same map as then.
         tree.flatten(node.id)
         tree.set_type(node.id, "subtopic")
         remark = "It became a part of that topic."
     else:
         is_user_page = node.type == "page" and node.data.origin == "user"
-        if target.type not in _ALLOWED_PARENTS[node.type] and not (is_user_page and target.type == "core"):
+        if not _can_hold(tree, target, node.type) and not (is_user_page and target.type == "core"):
             raise _OperationRejected("wrong_place")
     tree.move_node(node.id, target.id)
-    return node.id, remark
+    return node.id, _joined(remark, _limit_levels(tree, node.id))
 
 
 def _pin(tree: EditableMap, edit: Pin, ids: dict[str, str]) -> _Result:
@@ -332,8 +355,7 @@ def _hide(tree: EditableMap, edit: Hide, ids: dict[str, str]) -> _Result:
 def _add_node(tree: EditableMap, edit: AddNode, ids: dict[str, str]) -> _Result:
     label, remark = _clean_label(edit.label)
     parent = tree.nodes[ids[edit.parent_id]]
-    is_allowed = parent.type in _ALLOWED_PARENTS[edit.type] or (edit.type == "page" and parent.type == "core")
-    if not is_allowed:
+    if not _can_hold(tree, parent, edit.type) and not (edit.type == "page" and parent.type == "core"):
         raise _OperationRejected("wrong_place")
     new_id = _unused_node_id(tree, edit.op_id)
     description = (

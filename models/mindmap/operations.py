@@ -59,7 +59,7 @@ class Rename(_Operation):
 
 
 class Merge(_Operation):
-    """Move the contents of `node_ids` (all topics, or all sub-topics) into the first of them."""
+    """Move the contents of `node_ids` (all topics, or all sub-topics of any level) into the first of them."""
 
     op: Literal["merge"] = "merge"
     node_ids: Annotated[tuple[Identifier, ...], Field(min_length=2, max_length=50)]
@@ -137,7 +137,7 @@ class Hide(_Operation):
 
 
 class AddNode(_Operation):
-    """Add a node of the user's own: a topic below the core, a sub-topic below a topic, or a page (a note)."""
+    """Add a node of the user's own: a topic, a sub-topic (below one of the first two levels), or a page (a note)."""
 
     op: Literal["add_node"] = "add_node"
     parent_id: Identifier = CORE_ID

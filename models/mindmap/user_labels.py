@@ -22,9 +22,8 @@ from models.database import Connection
 MAX_MAPS = 100
 
 # By the document that is shown, which has the edits in effect; its reports say which entry of the log named a topic.
-# Topics are at most two levels above their pages.
 READ_USER_LABELS: Final = """
-    WITH named_maps AS MATERIALIZED (
+    WITH RECURSIVE named_maps AS MATERIALIZED (
         SELECT s.id AS session_id, m.id AS mindmap_id, v.data, v.edit_reports
         FROM browsing_sessions s JOIN mindmaps m ON m.session_id = s.id
         JOIN mindmap_versions v ON v.mindmap_id = m.id AND v.number = m.current_version
@@ -54,9 +53,8 @@ READ_USER_LABELS: Final = """
         SELECT t.session_id, t.id AS topic_id, e.child FROM topics t
         JOIN tree e ON e.session_id = t.session_id AND e.parent = t.id
         UNION
-        SELECT t.session_id, t.id, f.child FROM topics t
-        JOIN tree e ON e.session_id = t.session_id AND e.parent = t.id
-        JOIN tree f ON f.session_id = t.session_id AND f.parent = e.child
+        SELECT b.session_id, b.topic_id, e.child FROM below b
+        JOIN tree e ON e.session_id = b.session_id AND e.parent = b.child
     )
     SELECT t.session_id, t.mindmap_id, t.id, t.label, t.type, t.named_at,
         array_agg(p.id ORDER BY p.id),

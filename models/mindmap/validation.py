@@ -13,6 +13,7 @@ from models.mindmap.document import (
     EXCLUSION_REASONS,
     MAX_LABEL_CHARS,
     MAX_TOPIC_LABEL_CHARS,
+    MAX_TOPIC_LEVELS,
     NODE_ID_PATTERN,
     MindmapDocument,
     Node,
@@ -25,7 +26,7 @@ _COLOR = re.compile(r"^#[0-9A-Fa-f]{6}$")
 _ALLOWED_CHILDREN: dict[NodeType, frozenset[NodeType]] = {
     "core": frozenset({"topic", "page"}),
     "topic": frozenset({"subtopic", "page"}),
-    "subtopic": frozenset({"page"}),
+    "subtopic": frozenset({"subtopic", "page"}),
     "page": frozenset(),
 }
 #: What the camera of the 3-D view sees, in world units.
@@ -149,19 +150,21 @@ def _tree_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:
             continue
         if above and above[0] in type_of and node.type not in _ALLOWED_CHILDREN[type_of[above[0]]]:
             yield ValidationProblem("bad_parent", node.id, "A node of this type cannot have this parent.")
-        root = _root(node.id, parents, max_steps=len(document.nodes))
-        if root is None:
+        root, level = _root(node.id, parents, max_steps=len(document.nodes))
+        if level > len(document.nodes):
             yield ValidationProblem("cycle", node.id, "The node is its own ancestor.")
         elif root != CORE_ID:
             yield ValidationProblem("unreachable", node.id, "The node is not below the core.")
+        elif node.type == "subtopic" and level > MAX_TOPIC_LEVELS:
+            yield ValidationProblem("too_deep", node.id, "The sub-topic is below too many others.")
 
 
-def _root(node_id: str, parents: dict[str, list[str]], max_steps: int) -> str | None:
-    """The ancestor without parent; None if it is not reached within `max_steps`, which means a cycle."""
+def _root(node_id: str, parents: dict[str, list[str]], max_steps: int) -> tuple[str, int]:
+    """The ancestor without parent and the number of steps to it; more than `max_steps` mean a cycle."""
     num_steps = 0
     while parents.get(node_id) and num_steps <= max_steps:
         node_id, num_steps = parents[node_id][0], num_steps + 1
-    return None if num_steps > max_steps else node_id
+    return node_id, num_steps
 
 
 def _empty_topic_problems(document: MindmapDocument) -> Iterator[ValidationProblem]:

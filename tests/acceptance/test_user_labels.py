@@ -17,6 +17,7 @@ from cluster.maps.version_writer import save_version
 from cluster.mindmap.text.meaning import encoder_model
 from cluster.runs.planning import RunPlanner
 from cluster.settings import Settings
+from models.mindmap.edits import new_node_id
 from models.mindmap.user_labels import UserLabels, load_user_labels
 from models.urls import page_id
 from tests.acceptance.test_forgetting import dump_of
@@ -127,6 +128,21 @@ async def test_the_next_map_carries_the_name_and_says_where_it_comes_from(named:
     assert "reused_from" not in kept["data"]
     shown = await named.again(named.session)
     assert shown["label"] == named.name, "the edits of a map are replayed on its new versions"
+
+
+async def test_a_name_is_about_the_pages_on_all_levels_below_it(named: NamedEvening) -> None:
+    ann, mindmap = named.person, await get(named.person, named.session)
+    pages = [node["id"] for node in mindmap["data"]["nodes"] if "//bread." in str(node["data"].get("urls"))]
+    pages = [node_id for node_id in pages if node_id.startswith("p_")]
+    upper, lower = new_node_id("upper"), new_node_id("lower")
+    for op_id, parent in (("upper", named.topic_id), ("lower", upper)):
+        add = {"op": "add_node", "op_id": op_id, "type": "subtopic", "parent_id": parent, "label": f"Part {op_id}"}
+        await change(ann, named.session, add)
+    moves = [{"op": "move", "op_id": page, "node_id": page, "parent_id": lower} for page in pages]
+    reply = await change(ann, named.session, *moves)
+    assert {report["status"] for report in reply["reports"]} == {"applied"}
+    topic = await bread_topic(ann, await named.next_evening())
+    assert topic["label"] == named.name
 
 
 async def test_another_user_gets_nothing_of_it(named: NamedEvening, bob: ApiUser, db: Db) -> None:

@@ -22,6 +22,8 @@ MAX_TOPICS = 24
 #: A topic has at most six sub-topics, and one more for every so many pages from there on.
 MAX_SUBTOPICS, LARGEST_MAX_SUBTOPICS, PAGES_PER_SUBTOPIC = 6, 16, 12
 MIN_PAGES_FOR_SUBTOPICS, MIN_SUBTOPIC_MODULARITY = 6, 0.02
+#: A sub-topic of so many pages is divided again, and so many are below one that is put above others.
+MIN_PAGES_FOR_THIRD_LEVEL = 24
 
 
 #: The scale of affinities is the same in every session: pages of one subject have .3 in the mean, of two subjects .08.

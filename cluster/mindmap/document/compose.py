@@ -175,14 +175,13 @@ class _DocumentBuilder:
         share = self._share(topic)
         size = 40 + 40 * (share.score / self._max_share) ** 0.5
         self._add_group(topic, "topic", size, color, hue, CORE_ID, share)
-        for page_id in topic.page_ids:
-            self._add_page(page_id, topic.id, color, hue)
-        for subtopic in topic.subtopics:
-            subtopic_share = self._share(subtopic)
-            size = 30 + 20 * min(1.0, subtopic_share.score / max(share.score, 1e-9)) ** 0.5
-            self._add_group(subtopic, "subtopic", size, color, hue, topic.id, subtopic_share)
-            for page_id in subtopic.page_ids:
-                self._add_page(page_id, subtopic.id, color, hue)
+        for part, above in topic.walk():
+            if above is not None:
+                part_share = self._share(part)
+                size = 30 + 20 * min(1.0, part_share.score / max(share.score, 1e-9)) ** 0.5
+                self._add_group(part, "subtopic", size, color, hue, above.id, part_share)
+            for page_id in part.page_ids:
+                self._add_page(page_id, part.id, color, hue)
 
     def _add_group(
         self, topic: OutlineTopic, kind: NodeType, size: float, color: str, hue: int, parent: str, share: Importance

@@ -16,8 +16,8 @@ SLOT_LENGTH_PX = 24.0
 _MIN_SLOTS = 16.0
 _TOPIC_GAP_SLOTS = 1.5
 _MIN_OUTER_RADIUS_PX = 430.0
-#: Radius of the ring of each node type, as a share of the outer radius.
-_TOPIC_RING, _SUBTOPIC_RING = 0.36, 0.66
+#: Radius of the rings of topics and of the two levels of sub-topics, as a share of the outer radius, which pages have.
+_RINGS = (0.36, 0.66, 0.83)
 
 
 def flat_layouts(nodes: Sequence[LayoutNode]) -> dict[str, dict[str, Point]]:
@@ -28,9 +28,7 @@ def flat_layouts(nodes: Sequence[LayoutNode]) -> dict[str, dict[str, Point]]:
 def tree_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
     """Positions in a tree that grows to the right, with one row per leaf; in pixels, the first row at y = 0."""
     children = _children(nodes)
-    depth: dict[str, int] = {}
-    for node in nodes:
-        depth[node.id] = 0 if node.parent is None else depth.get(node.parent, 0) + 1
+    depth = _depths(nodes)
     y: dict[str, float] = {}
     row = 0.0
     previous_parent = None
@@ -45,6 +43,14 @@ def tree_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
             y_below = [y[child] for child in children[node.id]]
             y[node.id] = (y_below[0] + y_below[-1]) / 2
     return {node.id: Point(x=depth[node.id] * COLUMN_WIDTH_PX, y=round(y[node.id], 2)) for node in nodes}
+
+
+def _depths(nodes: Sequence[LayoutNode]) -> dict[str, int]:
+    """How many nodes are above each node."""
+    depth: dict[str, int] = {}
+    for node in nodes:
+        depth[node.id] = 0 if node.parent is None else depth.get(node.parent, 0) + 1
+    return depth
 
 
 def _leaves(nodes: Sequence[LayoutNode], children: Mapping[str, list[str]]) -> list[tuple[str, str]]:
@@ -74,9 +80,10 @@ def radial_layout(nodes: Sequence[LayoutNode]) -> dict[str, Point]:
     total = max(num_slots, _MIN_SLOTS)
     outer_radius = max(_MIN_OUTER_RADIUS_PX, total * SLOT_LENGTH_PX / (2 * math.pi))
     points = {roots[0]: Point(x=0.0, y=0.0)}
+    depth = _depths(nodes)
     for node in nodes:
         if node.id in slot_of:
-            ring = {"topic": _TOPIC_RING, "subtopic": _SUBTOPIC_RING}.get(node.type, 1.0)
+            ring = 1.0 if node.type == "page" else _RINGS[depth[node.id] - 1]
             angle = 2 * math.pi * slot_of[node.id] / total - math.pi / 2
             x, y = ring * outer_radius * math.cos(angle), ring * outer_radius * math.sin(angle)
             points[node.id] = Point(x=round(x, 2), y=round(y, 2))
@@ -91,24 +98,25 @@ def _radial_slots(nodes: Sequence[LayoutNode], root: str) -> tuple[dict[str, flo
     children = _children(nodes)
     type_of = {node.id: node.type for node in nodes}
     slot_of: dict[str, float] = {}
-    next_slot = 0.0
-    for topic in children.get(root, []):
-        first_slot = next_slot
-        below = children.get(topic, [])
+
+    def assign(group: str, first_slot: float, num_slots_if_empty: int) -> float:
+        """Give the nodes below a topic or sub-topic slots from the first one, and it the middle; the next free slot."""
+        next_slot = first_slot
+        below = children.get(group, [])
         direct_pages = [child for child in below if type_of[child] != "subtopic"]
         subtopics = [child for child in below if type_of[child] == "subtopic"]
         if direct_pages or not subtopics:
-            num_slots = _slots_for(len(direct_pages)) if direct_pages else 3
+            num_slots = _slots_for(len(direct_pages)) if direct_pages else num_slots_if_empty
             _assign_slots(slot_of, direct_pages, next_slot, num_slots)
             next_slot += num_slots
         for subtopic in subtopics:
-            pages = children.get(subtopic, [])
-            num_slots = _slots_for(len(pages))
-            _assign_slots(slot_of, pages, next_slot, num_slots)
-            slot_of[subtopic] = next_slot + max(1.0, num_slots / 2)
-            next_slot += num_slots
-        slot_of[topic] = (first_slot + next_slot) / 2
-        next_slot += _TOPIC_GAP_SLOTS
+            next_slot = assign(subtopic, next_slot, _slots_for(0))
+        slot_of[group] = (first_slot + next_slot) / 2
+        return next_slot
+
+    next_slot = 0.0
+    for topic in children.get(root, []):
+        next_slot = assign(topic, next_slot, 3) + _TOPIC_GAP_SLOTS
     return slot_of, next_slot
 
 

@@ -136,18 +136,27 @@ def _place_members(
     known: Mapping[str, Coordinates],
     pinned: frozenset[str],
 ) -> dict[str, Coordinates]:
-    """Positions of the sub-topics and pages of topic `number`: first those that stay, then sub-topics, then pages."""
+    """Positions of the sub-topics and pages of topic `number`: first those that stay, then sub-topics, then pages.
+
+    The sub-topics of a sub-topic are beyond it.
+    """
     centre = centres[number]
     outward = centre / max(float(np.linalg.norm(centre)), 1e-9)
     grid = _site_grid(number, centres, len(members))
     grid.occupy(centre, topic.radius / grid.shrink)
     placed = _keep_positions(members, number, centres, known, pinned, grid)
-    subtopics = [node for node in members if node.type == "subtopic"]
+    parts = [node for node in members if node.type == "subtopic"]
+    subtopics = [node for node in parts if node.parent == topic.id]
     anchors = {topic.id: centre + outward * 26.0}
     for subtopic, direction in zip(subtopics, _fan_directions(len(subtopics), outward), strict=True):
         if subtopic.id not in placed:
             placed[subtopic.id] = grid.allocate(subtopic, centre + direction * (topic.radius + 48.0))
         anchors[subtopic.id] = placed[subtopic.id] + (placed[subtopic.id] - centre) * 0.35
+    for part in parts:
+        if part.parent is not None and part.id not in anchors:
+            if part.id not in placed:
+                placed[part.id] = grid.allocate(part, anchors[part.parent])
+            anchors[part.id] = placed[part.id] + (placed[part.id] - placed[part.parent]) * 0.35
     for node in members:
         if node.id not in placed:
             placed[node.id] = grid.allocate(node, anchors.get(node.parent or "", anchors[topic.id]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cluster.mindmap.outline.types import Outline, OutlineTopic
-from models.mindmap.document import CORE_ID, NODE_ID_PATTERN, Evidence
+from cluster.mindmap.outline.types import TOPIC_ID_PREFIXES, Outline, OutlineTopic
+from models.mindmap.document import CORE_ID, MAX_TOPIC_LEVELS, NODE_ID_PATTERN, Evidence
 from models.mindmap.notes import MapNote, map_note
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
@@ -15,11 +15,11 @@ from models.recording.pages import CapturedPage
 def repair_outline(outline: Outline, captured: Mapping[str, CapturedPage]) -> tuple[Outline, list[MapNote]]:
     """`outline` with every captured page in at most one topic, and notes that say what was corrected.
 
-    Unknown and repeated page ids are removed, deeper levels are flattened into sub-topics, empty topics are dropped,
+    Unknown and repeated page ids are removed, levels below `MAX_TOPIC_LEVELS` are flattened, empty topics are dropped,
     invalid or duplicate topic ids are replaced, and evidence that is not verbatim is removed.
     """
     repair = _Repair(captured)
-    topics = [topic for topic in map(repair.topic, outline.topics) if topic is not None]
+    topics = [topic for each in outline.topics if (topic := repair.topic(each)) is not None]
     notes = []
     if repair.num_unknown:
         notes.append(map_note("unknown_pages", count=repair.num_unknown))
@@ -38,23 +38,20 @@ class _Repair:
     _placed: set[str] = field(default_factory=set)
     _topic_ids: set[str] = field(default_factory=lambda: {CORE_ID})
 
-    def topic(self, topic: OutlineTopic) -> OutlineTopic | None:
-        """The repaired topic; None if it has no pages."""
+    def topic(self, topic: OutlineTopic, level: int = 1) -> OutlineTopic | None:
+        """The repaired topic, or sub-topic on a deeper `level`; None if it has no pages."""
         page_ids = self._place(topic.page_ids)
-        subtopics = [subtopic for subtopic in map(self._subtopic, topic.subtopics) if subtopic is not None]
+        subtopics: tuple[OutlineTopic, ...] = ()
+        if level < MAX_TOPIC_LEVELS:
+            repaired = (self.topic(subtopic, level + 1) for subtopic in topic.subtopics)
+            subtopics = tuple(subtopic for subtopic in repaired if subtopic is not None)
+        else:
+            page_ids += self._place(page_id for deeper in topic.subtopics for page_id in deeper.all_page_ids())
         if len(subtopics) == 1 and not page_ids:  # A single sub-topic says nothing more than its topic.
-            page_ids, subtopics = subtopics[0].page_ids, []
-        if not page_ids and not subtopics:
-            return None
-        first_page = (page_ids or subtopics[0].page_ids)[0]
-        return replace(self._with_valid_id(topic, "t_", first_page), page_ids=page_ids, subtopics=tuple(subtopics))
-
-    def _subtopic(self, subtopic: OutlineTopic) -> OutlineTopic | None:
-        below = (page_id for deeper in subtopic.subtopics for page_id in deeper.all_page_ids())
-        page_ids = self._place(subtopic.page_ids) + self._place(below)
-        if not page_ids:
-            return None
-        return replace(self._with_valid_id(subtopic, "s_", page_ids[0]), page_ids=page_ids, subtopics=())
+            page_ids, subtopics = subtopics[0].page_ids, subtopics[0].subtopics
+        placed = replace(topic, page_ids=page_ids, subtopics=subtopics)
+        first_page = next(iter(placed.all_page_ids()), None)
+        return None if first_page is None else self._with_valid_id(placed, TOPIC_ID_PREFIXES[level], first_page)
 
     def _place(self, page_ids: Iterable[str]) -> tuple[str, ...]:
         """The known ids among `page_ids` that are in no other place yet."""

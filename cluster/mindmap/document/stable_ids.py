@@ -21,7 +21,7 @@ def reuse_ids(outline: Outline, previous: MindmapDocument | None, *, min_overlap
         return outline
     old_topics = _generated_groups(previous, "topic")
     topic_pages = {topic.id: set(topic.all_page_ids()) for topic in outline.topics}
-    subtopic_pages = {sub.id: set(sub.page_ids) for topic in outline.topics for sub in topic.subtopics}
+    subtopic_pages = {sub.id: set(sub.all_page_ids()) for sub, parent in outline.walk() if parent is not None}
     matched = match_groups(old_topics, topic_pages, min_overlap)
     matched |= match_groups(_generated_groups(previous, "subtopic"), subtopic_pages, min_overlap)
     new_ids = _new_ids(outline, matched)

@@ -28,21 +28,23 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
     used = {topic.label.casefold() for topic, _ in outline.walk()}
     wordings = {page_id: PageWording(page) for page_id, page in captured.items()}
 
-    def kept(topic: OutlineTopic, parent: str = "") -> OutlineTopic:
+    def kept(topic: OutlineTopic, above: str = "") -> OutlineTopic:
+        """`topic` with its sub-topics; `above` is the labels of the topics that it is part of."""
+        named = with_label(topic, above)
+        parts_above = f"{above} · {named.label}" if above else named.label
+        return replace(named, subtopics=tuple(kept(subtopic, parts_above) for subtopic in named.subtopics))
+
+    def with_label(topic: OutlineTopic, above: str) -> OutlineTopic:
         label = label_of.get(topic.id, topic.label)
         pages = [wordings[page_id] for page_id in topic.all_page_ids()]
         # The labels of sub-topics depend on the topic's.
-        has_free_label = label.casefold() not in used and (parent or not topic.subtopics)
-        if has_free_label and pages and not _is_clearly_better(topic.label, label, pages, parent):
+        has_free_label = label.casefold() not in used and not topic.subtopics
+        if has_free_label and pages and not _is_clearly_better(topic.label, label, pages, above):
             used.add(label.casefold())
             return replace(topic, label=label)
         return topic
 
-    topics = []
-    for topic in outline.topics:
-        above = kept(topic)
-        topics.append(replace(above, subtopics=tuple(kept(subtopic, above.label) for subtopic in above.subtopics)))
-    return replace(outline, topics=tuple(topics))
+    return replace(outline, topics=tuple(kept(topic) for topic in outline.topics))
 
 
 def _is_clearly_better(label: str, old: str, pages: Sequence[PageWording], parent: str) -> bool:

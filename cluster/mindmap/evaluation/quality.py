@@ -100,7 +100,10 @@ def score_map(document: MindmapDocument, url_of: Mapping[str, str], truth: Groun
         topics=len(topics),
         true_topics=truth.num_topics,
         topics_recalled=round(len({name for name in majority.values() if name}) / max(1, truth.num_topics), 4),
-        subtopic_v=_subtopic_v_measure(truth, {url_of_node[node.id]: parents[node.id] for node in pages}),
+        subtopic_v=_subtopic_v_measure(
+            truth,
+            {url: _part_of_topic(node_id, topic_of.get(url), parents) for node_id, url in url_of_node.items()},
+        ),
         label_hits=_mean([_label_contains(t.label, truth.names.get(majority[t.id] or "", ())) for t in topics]),
         labels_ok=_mean([_is_good_label(topic, topics) for topic in topics]),
         importance=_roc_auc([(importance_of.get(url, 0.0), truth.is_key[url]) for url in urls]),
@@ -115,6 +118,14 @@ def _mean(values: Sequence[bool]) -> float:
 def _is_good_label(topic: Node, topics: Sequence[Node]) -> bool:
     num_same = sum(1 for other in topics if other.label == topic.label)
     return len(topic.label.split()) <= 4 and len(topic.label) <= 40 and num_same == 1
+
+
+def _part_of_topic(page: str, topic: str | None, parents: Mapping[str, str]) -> str:
+    """The sub-topic directly below `topic` that a page of it is in, at any depth; the topic if it is in none."""
+    part = parents[page]
+    while topic not in (part, parents[part]):
+        part = parents[part]
+    return part
 
 
 def _subtopic_v_measure(truth: GroundTruth, parent_of: Mapping[str, str]) -> float | None:

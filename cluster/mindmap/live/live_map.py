@@ -216,7 +216,7 @@ def _restrict_topic(topic: OutlineTopic, page_ids: set[str]) -> OutlineTopic:
     return replace(
         topic,
         page_ids=tuple(page_id for page_id in topic.page_ids if page_id in page_ids),
-        subtopics=tuple(subtopic for subtopic in subtopics if subtopic.page_ids),
+        subtopics=tuple(subtopic for subtopic in subtopics if subtopic.all_page_ids()),
     )
 
 
@@ -258,10 +258,10 @@ def _with_page(
     row = row_of[page.page_id]
 
     def nearest(number: int) -> tuple[float, int]:
-        rows = [row_of[page_id] for page_id in topic.subtopics[number].page_ids]
+        rows = [row_of[page_id] for page_id in topic.subtopics[number].all_page_ids()]
         return -float(similarity[row, rows].max()), number
 
     chosen = min(range(len(topic.subtopics)), key=nearest)
     subtopics = list(topic.subtopics)
-    subtopics[chosen] = replace(subtopics[chosen], page_ids=(*subtopics[chosen].page_ids, page.page_id))
+    subtopics[chosen] = _with_page(subtopics[chosen], page, similarity, row_of)
     return replace(topic, subtopics=tuple(subtopics))

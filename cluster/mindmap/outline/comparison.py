@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from cluster.mindmap.clustering.communities import MIN_PAGES_FOR_THIRD_LEVEL
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, build_corpus
 from cluster.mindmap.clustering.similarity import (
     meaning_similarity,
@@ -26,7 +27,7 @@ from cluster.mindmap.pages.evidence import label_evidence, label_halves, support
 from cluster.mindmap.pages.features import PageFeatures, count_sentences, without_notices
 from cluster.mindmap.pages.reading_order import in_reading_order
 from cluster.mindmap.text.meaning import SentenceEncoder
-from models.mindmap.document import Evidence
+from models.mindmap.document import MAX_TOPIC_LEVELS, Evidence
 from models.recording.pages import CapturedPage
 
 BoolArray = npt.NDArray[np.bool_]
@@ -149,10 +150,34 @@ class _Comparison:
             if self._problems(subtopic, better.label):
                 # A part that no label describes is no sub-topic: the same holds for local ones.
                 self.num_local += 1
-                directly += subtopic.page_ids
+                directly += subtopic.all_page_ids()
             else:
-                subtopics.append(self._quoted(subtopic))
-        return replace(better, page_ids=tuple(directly), subtopics=tuple(subtopics))
+                above = f"{better.label} · {subtopic.label}"
+                subtopics.append(self._with_local_parts(self._quoted(subtopic), above, level=2))
+        better = replace(better, page_ids=tuple(directly), subtopics=tuple(subtopics))
+        return self._with_local_parts(better, better.label, level=1)
+
+    def _with_local_parts(self, group: OutlineTopic, above: str, level: int) -> OutlineTopic:
+        """`group` with the local sub-topics whose pages are all directly in it, if these are many.
+
+        A model is asked for two levels; when it merges the parts of a long session, for one. `above` are the labels
+        above the parts.
+        """
+        if len(group.page_ids) < MIN_PAGES_FOR_THIRD_LEVEL:
+            return group
+        parts: list[OutlineTopic] = []
+        free = set(group.page_ids)
+        for part, parent in self._local.walk():
+            pages = set(part.all_page_ids())
+            is_part = parent is not None and pages <= free and len(pages) < len(group.page_ids)
+            has_room = level + (2 if part.subtopics else 1) <= MAX_TOPIC_LEVELS
+            if is_part and has_room and not self._problems(part, above):
+                parts.append(self._quoted(part))
+                free -= pages
+        if len(parts) < 2:  # One part does not divide anything.
+            return group
+        directly = tuple(page_id for page_id in group.page_ids if page_id in free)
+        return replace(group, page_ids=directly, subtopics=(*group.subtopics, *parts))
 
     def _better_label(self, topic: OutlineTopic) -> OutlineTopic:
         """`topic` with its label, or with the one that we give to its pages, if that has no more problems."""
@@ -175,8 +200,12 @@ class _Comparison:
             other = max(outline.topics, key=lambda topic: (_overlap(own, topic), topic.id), default=None)
             if other is not None and _overlap(own, other) >= _MIN_OVERLAP and other.label != own.label:
                 proposed = replace(own, label=other.label)
-                has_own_parts = any(self._problems(subtopic, other.label) for subtopic in own.subtopics)
-                if self._problems(proposed) or has_own_parts:
+                is_name_of_part = any(
+                    self._problems(part, other.label if above is own else f"{other.label} · {above.label}")
+                    for part, above in own.walk()
+                    if above is not None
+                )
+                if self._problems(proposed) or is_name_of_part:
                     self.num_local += 1
                 else:
                     own = self._quoted(proposed)

@@ -144,6 +144,10 @@ class TopicLabeler:
         self._used_labels.add(_normalize(label))
         return label, keywords
 
+    def release(self, label: str) -> None:
+        """Let a label that was given to a group, but is not used, be given to another one."""
+        self._used_labels.discard(_normalize(label))
+
     def _by_titles(self, options: Sequence[_LabelOption], pages: IntArray, parent: str) -> list[_LabelOption]:
         """The options, best first; those that few titles say count less, and do not name a sub-topic.
 

@@ -21,12 +21,12 @@ from cluster.mindmap.clustering.similarity import (
 )
 from cluster.mindmap.clustering.stability import topic_stability
 from cluster.mindmap.outline.cross_links import find_cross_links
-from cluster.mindmap.outline.labels import MIN_SUBTOPIC_PAGES, TopicLabeler
+from cluster.mindmap.outline.labels import TopicLabeler
+from cluster.mindmap.outline.parts import PageSimilarities, PartFinder, TopicBuilder
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.summary import session_summary, session_title
-from cluster.mindmap.outline.title_groups import find_title_groups
 from cluster.mindmap.outline.types import NUM_NEIGHBOURS, Outline, OutlineTopic, PageAnnotation, PageExclusion
-from cluster.mindmap.pages.evidence import content_words, describe_topic, label_evidence, page_evidence
+from cluster.mindmap.pages.evidence import content_words, page_evidence
 from cluster.mindmap.pages.features import PageFeatures, count_sentences, default_page_label, without_notices
 from cluster.mindmap.pages.importance import page_importances
 from cluster.mindmap.pages.reading_order import in_reading_order
@@ -34,9 +34,6 @@ from cluster.mindmap.text.meaning import SentenceEncoder
 from models.mindmap.document import EXCLUSION_REASONS, MAX_LABEL_CHARS, Importance
 from models.text import collapse_whitespace, shorten, strip_markup
 
-SUBTOPIC_VISIT_ORDER_WEIGHT = 0.03
-#: Inside one subject URL folders are chapters, and the damping for large hosts leaves too little of them.
-SUBTOPIC_SITE_FACTOR = 3.0
 MAX_PAGE_LABEL_CHARS = MAX_LABEL_CHARS - 12  # Leaves room for a suffix that makes the label unique.
 MAX_PAGE_KEYWORDS = 4
 MIN_NEIGHBOUR_COSINE = 0.02
@@ -94,11 +91,12 @@ def build_outline(
     blended = text if meaning is None else words_and_meaning(text, meaning, pages)
     similarity = combined_similarity(blended, site, visit_order)
     affinity = None if meaning is None else page_affinity(blended, site, visit_order)
-    grouping = _find_grouping(corpus, similarity, affinity, site, visit_order, options)
+    similarities = PageSimilarities(corpus, text, site, visit_order)
+    grouping = _find_grouping(similarities, similarity, affinity, options)
     annotations = annotate_pages(corpus, text, grouping.topics)
     index = PhraseIndex(corpus)
     topics = _label_topics(
-        corpus, index, text, grouping, encoder, [annotation.importance for annotation in annotations]
+        similarities, index, grouping, encoder, [annotation.importance for annotation in annotations]
     )
     topics = _with_search_queries(topics, corpus, ordered)
     return Outline(
@@ -148,24 +146,13 @@ def page_exclusion(page: PageFeatures) -> PageExclusion:
 
 
 def _find_grouping(
-    corpus: Corpus,
-    similarity: FloatArray,
-    affinity: FloatArray | None,
-    site: FloatArray,
-    visit_order: FloatArray,
-    options: TopicOptions,
+    similarities: PageSimilarities, similarity: FloatArray, affinity: FloatArray | None, options: TopicOptions
 ) -> _Grouping:
-    """Topics of all pages, and sub-topics inside each topic with document frequencies of that topic alone."""
+    """Topics of all pages, and sub-topics inside each topic."""
     topics = find_topics(similarity, affinity, options)
     grouping = _Grouping(topics, [None] * (int(topics.max()) + 1))
     for number, members in enumerate(grouping.members()):
-        inner_similarity = combined_similarity(
-            text_similarity(corpus, members),
-            SUBTOPIC_SITE_FACTOR * site[np.ix_(members, members)],
-            visit_order[np.ix_(members, members)],
-            SUBTOPIC_VISIT_ORDER_WEIGHT,
-        )
-        grouping.subtopics[number] = find_subtopics(inner_similarity)
+        grouping.subtopics[number] = find_subtopics(similarities.inside(members))
     return grouping
 
 
@@ -242,84 +229,24 @@ def _page_keywords(corpus: Corpus) -> list[tuple[str, ...]]:
 
 
 def _label_topics(
-    corpus: Corpus,
+    similarities: PageSimilarities,
     index: PhraseIndex,
-    text: FloatArray,
     grouping: _Grouping,
     encoder: SentenceEncoder | None,
     importances: Sequence[Importance],
 ) -> list[OutlineTopic]:
-    """The topics with labels, sub-topics, descriptions and evidence. Topics choose their labels before sub-topics."""
+    """The topics with labels, sub-topics, descriptions and evidence. Each level chooses its labels before the next."""
+    corpus = similarities.corpus
     labeler = TopicLabeler(index, encoder)
     all_pages = np.arange(len(corpus.pages))
     members = grouping.members()
     labels = [labeler.label(pages, rivals=all_pages) for pages in members]
-    builder = _TopicBuilder(corpus, importances)
-    topics = []
-    for pages, subtopic_numbers, (label, keywords) in zip(members, grouping.subtopics, labels, strict=True):
-        groups = [] if subtopic_numbers is None else _parts(pages, subtopic_numbers)
-        subtopics, free = _label_groups(labeler, builder, groups, pages, label)
-        # Pages of parts that no label describes are divided again by what their titles name.
-        groups = find_title_groups(index, text, pages, free, labeler.words_to_avoid(label))
-        more, free = _label_groups(labeler, builder, groups, pages, label, free)
-        topic = builder.build("t_", pages, label, keywords)
-        directly = tuple(corpus.pages[row].page_id for row in free)
-        topics.append(replace(topic, page_ids=directly, subtopics=(*subtopics, *more)))
-    return topics
-
-
-def _parts(pages: IntArray, numbers: IntArray) -> list[IntArray]:
-    """The parts of a topic that are large enough for a sub-topic."""
-    parts = [pages[numbers == number] for number in range(int(numbers.max()) + 1)]
-    return [part for part in parts if len(part) >= MIN_SUBTOPIC_PAGES]
-
-
-def _label_groups(
-    labeler: TopicLabeler,
-    builder: _TopicBuilder,
-    groups: Sequence[IntArray],
-    topic: IntArray,
-    parent: str,
-    free: Sequence[int] | None = None,
-) -> tuple[list[OutlineTopic], list[int]]:
-    """The sub-topics of those of `groups` that a label describes, and the rows of `free` that are in none of them.
-
-    `free` is the whole topic when not given. `parent` is its label.
-    """
-    subtopics: list[OutlineTopic] = []
-    described: set[int] = set()
-    for inside in groups:
-        label, keywords = labeler.label(inside, rivals=topic, parent=parent)
-        if label:
-            subtopics.append(builder.build("s_", inside, label, keywords))
-            described.update(inside.tolist())
-    return subtopics, [row for row in (topic.tolist() if free is None else free) if row not in described]
-
-
-class _TopicBuilder:
-    """Builds topics with a description and evidence. Caches the words of passages while one outline is built."""
-
-    def __init__(self, corpus: Corpus, importances: Sequence[Importance]) -> None:
-        self._corpus, self._importances = corpus, importances
-        self._words_of_passage: dict[str, set[str]] = {}
-
-    def build(self, prefix: str, members: IntArray, label: str, keywords: tuple[str, ...]) -> OutlineTopic:
-        """A topic over the pages `members`; its id is `prefix` and the id of the page that was read first."""
-        scores = {int(i): self._importances[i].score for i in members}
-        by_importance = sorted(scores, key=lambda i: (-scores[i], i))
-        pages = [self._corpus.pages[i] for i in by_importance]
-        description, description_evidence = describe_topic(
-            keywords, label, pages, [scores[i] for i in by_importance], self._words_of_passage
-        )
-        page_ids = tuple(self._corpus.pages[i].page_id for i in members)
-        return OutlineTopic(
-            id=prefix + page_ids[0].removeprefix("p_"),
-            label=label,
-            description=description,
-            keywords=keywords,
-            page_ids=page_ids,
-            evidence=label_evidence(label, pages) + description_evidence,
-        )
+    parts = PartFinder(similarities, index, labeler, TopicBuilder(corpus, importances))
+    topics = [
+        parts.topic(pages, label, keywords, numbers)
+        for pages, numbers, (label, keywords) in zip(members, grouping.subtopics, labels, strict=True)
+    ]
+    return [parts.with_third_level(topic) for topic in topics]
 
 
 def _with_search_queries(

@@ -31,9 +31,9 @@ def find_title_groups(
         is_of_size = MIN_GROUP_PAGES <= len(rows) <= MAX_TITLE_SHARE * len(topic)
         if is_of_size and index.is_standalone_noun(key) and not avoid.intersection(index.terms(key)):
             members = np.array(rows, dtype=np.int64)
-            cohesion = _cohesion(text, members, topic)
-            if cohesion >= MIN_COHESION:
-                found.append((len(rows), cohesion, key, members))
+            nearness = cohesion(text, members, topic)
+            if nearness >= MIN_COHESION:
+                found.append((len(rows), nearness, key, members))
     found.sort(key=lambda group: (-group[0], -group[1], group[2]))
     groups: list[IntArray] = []
     used: set[int] = set()
@@ -44,7 +44,7 @@ def find_title_groups(
     return groups
 
 
-def _cohesion(text: FloatArray, members: IntArray, topic: IntArray) -> float:
+def cohesion(text: FloatArray, members: IntArray, topic: IntArray) -> float:
     """The mean similarity among `members`, as a multiple of that to the other pages of the topic."""
     others = np.setdiff1d(topic, members)
     inside = float(text[np.ix_(members, members)].sum()) / (len(members) * (len(members) - 1))

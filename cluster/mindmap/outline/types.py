@@ -14,11 +14,13 @@ from models.mindmap.document import Evidence, Importance
 
 #: Nearest pages that are kept for every page.
 NUM_NEIGHBOURS = 8
+#: How the ids of topics begin, by level: the rest is a page, and a topic and its part can begin with the same one.
+TOPIC_ID_PREFIXES = {1: "t_", 2: "s_", 3: "ss_"}
 
 
 @dataclass(frozen=True, slots=True)
 class OutlineTopic:
-    """A topic, or a sub-topic when it is one of another topic's `subtopics` (sub-topics have none of their own).
+    """A topic, or a sub-topic when it is one of another topic's `subtopics`; they go down to `MAX_TOPIC_LEVELS`.
 
     `page_ids` are the pages directly below it, in reading order, without those of its sub-topics. `label` has one to
     four words and no markup; `description` is one sentence; `evidence` holds quotes that support both. `searches` are
@@ -36,7 +38,13 @@ class OutlineTopic:
 
     def all_page_ids(self) -> tuple[str, ...]:
         """Every page of the topic, including those of its sub-topics."""
-        return self.page_ids + tuple(page for subtopic in self.subtopics for page in subtopic.page_ids)
+        return self.page_ids + tuple(page for subtopic in self.subtopics for page in subtopic.all_page_ids())
+
+    def walk(self, parent: OutlineTopic | None = None) -> Iterator[tuple[OutlineTopic, OutlineTopic | None]]:
+        """The topic and every sub-topic below it, each with what it is part of (`parent` for itself), parents first."""
+        yield self, parent
+        for subtopic in self.subtopics:
+            yield from subtopic.walk(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,4 @@ class Outline:
     def walk(self) -> Iterator[tuple[OutlineTopic, OutlineTopic | None]]:
         """Every topic and sub-topic with its parent (None for a topic), parents first."""
         for topic in self.topics:
-            yield topic, None
-            for subtopic in topic.subtopics:
-                yield subtopic, topic
+            yield from topic.walk()

@@ -117,7 +117,7 @@ def grounded_outline(outline: Outline, local: Outline, pages: Mapping[str, Captu
     topics = tuple(_grounded_topic(topic, local, local_topics, pages) for topic in outline.topics)
     placed = [pages[page_id] for page_id in outline.placed_page_ids() if page_id in pages]
     session = PageText(placed)
-    pages_by_node = {topic.id: topic.all_page_ids() for each in topics for topic in (each, *each.subtopics)}
+    pages_by_node = {topic.id: topic.all_page_ids() for each in topics for topic, _ in each.walk()}
     return replace(
         outline,
         title=outline.title if session.supports(outline.title, LABEL_SHARE) else local.title,

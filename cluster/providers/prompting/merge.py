@@ -230,11 +230,7 @@ class _Regrouping:
 
 
 def _restricted_topic(topic: OutlineTopic, kept: set[str]) -> OutlineTopic:
-    subtopics = tuple(
-        replace(part, page_ids=tuple(page for page in part.page_ids if page in kept))
-        for part in topic.subtopics
-        if kept & set(part.page_ids)
-    )
+    subtopics = tuple(_restricted_topic(part, kept) for part in topic.subtopics if kept & set(part.all_page_ids()))
     return replace(topic, page_ids=tuple(page for page in topic.page_ids if page in kept), subtopics=subtopics)
 
 

@@ -42,10 +42,14 @@ def _split_topic(topic: OutlineTopic, max_pages: int) -> list[OutlineTopic]:
         pieces.insert(0, replace(topic, subtopics=()))
     divided = []
     for piece in pieces:
-        for start in range(0, len(piece.page_ids), max_pages):
-            pages = piece.page_ids[start : start + max_pages]
+        page_ids = piece.all_page_ids()
+        if len(page_ids) <= max_pages:
+            divided.append(piece)
+            continue
+        for start in range(0, len(page_ids), max_pages):
+            pages = page_ids[start : start + max_pages]
             piece_id = piece.id if start == 0 else "t_" + pages[0].removeprefix("p_")
-            divided.append(replace(piece, id=piece_id, page_ids=pages))
+            divided.append(replace(piece, id=piece_id, page_ids=pages, subtopics=()))
     return divided
 
 

@@ -240,18 +240,22 @@ def _outline_page(alias: str, annotation: PageAnnotation | None, redactor: _Reda
     return page
 
 
-def _draft_topic(topic: OutlineTopic, aliases: PromptAliases, redactor: _Redactor) -> dict[str, Any]:
+def _draft_topic(
+    topic: OutlineTopic, aliases: PromptAliases, redactor: _Redactor, *, has_parts: bool = True
+) -> dict[str, Any]:
+    # Models are asked for two levels. What stays together of the third is put back (`outline.comparison`).
+    page_ids = topic.page_ids if has_parts else topic.all_page_ids()
     draft: dict[str, Any] = {
         "id": aliases.alias_by_topic[topic.id],
         "label": redactor.clip(topic.label, LABEL_TOKENS),
-        "pages": [aliases.alias_by_page[page] for page in topic.page_ids],
+        "pages": [aliases.alias_by_page[page] for page in page_ids],
     }
     if len(topic.all_page_ids()) > 1:
         draft["keywords"] = [redactor.clip(keyword, WORD_TOKENS) for keyword in topic.keywords[:4]]
         if topic.searches:
             draft["searched_for"] = [redactor.clip(query, QUERY_TOKENS) for query in topic.searches[:3]]
-    if topic.subtopics:
-        draft["subtopics"] = [_draft_topic(part, aliases, redactor) for part in topic.subtopics]
+    if topic.subtopics and has_parts:
+        draft["subtopics"] = [_draft_topic(part, aliases, redactor, has_parts=False) for part in topic.subtopics]
     return draft
 
 

@@ -229,7 +229,7 @@ function initiallyCollapsed(model: MapModel, maxExpanded: number): ReadonlySet<s
     (model.children.get(id) ?? []).every((child) => model.byId.get(child)?.type === "page");
   return new Set(
     model.nodes
-      .filter((node) => (node.type === "topic" || node.type === "subtopic") && hasOnlyPages(node.id))
+      .filter((node) => node.type === "subtopic" || (node.type === "topic" && hasOnlyPages(node.id)))
       .map((node) => node.id),
   );
 }

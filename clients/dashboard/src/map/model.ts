@@ -88,6 +88,9 @@ const documentSchema = v.object({
   note_details: list(v.object({ code: v.string(), values: v.optional(v.record(v.string(), v.string()), {}) })),
 });
 
+/** Levels of topics below the core: topics, subtopics, and the subtopics of subtopics. */
+export const MAX_TOPIC_LEVELS = 3;
+
 export type MapNode = v.InferOutput<typeof nodeSchema>;
 type MapDocument = v.InferOutput<typeof documentSchema>;
 type MapEdge = MapDocument["edges"][number];
@@ -192,10 +195,10 @@ export function subtree(model: MapModel, id: string): Set<string> {
   return ids;
 }
 
-/** The nodes that stay bright when `id` is selected: itself, its ancestors, its children and its cross-links. */
+/** The nodes that stay bright when `id` is selected: itself, those above and below it, and its cross-links. */
 export function neighbourhood(model: MapModel, id: string): Set<string> {
   const ids = new Set([id, ...ancestors(model, id), ...(model.children.get(id) ?? [])]);
-  if (model.byId.get(id)?.type === "topic") for (const each of subtree(model, id)) ids.add(each);
+  if (id !== model.root.id) for (const each of subtree(model, id)) ids.add(each);
   for (const edge of model.cross) {
     if (edge.source === id) ids.add(edge.target);
     if (edge.target === id) ids.add(edge.source);

@@ -82,7 +82,7 @@ export function SearchPage() {
                     <span className="row">
                       <SiteMark host={hostOf(hit.url)} />
                       <span className="strong ellipsis">{hit.title || hit.url}</span>
-                      {hit.topics.slice(0, 2).map((topic) => (
+                      {hit.topics.slice(0, 3).map((topic) => (
                         <span key={topic} className="badge">
                           {topic}
                         </span>

@@ -3,6 +3,7 @@
  * document replaces the result; what both have to agree on is the tree of nodes and their labels.
  */
 import { isRecord, type OperationBody } from "@trailmind/api";
+import { MAX_TOPIC_LEVELS } from "~/map/model";
 
 type Raw = Record<string, unknown>;
 
@@ -131,16 +132,30 @@ class EditableDocument {
     return this.edges.filter((edge) => isContains(edge) && edge.source === id).map((edge) => String(edge.target));
   }
 
-  /** The ids of all nodes below a node. */
+  private parentOf(id: string): string | undefined {
+    const parent = this.edges.find((edge) => isContains(edge) && edge.target === id)?.source;
+    return typeof parent === "string" ? parent : undefined;
+  }
+
+  /** How many nodes are above a node. */
+  private level(id: string): number {
+    let level = 0;
+    for (let at = this.parentOf(id); at !== undefined && level < this.nodes.size; at = this.parentOf(at)) level++;
+    return level;
+  }
+
+  /** The ids of all nodes below a node, in the order of the map. */
   private below(id: string): string[] {
-    const found: string[] = [];
-    const queue = this.childrenOf(id);
-    for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-      if (found.includes(at) || at === id) continue;
-      found.push(at);
-      queue.push(...this.childrenOf(at));
-    }
-    return found;
+    const found = new Set<string>();
+    const collect = (at: string) => {
+      for (const child of this.childrenOf(at)) {
+        if (found.has(child) || child === id) continue;
+        found.add(child);
+        collect(child);
+      }
+    };
+    collect(id);
+    return [...found];
   }
 
   /** Moves a node below another, as the last child. */
@@ -160,15 +175,29 @@ class EditableDocument {
     const [type, parentType] = [this.typeOf(id), this.typeOf(parent)];
     if (type === "subtopic" && parentType === "core") this.update(id, { type: "topic" });
     else if (type === "topic" && parentType === "topic") {
-      for (const child of this.childrenOf(id)) if (this.typeOf(child) === "subtopic") this.absorb(id, child);
+      this.flatten(id, 0);
       this.update(id, { type: "subtopic" });
-    } else if (!ALLOWED_PARENTS[String(type)]?.includes(String(parentType))) return false;
+    } else if (!this.canHold(parent, String(type))) return false;
     this.reattach(id, parent);
+    this.flatten(id, MAX_TOPIC_LEVELS);
     return true;
   }
 
-  /** Moves everything below `source` below `target`, and removes `source`. */
+  private canHold(parent: string, type: string): boolean {
+    const isAllowed = ALLOWED_PARENTS[type]?.includes(String(this.typeOf(parent))) ?? false;
+    return isAllowed && (type !== "subtopic" || this.level(parent) < MAX_TOPIC_LEVELS);
+  }
+
+  /** Merges the subtopics below a node that are deeper than `maxLevel` into what they are part of. */
+  private flatten(id: string, maxLevel: number): void {
+    const isDeep = (each: string) => this.typeOf(each) === "subtopic" && this.level(each) > maxLevel;
+    for (const each of this.below(id).filter(isDeep)) this.absorb(this.parentOf(each) ?? id, each);
+  }
+
+  /** Moves everything below `source` below `target`, and removes `source`. A part takes the place of its whole. */
   private absorb(target: string, source: string): void {
+    const above = this.parentOf(source);
+    if (above !== undefined && this.below(source).includes(target)) this.reattach(target, above);
     for (const child of this.childrenOf(source)) this.reattach(child, target);
     this.edges = this.edges
       .map((edge) =>
@@ -189,22 +218,24 @@ class EditableDocument {
     const others = sources.filter((id) => id !== target && this.hasNode(id));
     if (others.length === 0 || others.some((id) => this.typeOf(id) !== this.typeOf(target))) return false;
     for (const source of others) this.absorb(target, source);
+    this.flatten(target, MAX_TOPIC_LEVELS);
     if (label) this.setLabel(target, label);
     return true;
   }
 
   private split(id: string, members: readonly string[], label: string, opId: string): boolean {
     const below = this.below(id);
-    const moved = members.filter((each) => below.includes(each));
-    const parent = this.edges.find((edge) => isContains(edge) && edge.target === id)?.source;
-    if (moved.length === 0 || typeof parent !== "string") return false;
+    const named = members.filter((each) => below.includes(each));
+    const moved = named.filter((each) => !named.some((other) => this.below(other).includes(each)));
+    const parent = this.parentOf(id);
+    if (moved.length === 0 || parent === undefined) return false;
     this.add(opId, String(this.typeOf(id)), label, parent);
     for (const member of moved) this.reattach(member, temporaryId(opId));
     return true;
   }
 
   private add(opId: string, type: string, label: string, parent: string): boolean {
-    if (!this.hasNode(parent) || !label.trim()) return false;
+    if (!this.hasNode(parent) || !label.trim() || (type === "subtopic" && !this.canHold(parent, type))) return false;
     const id = temporaryId(opId);
     const beside = this.nodes.get(parent);
     const topics = [...this.nodes.values()].filter((node) => node.type === "topic").length;
@@ -262,6 +293,6 @@ class EditableDocument {
 /** The types of node that a node of each type may be moved below. */
 const ALLOWED_PARENTS: Readonly<Record<string, readonly string[]>> = {
   topic: ["core"],
-  subtopic: ["topic"],
+  subtopic: ["topic", "subtopic"],
   page: ["topic", "subtopic"],
 };

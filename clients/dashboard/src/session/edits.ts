@@ -9,7 +9,7 @@ import { type MapOwner, type Mindmap, mindmapQuery } from "~/api/queries";
 import { type Messages, useMessages } from "~/i18n";
 import type { FreePlace } from "~/map/free-places";
 import type { DropTarget } from "~/map/map-props";
-import type { MapModel } from "~/map/model";
+import { MAX_TOPIC_LEVELS, type MapModel } from "~/map/model";
 import { jointMapQuery } from "~/maps/queries";
 import { errorMessage } from "~/ui/error-message";
 import { dismissToast, toast } from "~/ui/toast";
@@ -39,14 +39,14 @@ export interface Edits {
 
 /**
  * Whether a node can move below another, by the server's rules. A topic that moves below a topic becomes its subtopic,
- * and a subtopic below the core becomes a topic.
+ * and a subtopic below the core becomes a topic. A subtopic of the last level holds pages alone.
  */
 export function canMove(model: MapModel, id: string, parent: string): boolean {
   const [node, target] = [model.byId.get(id), model.byId.get(parent)];
   if (!node || !target || id === parent || model.parent.get(id) === parent) return false;
   for (let at: string | undefined = parent; at !== undefined; at = model.parent.get(at)) if (at === id) return false;
   if (node.type === "topic") return target.type === "topic";
-  if (node.type === "subtopic") return target.type === "topic" || target.type === "core";
+  if (node.type === "subtopic") return target.type !== "page" && (model.depth.get(parent) ?? 0) < MAX_TOPIC_LEVELS;
   return node.type === "page" && (target.type === "topic" || target.type === "subtopic");
 }
 
