@@ -16,12 +16,21 @@ _MAX_TOGETHER_CHARS: Final = 24
 SIMILARITY: Final = "0.3"
 
 
+#: Two exchanged letters leave a longer word trigrams enough to be found by.
+_MAX_EXCHANGED_CHARS: Final = 7
+
+
 @dataclass(frozen=True, slots=True)
 class ForgivingTerm:
-    """One word of a query. `tsquery` matches it, with a missing space for Korean; `typo` is what may hold an error."""
+    """One word of a query. `tsquery` matches it, with a missing space for Korean; `typo` is what may hold an error.
+
+    `exchanged` is a tsquery of the word with each two neighbouring letters exchanged. Trigrams do not find them in a
+    short word: "rfat" and "raft" have one of nine in common.
+    """
 
     tsquery: str
     typo: str | None = None
+    exchanged: str | None = None
 
 
 def forgiving_terms(text: str) -> list[ForgivingTerm]:
@@ -32,9 +41,16 @@ def forgiving_terms(text: str) -> list[ForgivingTerm]:
             terms.append(ForgivingTerm(_with_one_space(run)))
         else:
             typo = run if len(run) >= MIN_TYPO_CHARS and not run.isdigit() else None
-            terms.append(ForgivingTerm(f"{quoted_lexeme(run)}:*", typo))
+            exchanged = _with_exchanged_letters(run) if typo and len(run) <= _MAX_EXCHANGED_CHARS else None
+            terms.append(ForgivingTerm(f"{quoted_lexeme(run)}:*", typo, exchanged))
     can_forgive = any(term.typo is not None or "|" in term.tsquery for term in terms)
     return terms if can_forgive else []
+
+
+def _with_exchanged_letters(run: str) -> str | None:
+    """A tsquery of the words that become `run` when two neighbouring letters are exchanged."""
+    words = {f"{run[:i]}{run[i + 1]}{run[i]}{run[i + 2 :]}" for i in range(len(run) - 1)} - {run}
+    return " | ".join(f"{quoted_lexeme(word)}:*" for word in sorted(words)) or None
 
 
 def _with_one_space(run: str) -> str:
@@ -79,11 +95,16 @@ def meant_terms(query: str, heads: Sequence[str], folded_text: Callable[[], str]
 
 
 def is_one_error_apart(one: str, other: str) -> bool:
-    """Whether at most one letter is missing, added, replaced or exchanged with its neighbour; the first is right."""
-    if one[:1] != other[:1] or abs(len(one) - len(other)) > 1:
+    """Whether at most one letter is missing, added, replaced or exchanged with its neighbour.
+
+    The first letter is right, or exchanged with the second.
+    """
+    if abs(len(one) - len(other)) > 1:
         return False
     if one == other:
         return True
+    if one[:1] != other[:1]:
+        return len(one) == len(other) > 1 and one[:2] == other[1::-1] and one[2:] == other[2:]
     start = _common_length(one, other)
     end = min(_common_length(one[::-1], other[::-1]), min(len(one), len(other)) - start)
     left, right = one[start : len(one) - end], other[start : len(other) - end]

@@ -195,7 +195,11 @@ async def _forgiving_hits(
             conditions.append(as_typed)
             continue
         parameters[f"typo{i}"] = term.typo
-        conditions.append(SQL("({} OR {} <%% partial)").format(as_typed, Placeholder(f"typo{i}")))
+        alternatives = [as_typed, SQL("{} <%% partial").format(Placeholder(f"typo{i}"))]
+        if term.exchanged is not None:
+            parameters[f"exchanged{i}"] = term.exchanged
+            alternatives.append(SQL("head @@ {}::tsquery").format(Placeholder(f"exchanged{i}")))
+        conditions.append(SQL("({})").format(SQL(" OR ").join(alternatives)))
         flags.append((term.typo, SQL("{} AS {}").format(as_typed, Identifier(f"typed{i}")), f"typed{i}"))
     await cursor.execute(SET_SIMILARITY, {"similarity": SIMILARITY})
     statement = _FORGIVING_HITS.format(

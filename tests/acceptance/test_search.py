@@ -177,3 +177,23 @@ async def test_korean_is_found_with_and_without_spaces(ann: ApiUser, written: st
     hit = (await ann.ok("GET", "/v1/search", params={"q": query}))["results"][0]
     marked = "".join(hit["snippet"][m["start"] : m["end"]] for m in hit["marks"])
     assert marked.replace(" ", "") == query.replace(" ", "")
+
+
+@pytest.mark.parametrize("query", ["rfat", "arft", "ratf", "raaft", "rfat consenssu"])
+async def test_an_error_in_a_word_of_four_letters(ann: ApiUser, query: str) -> None:
+    session_id = await ann.start()
+    for name in ("Raft consensus", "Rafting in Norway", "Left shift", "The fat cat of Arles"):
+        page = f"https://{name.split()[0].lower()}.example/"
+        await ann.send(session_id, [visit(page, title=name, content=f"{name}, in some more words. " * 30)])
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    found = await _urls(ann, query)
+    assert found[0] == "raft.example/"
+    assert set(found) <= {"raft.example/", "rafting.example/"}
+
+
+async def test_a_word_that_exists_is_not_taken_for_an_error(ann: ApiUser) -> None:
+    session_id = await ann.start()
+    for name in ("form", "from"):
+        await ann.send(session_id, [visit(f"https://{name}.example/", title=f"The {name}", content="words " * 60)])
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    assert await _urls(ann, "form") == ["form.example/"]

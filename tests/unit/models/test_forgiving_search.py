@@ -15,6 +15,19 @@ def test_one_error_is_forgiven(typed: str) -> None:
     assert is_one_error_apart("postgresql", typed)
 
 
+@pytest.mark.parametrize("typed", ["rfat", "arft", "ratf"])
+def test_two_exchanged_letters_of_a_short_word(typed: str) -> None:
+    assert is_one_error_apart(typed, "raft")
+    (term,) = forgiving_terms(typed)
+    assert "'raft':*" in (term.exchanged or "").split(" | ")
+
+
+def test_words_that_cannot_have_exchanged_letters() -> None:
+    assert [term.exchanged for term in forgiving_terms("aaaa raf postgresql")] == [None, None, None]
+    assert not is_one_error_apart("arft", "rafts")
+    assert not is_one_error_apart("tarf", "raft")
+
+
 @pytest.mark.parametrize("typed", ["postgrql", "mostgresql", "sqlpostgre", "psotgrseql", "postgresqlab"])
 def test_more_errors_or_a_wrong_first_letter_are_not(typed: str) -> None:
     assert not is_one_error_apart(typed, "postgresql")
