@@ -119,6 +119,34 @@ def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Local
     assert second["metadata"]["via"] == "keyboard"
 
 
+def test_a_highlight_made_just_before_the_page_is_left(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    popup = ready_to_record(chromium, server)
+    start_recording(popup)
+    tab = chromium.open(site.url("/article/1"))
+    marked = []
+    for number in (1, 2):
+        wait_until(lambda article=number: tab.text("h1") == f"Article {article}")
+        dwell(1.5)
+        marked.append(tab.drag_over("#p2"))
+        if number == 1:
+            # A link is followed, whose press takes the selection away.
+            x, y = tab.evaluate(
+                "(() => { const a = document.createElement('a'); a.href = '/article/2'; a.textContent = 'next';"
+                " document.querySelector('#p2').after(a); const r = a.getBoundingClientRect();"
+                " return [r.x + 5, r.y + 5]; })()"
+            )
+            tab.mouse("mousePressed", x, y)
+            tab.mouse("mouseReleased", x, y)
+        else:
+            tab.goto(site.url("/article/3"))
+    wait_until(lambda: tab.text("h1") == "Article 3")
+    dwell(1.5)
+    marked.append(tab.drag_over("#p2"))
+    tab.close()
+    stop_recording(popup)
+    assert [e["text"] for e in events(server, "highlight")] == [" ".join(each.split()) for each in marked]
+
+
 def test_frames_and_pdf_are_one_visit_each(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)

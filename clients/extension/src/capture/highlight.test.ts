@@ -99,6 +99,32 @@ test("a pending selection is reported when the page is hidden", () => {
   expect(passages).toHaveLength(1);
 });
 
+test("a link that is followed takes the selection away, and a click elsewhere only the selection", () => {
+  document.body.insertAdjacentHTML("beforeend", '<a href="/next"><b id="link">Next</b></a>');
+  for (const [target, numReported] of [
+    ["#e", 0],
+    ["#link", 1],
+  ] as const) {
+    drag("#one");
+    vi.advanceTimersByTime(200);
+    const press = Object.assign(new Event("pointerdown", { bubbles: true }), { pointerType: "mouse" });
+    document.querySelector(target)?.dispatchEvent(press);
+    getSelection()?.removeAllRanges();
+    document.dispatchEvent(new Event("selectionchange"));
+    pointer("pointerup");
+    vi.advanceTimersByTime(1_000);
+    expect(passages).toHaveLength(numReported);
+  }
+});
+
+test("a pending selection is reported when another tab covers the page", () => {
+  const visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+  drag("#one");
+  document.dispatchEvent(new Event("visibilitychange"));
+  expect(passages).toHaveLength(1);
+  visibility.mockRestore();
+});
+
 test("nothing is reported after abort", () => {
   drag("#one");
   end.abort();

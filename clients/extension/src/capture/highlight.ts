@@ -17,6 +17,7 @@ const WHOLE_PAGE_PART = 0.9;
 /** A pointer that moved less made a click, not a selection. */
 const MAX_CLICK_PX = 3;
 const EDITABLE = 'input, textarea, [contenteditable=""], [contenteditable="true"], [contenteditable="plaintext-only"]';
+const LINK = "a[href], area[href]";
 const BUTTON = 'button, summary, input, select, [role="button"], [role="tab"], [role="menuitem"]';
 
 export type Via = "mouse" | "keyboard" | "touch" | "menu" | "command";
@@ -136,7 +137,8 @@ export function highlightMessage(window: Window, passage: Passage, visitId: stri
  * Calls `onPassage` for every highlight until `signal` aborts.
  *
  * A growing selection (Shift and arrow keys, touch handles) restarts the debounce time, so that only its final extent
- * is reported. When the page is hidden, a pending selection is reported at once.
+ * is reported. The debounce time ends early when the page is hidden and before a link is followed, which takes the
+ * selection away. Returns a function that ends it, for what else ends a visit.
  */
 export function watchHighlights(
   window: Window,
@@ -144,7 +146,7 @@ export function watchHighlights(
   onPassage: (passage: Passage) => void,
   signal: AbortSignal,
   debounceMs = DEBOUNCE_MS,
-): void {
+): () => void {
   const { document } = window;
   let via: Via = "mouse";
   let isPressed = false;
@@ -167,10 +169,19 @@ export function watchHighlights(
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(report, debounceMs);
   };
+  const flush = () => {
+    if (timer === null) return;
+    clearTimeout(timer);
+    // A page that is left while the button is pressed has its selection, too.
+    isPressed = false;
+    report();
+  };
   const options = { signal, capture: true, passive: true };
   document.addEventListener(
     "pointerdown",
     (event) => {
+      if (!event.shiftKey && event.composedPath().some((target) => target instanceof Element && target.matches(LINK)))
+        flush();
       via = event.pointerType === "touch" || event.pointerType === "pen" ? "touch" : "mouse";
       isPressed = true;
       isSelectAll = false;
@@ -229,14 +240,7 @@ export function watchHighlights(
     },
     options,
   );
-  window.addEventListener(
-    "pagehide",
-    () => {
-      if (timer === null) return;
-      clearTimeout(timer);
-      isPressed = false;
-      report();
-    },
-    { signal },
-  );
+  window.addEventListener("pagehide", flush, { signal });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && flush(), { signal });
+  return flush;
 }

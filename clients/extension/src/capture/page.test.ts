@@ -123,6 +123,21 @@ test("an unloaded page sends its final event", async () => {
   expect(kinds().at(-1)).toBe("leave");
 });
 
+test.each(["pagehide", "finish", "pause"])("a passage marked just before %s is sent", async (how) => {
+  const recorded = page();
+  recorded.begin("load");
+  await pass(3_000);
+  const { visitId } = sent[0] as { visitId: string };
+  const node = document.querySelector("#one")?.firstChild as Text;
+  getSelection()?.setBaseAndExtent(node, 0, node, 30);
+  document.dispatchEvent(new Event("selectionchange"));
+  await pass(100);
+  if (how === "pagehide") window.dispatchEvent(new Event("pagehide"));
+  else recorded.onWorkerMessage({ kind: how as "finish" | "pause" });
+  await pass(700);
+  expect(sent).toContainEqual(expect.objectContaining({ kind: "highlight", visitId }));
+});
+
 test("a visit that the worker has closed is replaced by a new one", async () => {
   page().begin("load");
   await pass(3_000);

@@ -75,6 +75,9 @@ export class RecordedPage {
   private isAudible = false;
   private isPaused = false;
   private port: { disconnect: () => void } | null = null;
+  private isUnloading = false;
+  /** Reports a passage that was marked just now. */
+  private flushHighlight = (): void => {};
   private readonly marked = new MarkedPassages();
   private readonly clock: DwellClock;
   private readonly scroll: ScrollMeter;
@@ -118,6 +121,7 @@ export class RecordedPage {
         }
         return null;
       case "pause":
+        this.flushHighlight();
         this.isPaused = true;
         this.updatePresence({ isPaused: true });
         return null;
@@ -212,7 +216,7 @@ export class RecordedPage {
       this.reportDepth();
     };
     watchScroll(this.window, onScroll, signal);
-    watchHighlights(this.window, this.marked, (passage) => this.sendHighlight(passage), signal);
+    this.flushHighlight = watchHighlights(this.window, this.marked, (passage) => this.sendHighlight(passage), signal);
   }
 
   private tick(): void {
@@ -416,6 +420,7 @@ export class RecordedPage {
 
   /** Ends the visit and returns its final event, null if no visit is open. */
   private endVisit(): PageMessageOf<"leave"> | null {
+    this.flushHighlight();
     const { visit } = this;
     if (!visit) return null;
     this.visit = null;
@@ -464,7 +469,9 @@ export class RecordedPage {
     const { visit } = this;
     if (!visit) return;
     const isTransit = !visit.isSettled && !visit.hasInput && Date.now() - visit.openedAt < TRANSIT_MS;
+    this.isUnloading = true;
     const finalEvent = this.endVisit();
+    this.isUnloading = false;
     if (!visit.isAccepted && visit.visitMessage) this.messenger.deliverOnUnload(visit.visitMessage);
     if (finalEvent) this.messenger.deliverOnUnload({ ...finalEvent, isUnload: true, isTransit });
     this.port?.disconnect();
@@ -544,7 +551,10 @@ export class RecordedPage {
   }
 
   private sendHighlight(passage: Passage): void {
-    if (this.visit && !this.isPaused) void this.messenger.deliver(this.highlight(passage));
+    if (!this.visit || this.isPaused) return;
+    const message = this.highlight(passage);
+    if (this.isUnloading) this.messenger.deliverOnUnload(message);
+    else void this.messenger.deliver(message);
   }
 
   private highlight(passage: Passage): PageMessageOf<"highlight"> {
