@@ -72,10 +72,11 @@ _COLUMNS = (
 def timeline_csv(timelines: Sequence[Timeline]) -> str:
     """The timelines of one or several sessions as CSV: visits and highlights in chronological order.
 
-    A cell that a spreadsheet would run as a formula is prefixed with an apostrophe (CSV injection): page titles are
-    untrusted text.
+    It begins with a byte order mark, without which Excel reads UTF-8 as the encoding of the system. A cell that a
+    spreadsheet would run as a formula is prefixed with an apostrophe (CSV injection): page titles are untrusted text.
     """
     out = io.StringIO()
+    out.write("\ufeff")
     writer = csv.writer(out)
     writer.writerow(_COLUMNS)
     rows: list[tuple[int, list[Any]]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import json
 import re
@@ -11,12 +12,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
 
 from cluster.mindmap.document.edit_layout import apply_edits
 from cluster.mindmap.render.canvas import format_duration
+from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
 from models.mindmap.operations import AddEdge, AddNode, Hide, Merge, Move, Operation, Rename, Split
@@ -112,8 +115,8 @@ def text_of(markup: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", markup)).split())
 
 
-def page_text(node: Node) -> str:
-    duration = f" ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else ""
+def page_text(node: Node, language: str) -> str:
+    duration = f" ({format_duration(node.data.total_duration, language)})" if node.data.total_duration >= 1000 else ""
     return node.label + duration
 
 
@@ -131,13 +134,13 @@ def test_markmap_draws_the_whole_map(document: MindmapDocument) -> None:
         expected = visible_children(document, node_id)
         found = node["children"]
         if node_id == CORE_ID and document.excluded_pages:
-            assert text_of(found[-1]["html"]) == "Left out"
+            assert text_of(found[-1]["html"]) == {"en": "Left out", "ko": "지도에서 뺀 페이지"}[document.language]
             assert len(found[-1]["children"]) == len(document.excluded_pages)
             found = found[:-1]
         assert len(found) == len(expected)
         for child, drawn_child in zip(expected, found, strict=True):
             if child.type == "page":
-                assert text_of(drawn_child["html"]) == page_text(child)
+                assert text_of(drawn_child["html"]) == page_text(child, document.language)
                 assert [text_of(line["html"]) for line in drawn_child["children"]] == page_lines(child)
                 links = re.findall(r'href="([^"]+)"', drawn_child["html"])
                 assert len(links) == len(child.data.urls[:1])
@@ -171,8 +174,9 @@ def test_text_is_no_markup_in_common_mark(text: str) -> None:
 def test_opml_and_freemind_hold_the_same_tree(document: MindmapDocument) -> None:
     def check(found: dict[str, Any], node: Node, label: str) -> None:
         assert found[label] == node.label
-        notes = found["notes"] if label == "TEXT" else [found["_note"]] if "_note" in found else []
-        assert notes == ([node.data.description] if node.data.description else [])
+        notes = found["notes"] if label == "TEXT" else found["_note"].split("\n") if "_note" in found else []
+        marked = [f"“{' '.join(text.split())}”" for text in node.data.highlights]
+        assert notes == ([node.data.description] if node.data.description else []) + marked
         if node.type == "page" and node.data.urls:
             assert found.get("LINK") == node.data.urls[0] if label == "TEXT" else found["url"] == node.data.urls[0]
         expected = visible_children(document, node.id)
@@ -186,6 +190,35 @@ def test_opml_and_freemind_hold_the_same_tree(document: MindmapDocument) -> None
     visible = {node.id for node in document.nodes if not node.data.hidden}
     expected = {(e.source, e.target) for e in document.edges if e.kind == "cross" and {e.source, e.target} <= visible}
     assert set(arrows(drawn)) == expected
+    # The core in the middle, topics in readable hues on both sides of it.
+    assert {child["POSITION"] for child in drawn["children"]} == {"left", "right"}
+    topics = [child for child in visible_children(document, CORE_ID) if child.type == "topic"]
+    colours = {child["ID"]: child.get("COLOR") for child in drawn["children"]}
+    assert {colours[f"ID_{topic.id}"] for topic in topics} <= set(DASHBOARD_TONES["light"].hues)
+    assert "COLOR" not in drawn
+
+
+def test_a_freemind_file_is_readable_in_every_encoding() -> None:
+    text = to_freemind(edited_map())
+    assert text.isascii()
+    assert 'MIDDLE_LABEL="see also"' in text
+    for encoding in ("utf-8", "cp949", "latin-1"):
+        root = ElementTree.fromstring(text.encode(encoding).decode(encoding))
+        assert HOSTILE[4] in {node.get("TEXT") for node in root.iter("node")}
+
+
+def test_times_and_headings_are_in_the_language_of_the_map() -> None:
+    korean = to_markdown(sample_map("04-korean-office"))
+    assert re.search(r"\(\d+분\)$", korean, re.MULTILINE)
+    assert not re.search(r"\(\d+ (s|min)\)$", korean, re.MULTILINE)
+    for text in (korean, to_markdown(edited_map())):
+        assert text.endswith("\n")
+        assert "\n\n\n" not in text
+
+
+def test_excel_reads_the_timeline_as_utf_8() -> None:
+    empty = Timeline((), (), num_events=0, num_page_visits=0, num_highlights=0, num_unique_urls=0, dwell_ms=0)
+    assert timeline_csv([empty]).encode().startswith(codecs.BOM_UTF8 + b"kind,")
 
 
 def arrows(node: dict[str, Any]) -> list[tuple[str, str]]:

@@ -187,15 +187,17 @@ def _unbreakable_parts(text: str, max_width: float, size: float) -> Iterator[tup
             yield word[start:], blank
 
 
-def format_duration(ms: int) -> str:
-    """A duration in milliseconds for display: "45 s", "3 min", "1 h 20 min"."""
+def format_duration(ms: int, language: str = "en") -> str:
+    """A duration in milliseconds for display: "45 s", "3 min", "1 h 20 min"; in Korean "45초", "3분", "1시간 20분"."""
+    hour, minute, second = ("시간", "분", "초") if language == "ko" else (" h", " min", " s")
     seconds = round(ms / 1000)
     if seconds < 60:
-        return f"{seconds} s"
+        return f"{seconds}{second}"
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+        return f"{minutes}{minute}"
+    hours = f"{minutes // 60}{hour}"
+    return f"{hours} {minutes % 60}{minute}" if minutes % 60 else hours
 
 
 def visible_nodes(document: MindmapDocument) -> list[Node]:

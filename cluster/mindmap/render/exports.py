@@ -1,11 +1,13 @@
-"""The map as Markdown, OPML (outliners) and FreeMind (mind-map programs)."""
+"""The map as Markdown, OPML (outliners) and FreeMind (mind-map programs), in the language of the map."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from xml.sax.saxutils import escape, quoteattr
 
 from cluster.mindmap.render.canvas import format_duration
+from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
 from models.text import collapse_whitespace
 
@@ -13,6 +15,12 @@ from models.text import collapse_whitespace
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]#|~$^]|==|:(?=[a-z][\w+-]*:)|^(?:[-+=:!](?!\w)|\d+(?=[.)]))")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _LINK_ESCAPES = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20"})
+
+
+_LEFT_OUT = {"en": "Left out", "ko": "지도에서 뺀 페이지"}
+_BLANK_LINES = re.compile(r"\n{3,}")
+#: Font sizes in FreeMind, in points; pages have the program's own.
+_FREEMIND_SIZES = {"core": 18, "topic": 15, "subtopic": 13}
 
 
 def to_markdown(document: MindmapDocument) -> str:
@@ -32,6 +40,7 @@ def to_markdown(document: MindmapDocument) -> str:
 
     def write_children(node_id: str, level: int) -> None:
         below = [nodes[child] for child in children.get(node_id, []) if child in nodes]
+        line = partial(_page_line, language=document.language)
         has_topics = any(node.type != "page" for node in below)
         for node in below:
             if node.type != "page":
@@ -40,29 +49,30 @@ def to_markdown(document: MindmapDocument) -> str:
                     lines.extend([f"> {_escape_markdown(node.data.description)}", ""])
                 write_children(node.id, level + 1)
             elif has_topics:
-                lines.extend([*_heading(_page_line(node), level), *(f"- {text}" for text in _page_texts(node))])
+                lines.extend([*_heading(line(node), level), *(f"- {text}" for text in _page_texts(node))])
             else:
-                lines.extend([f"- {_page_line(node)}", *(f"  - {text}" for text in _page_texts(node))])
+                lines.extend([f"- {line(node)}", *(f"  - {text}" for text in _page_texts(node))])
 
     write_children(CORE_ID, 2)
     if document.excluded_pages:
-        lines += _heading("Left out", 2)
+        lines += _heading(_LEFT_OUT.get(document.language, _LEFT_OUT["en"]), 2)
         lines += [
             f"- {_escape_markdown(page.title or page.url or page.page_id)}: {_escape_markdown(page.sentence)}"
             for page in document.excluded_pages
         ]
-    return "\n".join(lines).strip()
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip() + "\n"
 
 
 def _heading(text: str, level: int) -> list[str]:
     return ["", f"{'#' * min(6, level)} {text}", ""]
 
 
-def _page_line(node: Node) -> str:
+def _page_line(node: Node, language: str) -> str:
     """The linked label of a page and its reading time."""
     label = _escape_markdown(node.label)
     link = f"[{label}](<{_escape_link(node.data.urls[0])}>)" if node.data.urls else label
-    return f"{link} ({format_duration(node.data.total_duration)})" if node.data.total_duration >= 1000 else link
+    duration = node.data.total_duration
+    return f"{link} ({format_duration(duration, language)})" if duration >= 1000 else link
 
 
 def _page_texts(node: Node) -> list[str]:
@@ -78,8 +88,9 @@ def to_opml(document: MindmapDocument) -> str:
 
     def outline(node: Node, indent: str) -> list[str]:
         attributes = f"text={_quote_attribute(node.label)}"
-        if node.data.description:
-            attributes += f" _note={_quote_attribute(node.data.description)}"
+        note = "\n".join(_note_lines(node))
+        if note:
+            attributes += f" _note={quoteattr(note)}"
         if node.type == "page" and node.data.urls:
             attributes += f' type="link" url={_quote_attribute(node.data.urls[0])}'
         below = [line for c in children.get(node.id, []) if c in nodes for line in outline(nodes[c], indent + "  ")]
@@ -98,30 +109,69 @@ def to_opml(document: MindmapDocument) -> str:
     return "\n".join([*head, *body, "  </body>", "</opml>"])
 
 
+def _note_lines(node: Node) -> list[str]:
+    """The description of a node and its highlights, which outliners and mind-map programs show as a note."""
+    marked = [f"“{collapse_whitespace(text)}”" for text in node.data.highlights]
+    return [collapse_whitespace(node.data.description), *marked] if node.data.description else marked
+
+
 def to_freemind(document: MindmapDocument) -> str:
-    """A FreeMind map (`.mm`), which Freeplane and XMind also open; cross edges become arrow links."""
+    """A FreeMind map (`.mm`), which Freeplane and XMind also open; cross edges become arrow links.
+
+    Topics stand at both sides of the core in the dashboard's hues. The file is ASCII, with references for all other
+    characters: older versions of FreeMind read a file in the encoding of the system.
+    """
+    document = with_tones(document, DASHBOARD_TONES["light"])
     nodes, children = _visible_nodes_by_id(document), document.children()
     arrows: dict[str, list[str]] = {}
     for edge in document.edges:
         if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
-            arrows.setdefault(edge.source, []).append(edge.target)
+            # Freeplane shows the label, FreeMind ignores it.
+            label = f" MIDDLE_LABEL={_quote_attribute(edge.label)}" if edge.label else ""
+            arrow = f"<arrowlink DESTINATION={_quote_attribute('ID_' + edge.target)}{label}/>"
+            arrows.setdefault(edge.source, []).append(arrow)
+    left = _left_topics(nodes, children)
 
-    def write(node: Node, indent: str) -> list[str]:
-        attributes = f"ID={_quote_attribute('ID_' + node.id)} TEXT={_quote_attribute(node.label)}"
-        attributes += f" COLOR={_quote_attribute(node.color)}"
+    def write(node: Node, indent: str, position: str = "") -> list[str]:
+        attributes = f"ID={_quote_attribute('ID_' + node.id)} TEXT={_quote_attribute(node.label)}{position}"
+        if node.type in ("topic", "subtopic"):
+            attributes += f" COLOR={_quote_attribute(node.color)}"
         if node.type == "page" and node.data.urls:
             attributes += f" LINK={_quote_attribute(node.data.urls[0])}"
-        inner = [f"{indent}  <arrowlink DESTINATION={_quote_attribute('ID_' + t)}/>" for t in arrows.get(node.id, [])]
-        if node.data.description:
-            text = escape(collapse_whitespace(node.data.description))
-            inner.append(f'{indent}  <richcontent TYPE="NOTE"><html><body><p>{text}</p></body></html></richcontent>')
-        inner += [line for c in children.get(node.id, []) if c in nodes for line in write(nodes[c], indent + "  ")]
-        if not inner:
-            return [f"{indent}<node {attributes}/>"]
-        return [f"{indent}<node {attributes}>", *inner, f"{indent}</node>"]
+        inner = [f"{indent}  {arrow}" for arrow in arrows.get(node.id, [])]
+        if node.type == "topic":
+            inner.append(f"{indent}  <edge COLOR={_quote_attribute(node.color)}/>")
+        if node.type in _FREEMIND_SIZES:
+            inner.append(f'{indent}  <font NAME="SansSerif" SIZE="{_FREEMIND_SIZES[node.type]}" BOLD="true"/>')
+        note = "".join(f"<p>{escape(line)}</p>" for line in _note_lines(node))
+        if note:
+            inner.append(f'{indent}  <richcontent TYPE="NOTE"><html><head/><body>{note}</body></html></richcontent>')
+        for child in children.get(node.id, []):
+            if child in nodes:
+                side = f' POSITION="{"left" if child in left else "right"}"' if node.type == "core" else ""
+                inner += write(nodes[child], indent + "  ", side)
+        return (
+            [f"{indent}<node {attributes}>", *inner, f"{indent}</node>"] if inner else [f"{indent}<node {attributes}/>"]
+        )
 
     body = write(document.nodes[0], "  ") if document.nodes else []
-    return "\n".join(['<map version="1.0.1">', *body, "</map>"])
+    text = "\n".join(['<map version="1.0.1">', *body, "</map>"])
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _left_topics(nodes: dict[str, Node], children: dict[str, list[str]]) -> set[str]:
+    """The children of the core that stand at its left: the last ones, with about half of all nodes."""
+
+    def size(node_id: str) -> int:
+        return 1 + sum(size(child) for child in children.get(node_id, []) if child in nodes)
+
+    topics = [child for child in children.get(CORE_ID, []) if child in nodes]
+    total, seen, left = sum(map(size, topics)), 0, set()
+    for topic in topics:
+        if seen and seen + size(topic) / 2 > total / 2:
+            left.add(topic)
+        seen += size(topic)
+    return left
 
 
 def _visible_nodes_by_id(document: MindmapDocument) -> dict[str, Node]:
