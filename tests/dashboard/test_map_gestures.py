@@ -378,7 +378,7 @@ async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
     # Without a connection the edit stays on the screen, and outlives the page.
     await page.route("**/mindmap", disconnect)
     await rename("Saved later")
-    await expect(page.locator(".making-line").get_by_text("kept in this browser")).to_be_visible()
+    await expect(page.locator(".map-notices").get_by_text("kept in this browser")).to_be_visible()
     await expect(page.locator("#map-cursor")).to_have_attribute("aria-label", "Saved later")
     assert "Saved later" not in await stored.labels("topic")
     await page.goto("about:blank")
@@ -393,7 +393,7 @@ async def test_a_refused_edit_is_taken_back_and_one_that_did_not_arrive_is_kept(
     await put_cursor_on(page, node_id)
     await page.route("**/mindmap", disconnect)
     await rename(label)
-    await expect(page.locator(".making-line").get_by_text("kept in this browser")).to_be_visible()
+    await expect(page.locator(".map-notices").get_by_text("kept in this browser")).to_be_visible()
     await page.reload()
     await page.locator(".map-tiles canvas").first.wait_for()
     await put_cursor_on(page, node_id)
@@ -588,3 +588,32 @@ async def test_a_growing_map_stays_in_view(user: BrowserUser) -> None:
             outside += 1
         await asyncio.sleep(0.25)
     assert outside == 0
+
+
+async def test_a_notice_lies_over_the_map_and_moves_nothing(
+    map_page: Page, recorded: RecordedUser, server: httpx2.AsyncClient
+) -> None:
+    page = map_page
+    await page.evaluate(
+        """() => {
+            const canvas = document.querySelector('.map-canvas');
+            globalThis.tops = [];
+            globalThis.said = [];
+            const look = () => {
+                tops.push(canvas.getBoundingClientRect().top);
+                said.push(...[...document.querySelectorAll('.notice')].map((each) => each.textContent));
+            };
+            look();
+            new ResizeObserver(look).observe(canvas);
+            new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+        }"""
+    )
+    credentials = {"email": recorded.email, "password": PASSWORD}
+    token = (await server.post("/v1/auth/login", json=credentials)).json()["token"]
+    path = f"/v1/sessions/{recorded.session_id}/mindmap/generate"
+    reply = await server.post(path, json={"force": True}, headers={"Authorization": f"Bearer {token}"})
+    assert reply.status_code == 202, reply.text
+    await page.wait_for_function("() => said.some((each) => each.includes('Drawing the map again'))")
+    await expect(page.locator(".notice")).to_have_count(0)
+    tops = await page.evaluate("tops")
+    assert max(tops) - min(tops) < 1

@@ -1,5 +1,6 @@
 /** The API, typed by its OpenAPI description. `unwrap` turns a call into its data or a thrown ApiError. */
 import { reached, readError, trailmind } from "@trailmind/api";
+import { saveFile } from "~/ui/save-file";
 import { accessToken, endLogin, renewToken, WEB_CLIENT } from "./login";
 import { takePreloaded } from "./preload";
 
@@ -46,10 +47,8 @@ export function fileNameIn(disposition: string): string | undefined {
 export async function download(path: string, fallbackName: string): Promise<void> {
   const response = await authorizedFetch(new Request(new URL(path, location.origin)));
   if (!response.ok) throw await readError(response);
-  const url = URL.createObjectURL(await reached(response.blob()));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = fileNameIn(response.headers.get("content-disposition") ?? "") ?? fallbackName;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  saveFile(
+    await reached(response.blob()),
+    fileNameIn(response.headers.get("content-disposition") ?? "") ?? fallbackName,
+  );
 }

@@ -43,6 +43,7 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
     zoomBy: (factor) => renderer.current?.zoomBy(factor),
     fit: () => renderer.current?.fit(),
     show: (id) => renderer.current?.reveal(id),
+    picture: (title) => renderer.current?.picture(title) ?? null,
     rectOf: (id) => {
       const at = renderer.current?.positionOf(id);
       return at ? { x: at.x, y: at.y - at.r - 26, width: 0, height: 20, align: "center", fontSize: 13 } : null;

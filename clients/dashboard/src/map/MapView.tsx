@@ -6,6 +6,7 @@ import { useMedia } from "~/ui/media";
 import { useElementSize } from "~/ui/useElementSize";
 import { useKeyDown } from "~/ui/useKeyDown";
 import { fitCamera, type Size, sizeBesideTools } from "./camera";
+import { flatPicture } from "./draw";
 import { FlatMap } from "./FlatMap";
 import { pixelBounds } from "./flat-labels";
 import { useFontLoads } from "./fonts";
@@ -18,9 +19,10 @@ import { MapTools } from "./MapTools";
 import type { MapEditing, MapHandle, MapProps } from "./map-props";
 import { ancestors, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
+import { readPalette } from "./palette";
 import { RenameField } from "./RenameField";
 import { galaxyScene, radialScene, type Scene, type SceneOptions, treeScene } from "./scene";
-import { setShownFolds } from "./shown-folds";
+import { showPicture } from "./shown-picture";
 import { hasWebGL } from "./webgl";
 import "./MapView.css";
 
@@ -34,6 +36,8 @@ export interface MapViewProps {
   topic: string | null;
   onTopic: (id: string | null) => void;
   tools?: ReactNode;
+  /** What is said about the map: it lies over the map, so that nothing moves when it comes or goes. */
+  notices?: ReactNode;
   /** The map of a session that is recorded now. */
   isGrowing?: boolean;
   editing?: MapEditing | null;
@@ -49,7 +53,6 @@ export function MapView(props: MapViewProps) {
   const t = useMessages();
   const [hovered, setHovered] = useState<string | null>(null);
   const [collapsed, setCollapsed] = useCollapsed(model, layout);
-  useEffect(() => setShownFolds(collapsed), [collapsed]);
   const [matchIds, setMatchIds] = useState<readonly string[]>([]);
   // The same empty list is kept, so that opening the search draws nothing anew.
   const onMatches = useCallback(
@@ -75,6 +78,15 @@ export function MapView(props: MapViewProps) {
     `${props.version} ${numResets} ${isGrowing ? Math.round(Math.log2(model.nodes.length) * 1.7) : ""}`,
   );
   const isOutline = layout === "outline";
+  const mode = layout === "tree" || isOutline ? "all" : "fitting";
+  const title = model.document.title || model.root.label;
+  useEffect(
+    () =>
+      showPicture(() =>
+        is3d ? (handle.current?.picture?.(title) ?? null) : flatPicture(scene, title, readPalette(), mode),
+      ),
+    [is3d, scene, title, mode],
+  );
 
   // A node selected elsewhere (timeline, link, search) becomes visible here.
   const uncover = useEffectEvent((id: string) => {
@@ -147,7 +159,7 @@ export function MapView(props: MapViewProps) {
           <FlatMap
             {...shared}
             scene={scene}
-            mode={layout === "tree" ? "all" : "fitting"}
+            mode={mode}
             sceneKey={`${layout} ${topic ?? ""} ${numResets} ${isGrowing ? "" : arrangement}`}
             isGrowing={isGrowing}
             placeAt={(id, x, y) => placeAt(layout, model, scene, id, x, y)}
@@ -179,7 +191,10 @@ export function MapView(props: MapViewProps) {
             onEnd={(label) => editing.endRename(label)}
           />
         )}
-        {layout === "galaxy" && !is3d && <p className="map-note small muted">{t.map.no3d}</p>}
+        <div className="map-notices">
+          {props.notices}
+          {layout === "galaxy" && !is3d && <p className="notice small">{t.map.no3d}</p>}
+        </div>
         <p className="sr" role="status">
           {selectedNode ? `${t.map.kinds[selectedNode.type]}: ${selectedNode.label}` : ""}
         </p>

@@ -1,15 +1,17 @@
-/** Draws a scene on a 2-D canvas. Everything here is in CSS pixels; the caller has scaled for the display. */
+/** Draws a scene on a 2-D canvas or as SVG. Everything here is in CSS pixels; the caller has scaled for the display. */
 import {
   coreFontSize,
   type FoldControl,
   type LabelMode,
   type Marks,
   type PlacedLabel,
+  pixelBounds,
   placeSceneLabels,
 } from "./flat-labels";
 import { LINK_FONT_PX, type PlacedLinkLabel, placeLinkLabels } from "./link-labels";
 import { labelFont, labelWidth } from "./measure";
 import { hueColour, labelColour, type Palette } from "./palette";
+import type { Pen, Picture } from "./pen";
 import { FONT_SIZE, LINE_HEIGHT, type Scene, type SceneLink, type SceneNode } from "./scene";
 import { directionOf } from "./text-direction";
 
@@ -63,6 +65,41 @@ export interface Area {
   height: number;
 }
 
+/** The scale of pictures: every label has its space, and none is enlarged. */
+const PICTURE_SCALE = 1;
+const PICTURE_MARGIN_PX = 28;
+const NO_MARKS: Marks = { selected: null, hovered: null, bright: null, matches: new Set(), dropTarget: null };
+
+/** The whole scene as it is on the screen, without what the pointer and the search mark on it. */
+export function flatPicture(scene: Scene, title: string, palette: Palette, mode: LabelMode): Picture {
+  const plan = makePlan(scene, PICTURE_SCALE, palette, NO_MARKS, mode, false);
+  const bounds = pixelBounds(scene, PICTURE_SCALE, mode, false);
+  for (const { curve } of scene.links.filter((link) => isLinkShown(link, plan.isFixed, NO_MARKS))) {
+    // A curve stays inside its control points; of these it comes at most three quarters close to the inner ones.
+    const at = (from: number, control: number, to: number) => (from + to) / 8 + (control * 3) / 4;
+    const [x, y] = [at(curve[0], curve[2], curve[6]), at(curve[1], curve[3], curve[7])];
+    bounds.x0 = Math.min(bounds.x0, x * plan.k);
+    bounds.x1 = Math.max(bounds.x1, x * plan.k);
+    bounds.y0 = Math.min(bounds.y0, y * plan.k);
+    bounds.y1 = Math.max(bounds.y1, y * plan.k);
+  }
+  for (const { label, x, y } of plan.linkLabels) {
+    const half = labelWidth([label], "page", LINK_FONT_PX) / 2;
+    bounds.x0 = Math.min(bounds.x0, x - half);
+    bounds.x1 = Math.max(bounds.x1, x + half);
+    bounds.y0 = Math.min(bounds.y0, y - LINK_FONT_PX);
+    bounds.y1 = Math.max(bounds.y1, y + LINK_FONT_PX);
+  }
+  const area: Area = {
+    x: Math.floor(bounds.x0) - PICTURE_MARGIN_PX,
+    y: Math.floor(bounds.y0) - PICTURE_MARGIN_PX,
+    width: Math.ceil(bounds.x1 - bounds.x0) + 2 * PICTURE_MARGIN_PX,
+    height: Math.ceil(bounds.y1 - bounds.y0) + 2 * PICTURE_MARGIN_PX,
+  };
+  const { width, height } = area;
+  return { title, width, height, font: palette.font, draw: (pen) => void drawPlan(pen, plan, area) };
+}
+
 /** The drawn area in world units, with a margin for rings. */
 interface View {
   x0: number;
@@ -75,7 +112,7 @@ interface View {
  * Draws the part of a plan inside `area`, whose upper left corner is the context's origin. Returns whether it has
  * content.
  */
-export function drawPlan(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): boolean {
+export function drawPlan(context: Pen, plan: DrawPlan, area: Area): boolean {
   const { k, palette } = plan;
   context.globalAlpha = 1;
   // An opaque canvas is composited without blending.
@@ -102,7 +139,7 @@ export function drawPlan(context: CanvasRenderingContext2D, plan: DrawPlan, area
   return hasLinks || hasNodes || hasLabels;
 }
 
-function drawLinks(context: CanvasRenderingContext2D, plan: DrawPlan, view: View): boolean {
+function drawLinks(context: Pen, plan: DrawPlan, view: View): boolean {
   const { scene, palette } = plan;
   let isEmpty = true;
   for (const link of scene.links) {
@@ -130,7 +167,7 @@ function drawLinks(context: CanvasRenderingContext2D, plan: DrawPlan, view: View
   return !isEmpty;
 }
 
-function drawNodes(context: CanvasRenderingContext2D, plan: DrawPlan, view: View): boolean {
+function drawNodes(context: Pen, plan: DrawPlan, view: View): boolean {
   const { scene, k, palette, marks } = plan;
   const fontSize = coreFontSize(k, plan.isFixed, plan.isNarrow) / k;
   let isEmpty = true;
@@ -150,7 +187,7 @@ function nodeAlpha(id: string, marks: Marks): number {
   return marks.bright && !marks.bright.has(id) ? DIMMED_ALPHA : 1;
 }
 
-function drawDisc(context: CanvasRenderingContext2D, n: SceneNode, palette: Palette, k: number): void {
+function drawDisc(context: Pen, n: SceneNode, palette: Palette, k: number): void {
   const { type } = n.node;
   context.beginPath();
   context.arc(n.x, n.y, Math.max(n.r, MIN_DISC_PX / k), 0, Math.PI * 2);
@@ -166,7 +203,7 @@ function drawDisc(context: CanvasRenderingContext2D, n: SceneNode, palette: Pale
 }
 
 /** The ring around a selected, hovered or matching node. */
-function drawRing(context: CanvasRenderingContext2D, n: SceneNode, { k, palette, marks }: DrawPlan): void {
+function drawRing(context: Pen, n: SceneNode, { k, palette, marks }: DrawPlan): void {
   const isSelected = n.id === marks.selected || n.id === marks.dropTarget;
   if (!isSelected && n.id !== marks.hovered && !marks.matches.has(n.id)) return;
   context.globalAlpha = 1;
@@ -182,13 +219,7 @@ function coreWidth(n: SceneNode, fontSize: number): number {
 }
 
 /** The frame of the core's name. `lineScale` keeps its line proportional to its font on the screen. */
-function drawCorePill(
-  context: CanvasRenderingContext2D,
-  n: SceneNode,
-  palette: Palette,
-  fontSize: number,
-  lineScale: number,
-): void {
+function drawCorePill(context: Pen, n: SceneNode, palette: Palette, fontSize: number, lineScale: number): void {
   const width = coreWidth(n, fontSize);
   const height = n.lines.length * fontSize * LINE_HEIGHT + fontSize;
   context.beginPath();
@@ -200,7 +231,7 @@ function drawCorePill(
   context.stroke();
 }
 
-function drawLabels(context: CanvasRenderingContext2D, { labels, palette, marks }: DrawPlan, area: Area): boolean {
+function drawLabels(context: Pen, { labels, palette, marks }: DrawPlan, area: Area): boolean {
   let isEmpty = true;
   context.textBaseline = "middle";
   context.lineJoin = "round";
@@ -239,7 +270,7 @@ function isInside({ n, fold, width, height, x, y }: PlacedLabel, area: Area): bo
   );
 }
 
-function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y, isEnlarged }: PlacedLabel): void {
+function drawLabelText(context: Pen, { n, size, width, x, y, isEnlarged }: PlacedLabel): void {
   let offset = 0;
   // The whole label decides: a second line that begins with a Latin name continues an Arabic one.
   context.direction = directionOf(n.node.label);
@@ -269,12 +300,7 @@ function drawLabelText(context: CanvasRenderingContext2D, { n, size, width, x, y
 }
 
 /** Draws the control that folds a branch: a chevron, and the number of nodes that are collapsed. */
-function drawFold(
-  context: CanvasRenderingContext2D,
-  n: SceneNode,
-  { x, y, width, height }: FoldControl,
-  palette: Palette,
-): void {
+function drawFold(context: Pen, n: SceneNode, { x, y, width, height }: FoldControl, palette: Palette): void {
   const isCollapsed = n.numCollapsed > 0;
   context.beginPath();
   context.roundRect(x - width / 2, y - height / 2, width, height, height / 2);
@@ -300,7 +326,7 @@ function drawFold(
   context.fillText(String(n.numCollapsed), x - away * height * 0.2, y + 0.5);
 }
 
-function drawLinkLabels(context: CanvasRenderingContext2D, plan: DrawPlan, area: Area): void {
+function drawLinkLabels(context: Pen, plan: DrawPlan, area: Area): void {
   const { palette } = plan;
   context.font = `500 ${LINK_FONT_PX}px ${palette.font}`;
   context.textAlign = "center";

@@ -2,6 +2,18 @@
 import * as THREE from "three";
 import { CONTEXT_ATTRIBUTES, hasWebGL, takeWebGLCanvas } from "./webgl";
 
+/** How strongly a line covers what is behind it. */
+export const LINE_OPACITY = 0.5;
+/**
+ * The light on a disc, in its radii from the centre: brightness `near` at its upper left, and from there evenly to
+ * `far` at `reach`, beyond the disc's opposite edge.
+ */
+export const LIGHT = { x: 0.3, y: 0.35, near: 1.08, far: 0.75, reach: 1.5 } as const;
+/** Distant nodes are mixed with the background: their part of their own colour, by their distance in world units. */
+export function nearness(depth: number): number {
+  return Math.max(0.7, Math.min(1, 1 - (depth - 380) / 900));
+}
+
 const VERTEX_SHADER = `
 attribute float size; attribute vec3 tint; attribute float alpha;
 uniform float scale; uniform vec3 back; varying vec3 vTint; varying float vAlpha;
@@ -10,6 +22,7 @@ void main() {
   vAlpha = alpha;
   // Distant and dimmed nodes are mixed with the background instead of transparent, so that no line is visible through
   // them.
+  // As 'nearness' says.
   float depth = clamp(1.0 - (-at.z - 380.0) / 900.0, 0.7, 1.0);
   vTint = mix(back, tint, depth * vAlpha);
   gl_PointSize = size * scale / -at.z;
@@ -22,8 +35,8 @@ void main() {
   float d = dot(p, p);
   if (d > 1.0) discard;
   float edge = 1.0 - smoothstep(0.82, 1.0, d);
-  float light = 0.86 + 0.22 * (1.0 - distance(p, vec2(-0.3, -0.35)));
-  gl_FragColor = vec4(vTint * min(light, 1.08), edge);
+  float light = ${LIGHT.near} - ${(LIGHT.near - LIGHT.far) / LIGHT.reach} * distance(p, vec2(${-LIGHT.x}, ${-LIGHT.y}));
+  gl_FragColor = vec4(vTint * light, edge);
 }`;
 
 export interface Graphics {
@@ -50,7 +63,7 @@ function createGraphics(): Graphics {
   points.renderOrder = 1;
   const lines = new THREE.LineSegments(
     new THREE.BufferGeometry(),
-    new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: 0.5, depthWrite: false }),
+    new THREE.LineBasicMaterial({ vertexColors: true, transparent: true, opacity: LINE_OPACITY, depthWrite: false }),
   );
   lines.frustumCulled = false;
   scene.add(lines, points);

@@ -3,6 +3,7 @@ import type { Size } from "./camera";
 import { type LabelBox, type Obstacle, placeLabels } from "./labels";
 import { labelFont, labelWidth } from "./measure";
 import { labelColour, type Palette } from "./palette";
+import type { Pen } from "./pen";
 import type { SceneNode } from "./scene";
 import { directionOf } from "./text-direction";
 
@@ -93,13 +94,9 @@ export class GalaxyLabels {
     const ratio = pixelRatio();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, size.width, size.height);
-    const candidates = new Map<string, Candidate>();
-    const obstacles: Obstacle[] = [];
-    this.collect(view, candidates, obstacles);
     this.numRendered = 0;
-    for (const [id, place] of placeLabels([...candidates.values()], obstacles, 3)) {
-      const candidate = candidates.get(id);
-      if (!candidate) continue;
+    for (const { candidate, place } of this.placed(view)) {
+      const { id } = candidate;
       this.labelSlots.set(id, candidate.slots[candidate.places.indexOf(place)] ?? 0);
       const { canvas, width, height } = this.bitmap(candidate.n, candidate.fontSize, palette, ratio);
       const isDimmed = marks.bright !== null && !marks.bright.has(id) && !marks.matches.has(id);
@@ -114,6 +111,22 @@ export class GalaxyLabels {
     }
     context.globalAlpha = 1;
     drawSelection(context, view, palette);
+  }
+
+  /** Writes the labels of a view as `draw` places them. */
+  write(pen: Pen, view: GalaxyView, palette: Palette): void {
+    for (const { candidate, place } of this.placed(view))
+      writeLabel(pen, candidate.n, candidate.fontSize, palette, place[0], place[1]);
+  }
+
+  private placed(view: GalaxyView): { candidate: Candidate; place: readonly [number, number] }[] {
+    const candidates = new Map<string, Candidate>();
+    const obstacles: Obstacle[] = [];
+    this.collect(view, candidates, obstacles);
+    return [...placeLabels([...candidates.values()], obstacles, 3)].flatMap(([id, place]) => {
+      const candidate = candidates.get(id);
+      return candidate ? [{ candidate, place }] : [];
+    });
   }
 
   /** The labels to place, and the discs they should not cover. */
@@ -213,18 +226,23 @@ function renderLabel(n: SceneNode, fontSize: number, palette: Palette, ratio: nu
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) return bitmap;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.direction = directionOf(n.node.label);
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.lineJoin = "round";
-  context.lineWidth = OUTLINE;
-  context.strokeStyle = palette.bg;
-  context.font = labelFont(n, fontSize, palette);
-  context.fillStyle = labelColour(n, palette);
-  n.lines.forEach((line, i) => {
-    const y = bitmap.height / 2 + (i - (n.lines.length - 1) / 2) * fontSize * LINE_HEIGHT;
-    context.strokeText(line, bitmap.width / 2, y);
-    context.fillText(line, bitmap.width / 2, y);
-  });
+  writeLabel(context, n, fontSize, palette, bitmap.width / 2, bitmap.height / 2);
   return bitmap;
+}
+
+/** Writes a label around its centre. */
+function writeLabel(pen: Pen, n: SceneNode, fontSize: number, palette: Palette, x: number, y: number): void {
+  pen.direction = directionOf(n.node.label);
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.lineJoin = "round";
+  pen.lineWidth = OUTLINE;
+  pen.strokeStyle = palette.bg;
+  pen.font = labelFont(n, fontSize, palette);
+  pen.fillStyle = labelColour(n, palette);
+  n.lines.forEach((line, i) => {
+    const lineY = y + (i - (n.lines.length - 1) / 2) * fontSize * LINE_HEIGHT;
+    pen.strokeText(line, x, lineY);
+    pen.fillText(line, x, lineY);
+  });
 }

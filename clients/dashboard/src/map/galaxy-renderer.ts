@@ -2,10 +2,11 @@
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { uncoveredSize } from "./camera";
-import { disposeGraphics, type Graphics, takeGraphics } from "./galaxy-graphics";
+import { disposeGraphics, type Graphics, LIGHT, LINE_OPACITY, nearness, takeGraphics } from "./galaxy-graphics";
 import { GalaxyLabels, type GalaxyMarks, type GalaxyView, NOMINAL_DISTANCE } from "./galaxy-labels";
 import type { MapModel, MapNode } from "./model";
 import type { Palette } from "./palette";
+import type { Pen, Picture } from "./pen";
 import type { SceneNode } from "./scene";
 
 const RADIUS = { core: 17, topic: 11, subtopic: 6.5, page: 4 } as const;
@@ -180,6 +181,23 @@ export class GalaxyRenderer {
     return best;
   }
 
+  /** What the camera sees, without what the pointer and the search mark. */
+  picture(title: string): Picture | null {
+    const { model, view } = this;
+    const { palette, size } = view;
+    if (!model || !palette || view.nodes.length === 0) return null;
+    const unmarked = { ...view, marks: { selected: null, hovered: null, bright: null, matches: new Set<string>() } };
+    return {
+      title,
+      ...size,
+      font: palette.font,
+      draw: (pen) => {
+        drawGalaxy(pen, unmarked, linksOf(view.nodes, model), colourSet(palette));
+        this.labels.write(pen, unmarked, palette);
+      },
+    };
+  }
+
   private moveCamera(target: THREE.Vector3, position: THREE.Vector3, durationMs: number): void {
     this.isMovedByUser = true;
     cancelAnimationFrame(this.flightRequest);
@@ -212,7 +230,7 @@ export class GalaxyRenderer {
     this.graphics.points.material.uniforms.back?.value.copy(colours.background);
     this.renderer.setClearColor(colours.background);
     colourNodes(this.graphics.points.geometry, nodes, this.view.marks, colours);
-    replaceLinks(this.graphics.lines, nodes, this.model, this.view.marks, colours);
+    replaceLinks(this.graphics.lines, linksOf(nodes, this.model), this.view.marks, colours);
     this.requestPaint();
   }
 
@@ -287,34 +305,102 @@ function colourNodes(
   alpha.needsUpdate = true;
 }
 
+/** A line between two nodes; the colour of `owner`, or that of lines. */
+interface GalaxyLink {
+  from: SceneNode;
+  to: SceneNode;
+  owner: SceneNode | null;
+  strength: number;
+}
+
+function linksOf(nodes: readonly SceneNode[], model: MapModel): GalaxyLink[] {
+  const byId = new Map(nodes.map((n) => [n.id, n]));
+  const links: GalaxyLink[] = [];
+  for (const n of nodes) {
+    const parent = byId.get(model.parent.get(n.id) ?? "");
+    if (parent) links.push({ from: parent, to: n, owner: n, strength: n.node.type === "topic" ? 1 : 0.8 });
+  }
+  for (const edge of model.cross) {
+    const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
+    if (from && to) links.push({ from, to, owner: null, strength: 0.6 });
+  }
+  return links;
+}
+
 function replaceLinks(
   lines: Graphics["lines"],
-  nodes: readonly SceneNode[],
-  model: MapModel,
+  links: readonly GalaxyLink[],
   marks: GalaxyMarks,
   colours: ColourSet,
 ): void {
   const positions: number[] = [];
   const vertexColours: number[] = [];
   const mixed = new THREE.Color();
-  const link = (a: SceneNode, b: SceneNode, colour: THREE.Color, strength: number) => {
-    const [p, q] = [a.node.position, b.node.position];
-    const isBright = !marks.bright || (marks.bright.has(a.id) && marks.bright.has(b.id));
+  for (const { from, to, owner, strength } of links) {
+    const [p, q] = [from.node.position, to.node.position];
+    const isBright = !marks.bright || (marks.bright.has(from.id) && marks.bright.has(to.id));
+    const colour = owner ? colourOf(owner, colours) : colours.line;
     mixed.copy(colours.background).lerp(colour, (isBright ? 1 : DIMMED) * strength);
     positions.push(p.x, p.y, p.z, q.x, q.y, q.z);
     vertexColours.push(mixed.r, mixed.g, mixed.b, mixed.r, mixed.g, mixed.b);
-  };
-  const byId = new Map(nodes.map((n) => [n.id, n]));
-  for (const n of nodes) {
-    const parent = byId.get(model.parent.get(n.id) ?? "");
-    if (parent) link(parent, n, colourOf(n, colours), n.node.type === "topic" ? 1 : 0.8);
-  }
-  for (const edge of model.cross) {
-    const [a, b] = [byId.get(edge.source), byId.get(edge.target)];
-    if (a && b) link(a, b, colours.line, 0.6);
   }
   lines.geometry.dispose();
   lines.geometry = new THREE.BufferGeometry();
   lines.geometry.setAttribute("position", new THREE.Float32BufferAttribute(positions, 3));
   lines.geometry.setAttribute("color", new THREE.Float32BufferAttribute(vertexColours, 3));
+}
+
+/** Draws lines and discs as the shaders do (`galaxy-graphics.ts`). */
+function drawGalaxy(
+  pen: Pen,
+  { nodes, screen, size }: GalaxyView,
+  links: readonly GalaxyLink[],
+  colours: ColourSet,
+): void {
+  pen.globalAlpha = 1;
+  pen.fillStyle = cssColour(colours.background);
+  pen.fillRect(0, 0, size.width, size.height);
+  pen.lineWidth = 1;
+  const mixed = new THREE.Color();
+  for (const { from, to, owner, strength } of links) {
+    const [a, b] = [screen.get(from.id), screen.get(to.id)];
+    if (!a || !b) continue;
+    const colour = owner ? colourOf(owner, colours) : colours.line;
+    pen.globalAlpha = LINE_OPACITY;
+    pen.strokeStyle = cssColour(mixed.copy(colours.background).lerp(colour, strength));
+    pen.beginPath();
+    pen.moveTo(a.x, a.y);
+    pen.lineTo(b.x, b.y);
+    pen.stroke();
+  }
+  pen.globalAlpha = 1;
+  for (const n of nodes) {
+    const at = screen.get(n.id);
+    if (!at) continue;
+    const { x, y, r, depth } = at;
+    const colour = n.node.type === "core" ? colours.accent : colourOf(n, colours);
+    mixed.copy(colours.background).lerp(colour, nearness(depth));
+    const gradient = pen.createRadialGradient(
+      x - LIGHT.x * r,
+      y - LIGHT.y * r,
+      0,
+      x - LIGHT.x * r,
+      y - LIGHT.y * r,
+      LIGHT.reach * r,
+    );
+    gradient.addColorStop(0, cssColour(mixed.clone().multiplyScalar(LIGHT.near)));
+    gradient.addColorStop(1, cssColour(mixed.multiplyScalar(LIGHT.far)));
+    pen.fillStyle = gradient;
+    pen.beginPath();
+    pen.arc(x, y, r, 0, Math.PI * 2);
+    pen.fill();
+  }
+}
+
+function cssColour({ r, g, b }: THREE.Color): string {
+  const hex = (part: number) =>
+    Math.round(Math.min(1, part) * 255)
+      .toString(16)
+      .padStart(2, "0");
+  return `#${hex(r)}${hex(g)}${hex(b)}`;
 }

@@ -1,6 +1,7 @@
 /** What the three map views (flat, galaxy, outline) have in common. */
 import type { FreePlace } from "./free-places";
 import type { Direction, MapModel } from "./model";
+import type { Picture } from "./pen";
 
 /** Where a label is drawn, in pixels from the upper left corner of the map. */
 export interface LabelRect {
@@ -20,6 +21,8 @@ export interface MapHandle {
   show: (id: string) => void;
   /** Where a node's label is now; null when the node is not drawn. */
   rectOf: (id: string) => LabelRect | null;
+  /** What the camera sees, where that is more than the scene: in three dimensions. */
+  picture?: (title: string) => Picture | null;
 }
 
 /** Where a dragged node is dropped: below another node, merged with it, or between all nodes. */

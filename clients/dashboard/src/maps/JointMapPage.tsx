@@ -87,6 +87,11 @@ function LoadedMap(props: {
   const reason = failureReason(map, language);
   useOfferedActions(useJointMapActions(map, setDialog, generate.mutate));
   const { editing, newTopicButton, newTopicDialog } = useMapEditing(model, edits, renamingId, setRenamingId);
+  const drawing = isDrawing(map) && (
+    <p className="notice" role="status">
+      {t.map.regenerating} {progress?.percent ?? map.percent}%
+    </p>
+  );
   return (
     <div className="session">
       <title>{`${title} · ${t.brand}`}</title>
@@ -145,21 +150,6 @@ function LoadedMap(props: {
           />
         </div>
       </header>
-      {edits.numWaiting > 0 && (
-        <p className="notice amber making-line" role="status">
-          {t.edit.waiting(edits.numWaiting)}
-        </p>
-      )}
-      {isDrawing(map) && (
-        <p className="notice making-line" role="status">
-          {t.map.regenerating} {progress?.percent ?? map.percent}%
-        </p>
-      )}
-      {model && map.error_code && !isDrawing(map) && (
-        <p className="notice amber making-line" role="status">
-          {t.keptMap.failed} {reason} {t.maps.earlier}
-        </p>
-      )}
       <div className={`session-body ${node ? "with-evidence" : ""}`}>
         {model ? (
           <>
@@ -174,6 +164,21 @@ function LoadedMap(props: {
                 topic={search.topic ?? null}
                 onTopic={(topic) => set({ topic: topic ?? undefined })}
                 editing={editing}
+                notices={
+                  <>
+                    {edits.numWaiting > 0 && (
+                      <p className="notice amber" role="status">
+                        {t.edit.waiting(edits.numWaiting)}
+                      </p>
+                    )}
+                    {drawing}
+                    {map.error_code && !isDrawing(map) && (
+                      <p className="notice amber" role="status">
+                        {t.keptMap.failed} {reason} {t.maps.earlier}
+                      </p>
+                    )}
+                  </>
+                }
                 tools={
                   <>
                     {newTopicButton}
@@ -197,7 +202,10 @@ function LoadedMap(props: {
             )}
           </>
         ) : isDrawing(map) ? (
-          <Skeletons rows={1} height={360} />
+          <div className="grow">
+            {drawing}
+            <Skeletons rows={1} height={360} />
+          </div>
         ) : (
           <EmptyState icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.failed}>
             {reason} {t.map.failedHint}

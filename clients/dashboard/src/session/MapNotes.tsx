@@ -1,9 +1,24 @@
+import { X } from "lucide-react";
+import { useState } from "react";
 import { useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
+import { IconButton } from "~/ui/basics";
 
-/** What the server notes about how the map was made, for example why no model was used. */
-export function MapNotes({ document, without = [] }: { document: MapModel["document"]; without?: readonly string[] }) {
+/**
+ * What the server notes about how the map was made, for example why no model was used. With a `version`, the notes can
+ * be closed until there is another one.
+ */
+export function MapNotes({
+  document,
+  version,
+  without = [],
+}: {
+  document: MapModel["document"];
+  version?: number | undefined;
+  without?: readonly string[];
+}) {
   const t = useMessages();
+  const [closed, setClosed] = useState<number | null>(null);
   const sentences =
     document.note_details.length > 0
       ? document.note_details
@@ -11,12 +26,19 @@ export function MapNotes({ document, without = [] }: { document: MapModel["docum
           .map(({ code, values }) => t.mapNotes[code]?.(values) ?? "")
       : document.notes;
   const shown = sentences.filter((sentence) => sentence !== "");
-  if (shown.length === 0) return null;
+  if (shown.length === 0 || (version !== undefined && closed === version)) return null;
   return (
-    <ul className="notice amber map-notes" aria-label={t.mapNotesTitle}>
-      {shown.map((sentence) => (
-        <li key={sentence}>{sentence}</li>
-      ))}
-    </ul>
+    <section className="notice amber map-notes" aria-label={t.mapNotesTitle}>
+      <ul>
+        {shown.map((sentence) => (
+          <li key={sentence}>{sentence}</li>
+        ))}
+      </ul>
+      {version !== undefined && (
+        <IconButton label={t.common.close} onClick={() => setClosed(version)}>
+          <X size={15} />
+        </IconButton>
+      )}
+    </section>
   );
 }

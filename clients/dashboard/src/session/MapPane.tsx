@@ -60,24 +60,6 @@ export function MapPane(props: Props) {
 
   return (
     <>
-      {!map && !isLost && (
-        <p className="notice making-line" role="status">
-          {t.session.live}
-        </p>
-      )}
-      {isGenerating(map, session) && (
-        <p className="notice making-line" role="status">
-          {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
-        </p>
-      )}
-      {edits.numWaiting > 0 && (
-        <p className="notice amber making-line" role="status">
-          {t.edit.waiting(edits.numWaiting)}
-        </p>
-      )}
-      {map && <KeptMap session={session} map={map} />}
-      {map && <ModelConsent session={session} />}
-      {map && <MapNotes document={model.document} without={["consent_missing"]} />}
       <MapView
         model={model}
         version={map?.version ?? 0}
@@ -89,6 +71,28 @@ export function MapPane(props: Props) {
         onTopic={(id) => set({ topic: id ?? undefined })}
         isGrowing={!map}
         editing={editing}
+        notices={
+          <>
+            {!map && !isLost && (
+              <p className="notice" role="status">
+                {t.session.live}
+              </p>
+            )}
+            {isGenerating(map, session) && (
+              <p className="notice" role="status">
+                {t.map.regenerating} {progress && progress.percent !== null ? `${progress.percent}%` : ""}
+              </p>
+            )}
+            {edits.numWaiting > 0 && (
+              <p className="notice amber" role="status">
+                {t.edit.waiting(edits.numWaiting)}
+              </p>
+            )}
+            {map && <KeptMap session={session} map={map} />}
+            {map && <ModelConsent session={session} />}
+            {map && <MapNotes document={model.document} without={["consent_missing"]} version={map.version} />}
+          </>
+        }
         tools={
           <>
             {newTopicButton}

@@ -1,18 +1,15 @@
-/** The address of an export of what the user sees: pictures have the layout, folds, colours and theme of the screen. */
+/** The address of an export that the server makes. Its pictures have the layout, theme and colours of the screen. */
 import { type MapOwner, ownerPath } from "~/api/queries";
-import { shownFolds } from "~/map/shown-folds";
 import { effectiveTheme } from "~/theme";
 import type { FORMATS } from "./features";
 import { LAYOUTS, type LayoutName } from "./search-params";
 
-const MAX_FOLDED = 200;
 const DEFAULT_LAYOUT: LayoutName = "tree";
 
 export function exportPath(owner: MapOwner, format: (typeof FORMATS)[number]): string {
   const query = new URLSearchParams({ format });
   if (format === "png" || format === "svg") {
     for (const [name, value] of pictureLook()) query.set(name, value);
-    for (const id of [...shownFolds()].slice(0, MAX_FOLDED)) query.append("folded", id);
     // A picture on a screen with two pixels per point is as sharp as the screen.
     if (format === "png") query.set("scale", "2");
   }
