@@ -25,17 +25,19 @@ from models.recording.shard_map import ShardMap, read_shard_map
 from serve.database import pooled_connection
 from serve.event_parser import EventParser
 from serve.http.client_address import ClientAddresses
-from serve.http.open_streams import OpenStreams
 from serve.http.rate_limits import RateLimiter
 from serve.identity.access_tokens import LoginTokens
 from serve.identity.login_cache import LoginCache
 from serve.identity.openid import GoogleSignIn
 from serve.png_drawing import PngDrawer
 from serve.shard_router import ShardRouter
+from serve.streams.notification_hub import NotificationHub
+from serve.streams.open_streams import OpenStreams
+from serve.streams.stream_checks import StreamChecks
 from serve.webhook_inbox import WebhookInbox
 from telemetry.metrics import record_connections
 
-#: Connections of one replica to Valkey. Each open stream holds one; redis-py allows 100 unless told otherwise.
+#: Connections of one replica to Valkey: an ongoing request may need one, and redis-py allows 100 unless told otherwise.
 MAX_VALKEY_CONNECTIONS = MAX_ONGOING_REQUESTS + 1_000
 
 
@@ -53,6 +55,8 @@ class AppState:
     client_addresses: ClientAddresses
     rate_limiter: RateLimiter
     open_streams: OpenStreams
+    stream_checks: StreamChecks
+    notifications: NotificationHub
     mail_queue: MailQueue
     google: GoogleSignIn
     live_maps: LiveMaps
@@ -87,6 +91,8 @@ class AppState:
         await self.shards.close()
         self.event_parser.close()
         await self.live_maps.close()
+        await self.stream_checks.close()
+        await self.notifications.close()
         if self.purchases is not None:
             await self.purchases.gateway.close()
         for task in list(self.indexing_tasks.values()):
@@ -111,6 +117,9 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         socket_connect_timeout=2.0,
         max_connections=MAX_VALKEY_CONNECTIONS,
     )
+    session_factory = async_sessionmaker(engine, expire_on_commit=False)
+    login_cache, rate_limiter = LoginCache(valkey), RateLimiter(valkey, settings)
+    open_streams = OpenStreams(valkey, settings.limits.streams_per_user)
     purchases = None
     if settings.billing.is_enabled:
         gateway = StripeGateway(settings.billing, settings.server.origin)
@@ -119,7 +128,7 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
     return AppState(
         settings=settings,
         engine=engine,
-        session_factory=async_sessionmaker(engine, expire_on_commit=False),
+        session_factory=session_factory,
         valkey=valkey,
         shards=ShardRouter(
             settings.scaling.num_shards,
@@ -135,10 +144,12 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
             refresh_ttl_s=settings.auth.refresh_token_ttl_s,
             long_lived_ttl_s=settings.auth.long_lived_token_ttl_s,
         ),
-        login_cache=LoginCache(valkey),
+        login_cache=login_cache,
         client_addresses=ClientAddresses(settings),
-        rate_limiter=RateLimiter(valkey, settings),
-        open_streams=OpenStreams(valkey, settings.limits.streams_per_user),
+        rate_limiter=rate_limiter,
+        open_streams=open_streams,
+        stream_checks=StreamChecks(session_factory, login_cache, open_streams if rate_limiter.is_enabled else None),
+        notifications=NotificationHub(settings.valkey.connection_url),
         mail_queue=MailQueue(settings),
         google=GoogleSignIn(settings),
         live_maps=LiveMaps(partial(pooled_connection, engine), valkey),

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -117,22 +117,22 @@ class LoginStatus:
     plan: str = ""
 
 
-async def family_status(db: AsyncSession, family_id: uuid.UUID) -> LoginStatus:
-    """The status of a login, by its token family."""
-    row = (
-        await db.execute(
-            select(
-                LoginFamily.revoked_at.is_(None)
-                & (LoginFamily.expires_at > func.now())
-                & (User.status == "active")
-                & (User.token_version == LoginFamily.token_version),
-                User.role,
-            )
-            .join(User, User.id == LoginFamily.user_id)
-            .where(LoginFamily.id == family_id)
+async def family_statuses(db: AsyncSession, family_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
+    """The status of each login, by its token family."""
+    rows = await db.execute(
+        select(
+            LoginFamily.id,
+            LoginFamily.revoked_at.is_(None)
+            & (LoginFamily.expires_at > func.now())
+            & (User.status == "active")
+            & (User.token_version == LoginFamily.token_version),
+            User.role,
         )
-    ).first()
-    return LoginStatus(bool(row[0]), row[1]) if row else LoginStatus(False)
+        .join(User, User.id == LoginFamily.user_id)
+        .where(LoginFamily.id.in_(family_ids))
+    )
+    found = {family_id: LoginStatus(bool(is_valid), role) for family_id, is_valid, role in rows}
+    return {family_id: found.get(family_id, LoginStatus(False)) for family_id in family_ids}
 
 
 async def open_family(

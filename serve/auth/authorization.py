@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 from fastapi import Request
 
-from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_status, secret_digest
+from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_statuses, secret_digest
 from models.billing.policy import require_api_access
 from models.errors import Forbidden, Unauthorized
 from serve.identity.access_tokens import bearer_token
@@ -242,7 +242,7 @@ async def authenticate(state: AppState, request: Request) -> Identity:
 
     async def load() -> LoginStatus:
         async with state.session_factory() as db:
-            return await family_status(db, claims.family_id)
+            return (await family_statuses(db, [claims.family_id]))[claims.family_id]
 
     status = await state.login_cache.get(claims.family_id, load)
     if not status.is_valid:

@@ -40,42 +40,62 @@ class LoginCache:
 
     async def get(self, login_id: uuid.UUID, load: Callable[[], Awaitable[LoginStatus]]) -> LoginStatus:
         """The status of `login_id`; `load` queries PostgreSQL and is called on a cache miss."""
+        if (fresh := self._fresh(login_id)) is not None:
+            return fresh
+
+        async def load_one(login_ids: list[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
+            return {login_id: await load() for login_id in login_ids}
+
+        return (await self.get_many([login_id], load_one))[login_id]
+
+    async def get_many(
+        self,
+        login_ids: Iterable[uuid.UUID],
+        load: Callable[[list[uuid.UUID]], Awaitable[dict[uuid.UUID, LoginStatus]]],
+    ) -> dict[uuid.UUID, LoginStatus]:
+        """The status of each login; `load` queries PostgreSQL for those in no cache, with one call."""
+        found = {login_id: self._fresh(login_id) for login_id in login_ids}
+        if stale := [login_id for login_id, status in found.items() if status is None]:
+            shared = await self._load_shared(stale)
+            if missing := [login_id for login_id in stale if login_id not in shared]:
+                loaded = await load(missing)
+                # Only if Valkey has no entry: a revocation since the query must not be overwritten.
+                await self._share(loaded, only_if_missing=True)
+                shared |= loaded
+            if len(self._local) >= _MAX_LOCAL:
+                self._local.clear()
+            now = self._clock()
+            self._local |= {login_id: (now, status) for login_id, status in shared.items()}
+            found |= shared
+        return {login_id: status for login_id, status in found.items() if status is not None}
+
+    def _fresh(self, login_id: uuid.UUID) -> LoginStatus | None:
         cached = self._local.get(login_id)
-        if cached is not None and self._clock() - cached[0] < self._local_s:
-            return cached[1]
-        status = await self._load_shared(login_id)
-        if status is None:
-            status = await load()
-            # Only if Valkey has no entry: a revocation since the query must not be overwritten.
-            await self._share([login_id], status, only_if_missing=True)
-        if len(self._local) >= _MAX_LOCAL:
-            self._local.clear()
-        self._local[login_id] = (self._clock(), status)
-        return status
+        return cached[1] if cached is not None and self._clock() - cached[0] < self._local_s else None
 
     async def revoke(self, login_ids: Iterable[uuid.UUID]) -> None:
         """Cache that these logins are revoked. Call it after the commit of the revocation."""
         revoked = list(login_ids)
         for login_id in revoked:
             self._local[login_id] = (self._clock(), LoginStatus(False))
-        await self._share(revoked, LoginStatus(False))
+        await self._share(dict.fromkeys(revoked, LoginStatus(False)))
 
-    async def _load_shared(self, login_id: uuid.UUID) -> LoginStatus | None:
+    async def _load_shared(self, login_ids: list[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
         try:
-            raw = await self._valkey.get(_key(login_id))
-            return _decode(raw) if raw else None
+            values = await self._valkey.mget([_key(login_id) for login_id in login_ids])
+            return {login_id: _decode(raw) for login_id, raw in zip(login_ids, values, strict=True) if raw}
         except (RedisError, OSError, msgspec.DecodeError) as error:
             log.warning("valkey_unreachable", operation="login_cache", error=type(error).__name__)
-            return None
+            return {}
 
-    async def _share(self, login_ids: list[uuid.UUID], status: LoginStatus, *, only_if_missing: bool = False) -> None:
-        if not login_ids:
+    async def _share(self, statuses: dict[uuid.UUID, LoginStatus], *, only_if_missing: bool = False) -> None:
+        if not statuses:
             return
-        raw = _encode(status)
         try:
             async with self._valkey.pipeline(transaction=False) as pipe:
-                for login_id in login_ids:
-                    pipe.set(_key(login_id), raw, ex=SHARED_S if status.is_valid else REVOKED_S, nx=only_if_missing)
+                for login_id, status in statuses.items():
+                    ttl_s = SHARED_S if status.is_valid else REVOKED_S
+                    pipe.set(_key(login_id), _encode(status), ex=ttl_s, nx=only_if_missing)
                 await pipe.execute()
         except (RedisError, OSError) as error:
             log.warning("valkey_unreachable", operation="login_cache", error=type(error).__name__)

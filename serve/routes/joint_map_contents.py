@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Any
 
@@ -120,7 +121,7 @@ async def stream_of_map(
 
 class _WatchedJointMap:
     def __init__(self, map_id: uuid.UUID, user_id: uuid.UUID) -> None:
-        self._map_id, self.user_id, self.channel = map_id, user_id, joint_map_channel(map_id)
+        self.id, self.user_id, self.channel = map_id, user_id, joint_map_channel(map_id)
 
     async def snapshot(self, db: AsyncSession) -> dict[str, Any]:
         """See `Watched`."""
@@ -131,15 +132,16 @@ class _WatchedJointMap:
                     JointMapVersion,
                     and_(JointMapVersion.map_id == JointMap.id, JointMapVersion.number == JointMap.current_version),
                 )
-                .where(JointMap.id == self._map_id)
+                .where(JointMap.id == self.id)
                 .options(defer(JointMap.data))
             )
         ).one_or_none()
         return {"mindmap": map_snapshot(*row)} if row is not None else {"status": DELETED}
 
-    async def exists(self, db: AsyncSession) -> bool:
+    @staticmethod
+    async def find_existing(db: AsyncSession, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """See `Watched`."""
-        return await db.scalar(select(JointMap.id).where(JointMap.id == self._map_id)) is not None
+        return set(await db.scalars(select(JointMap.id).where(JointMap.id.in_(ids))))
 
     def live_updates(self, state: AppState) -> AbstractAsyncContextManager[None]:
         """See `Watched`."""

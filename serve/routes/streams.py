@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Annotated, Any, Protocol
 
 import msgspec
@@ -14,7 +14,6 @@ import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,19 +21,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import DELETED, session_channel
-from models.errors import Forbidden, Unauthorized
+from models.errors import TrailmindError
 from models.mindmap.joint_maps import JointMap
 from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.auth.authorization import authenticate
 from serve.dependencies import CurrentUserId, State
 from serve.state import AppState
+from serve.streams.notification_hub import Subscription
+from serve.streams.stream_checks import OpenStream
 
 router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["mindmaps"])
 #: Interval of keep-alive comments. A client that misses two of them tells its user that the server is unavailable.
 KEEP_ALIVE_S = 5.0
-#: Intervals at which an open stream verifies its login, and renews its entry and looks for its session.
-CHECK_S, RENEW_S = 2.5, 15.0
 log = structlog.get_logger("serve")
 
 
@@ -69,10 +68,19 @@ async def event_stream(
     state: AppState, request: Request, watched: Watched, *, live: bool = False, follow: bool
 ) -> StreamingResponse:
     """The events of what is watched, as a response. Raises RateLimited when the user has too many streams."""
-    permit = _Permit(state, request, watched)
-    await permit.open()
+    identity = await authenticate(state, request)
+    stream = OpenStream(
+        watched.user_id,
+        watched.id,
+        watched.find_existing,
+        credentials=request.headers["authorization"],
+        login_id=identity.family_id,
+        authenticate=partial(authenticate, state, request),
+    )
+    if state.rate_limiter.is_enabled:
+        await state.open_streams.open(stream.user_id, stream.id)
     return StreamingResponse(
-        _events(state, watched, permit, live=live, follow=follow),
+        _events(state, watched, stream, live=live, follow=follow),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -81,6 +89,7 @@ async def event_stream(
 class Watched(Protocol):
     """What a stream is about: a session, or a map over several."""
 
+    id: uuid.UUID
     user_id: uuid.UUID
     channel: str
 
@@ -88,8 +97,9 @@ class Watched(Protocol):
         """Its present state, as the first event."""
         ...
 
-    async def exists(self, db: AsyncSession) -> bool:
-        """Whether it is not deleted."""
+    @staticmethod
+    async def find_existing(db: AsyncSession, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the ids of this kind that are not deleted."""
         ...
 
     def live_updates(self, state: AppState) -> AbstractAsyncContextManager[AsyncIterator[LiveMapUpdate] | None]:
@@ -112,7 +122,8 @@ def map_snapshot(row: Mindmap | JointMap, edits_seq: int | None) -> dict[str, An
 
 class _WatchedSession:
     def __init__(self, session: BrowsingSession) -> None:
-        self._session, self.user_id, self.channel = session, session.user_id, session_channel(session.id)
+        self._session, self.channel = session, session_channel(session.id)
+        self.id, self.user_id = session.id, session.user_id
 
     async def snapshot(self, db: AsyncSession) -> dict[str, Any]:
         """See `Watched`."""
@@ -129,10 +140,12 @@ class _WatchedSession:
             snapshot["mindmap"] = map_snapshot(*row)
         return snapshot
 
-    async def exists(self, db: AsyncSession) -> bool:
+    @staticmethod
+    async def find_existing(db: AsyncSession, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """See `Watched`."""
-        session = await db.get(BrowsingSession, self._session.id)
-        return session is not None and session.deleted_at is None
+        session_ids = select(BrowsingSession.id)
+        is_kept = BrowsingSession.deleted_at.is_(None)
+        return set(await db.scalars(session_ids.where(BrowsingSession.id.in_(ids), is_kept)))
 
     def live_updates(self, state: AppState) -> AbstractAsyncContextManager[AsyncIterator[LiveMapUpdate] | None]:
         """See `Watched`."""
@@ -147,108 +160,85 @@ def _is_final(data: dict[str, Any]) -> bool:
     return status in {MapStatus.COMPLETED, MapStatus.FAILED} and data.get("session_status") not in OPEN_STATUSES
 
 
-class _Permit:
-    """The permission of one open stream: one of the user's streams, a valid login, and something to watch."""
+async def _is_permitted(stream: OpenStream) -> bool:
+    """Whether the login of the stream is valid. A store that cannot be reached does not end a stream."""
+    try:
+        # The status of a login is cached for two seconds, so this costs the verification of a signature.
+        await stream.authenticate()
+    except TrailmindError:
+        return False
+    except (RedisError, SQLAlchemyError, OSError) as error:
+        log.warning("stream_not_verified", error=type(error).__name__)
+    return True
 
-    def __init__(self, state: AppState, request: Request, watched: Watched) -> None:
-        self._state, self._request = state, request
-        self._watched, self._user_id = watched, watched.user_id
-        self._stream_id = str(uuid.uuid4())
-        self._renewed_at = time.monotonic()
 
-    async def open(self) -> None:
-        """Count the stream. Raises RateLimited when the user has too many."""
-        if self._state.rate_limiter.is_enabled:
-            await self._state.open_streams.open(self._user_id, self._stream_id)
-
-    async def is_valid(self) -> bool:
-        """Whether the stream may go on. A store that cannot be reached does not end it."""
-        try:
-            # The status of a login is cached for two seconds, so this costs the verification of a signature.
-            await authenticate(self._state, self._request)
-            if time.monotonic() - self._renewed_at < RENEW_S:
-                return True
-            self._renewed_at = time.monotonic()
-            if self._state.rate_limiter.is_enabled:
-                await self._state.open_streams.renew(self._user_id, self._stream_id)
-            async with self._state.session_factory() as db:
-                return await self._watched.exists(db)
-        except (Unauthorized, Forbidden):
-            return False
-        except (RedisError, SQLAlchemyError, OSError) as error:
-            log.warning("stream_not_verified", error=type(error).__name__)
-            return True
-
-    async def close(self) -> None:
-        """Stop counting the stream."""
-        try:
-            await self._state.open_streams.close(self._user_id, self._stream_id)
-        except (RedisError, OSError) as error:
-            log.warning("valkey_unreachable", operation="streams", error=type(error).__name__)
+async def _stop_counting(state: AppState, stream: OpenStream) -> None:
+    try:
+        await state.open_streams.close(stream.user_id, stream.id)
+    except (RedisError, OSError) as error:
+        log.warning("valkey_unreachable", operation="streams", error=type(error).__name__)
 
 
 async def _events(
-    state: AppState, watched: Watched, permit: _Permit, *, live: bool, follow: bool
+    state: AppState, watched: Watched, stream: OpenStream, *, live: bool, follow: bool
 ) -> AsyncIterator[bytes]:
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(permit.close)
-        notifications = await stack.enter_async_context(state.valkey.pubsub())
+        stack.push_async_callback(_stop_counting, state, stream)
         # Subscribe before reading the snapshot: a change in between is sent twice rather than lost.
-        await notifications.subscribe(watched.channel)
+        notifications = await stack.enter_async_context(state.notifications.subscribe(watched.channel))
+        stream.end = notifications.lose
         async with state.session_factory() as db:
             snapshot = {**await watched.snapshot(db), "keep_alive_s": KEEP_ALIVE_S}
         yield _encode("snapshot", snapshot)
         if _is_final(snapshot) and not follow:
             return
+        stack.enter_context(state.stream_checks.include(stream))
         updates = None
         if live and snapshot.get("session_status") in OPEN_STATUSES:
             updates = await stack.enter_async_context(watched.live_updates(state))
         merger = _EventMerger(notifications, updates)
         stack.push_async_callback(merger.cancel)
-        sent_at = time.monotonic()
         async for item in merger:
-            if not await permit.is_valid():
-                return
             if item is None:
-                if time.monotonic() - sent_at >= KEEP_ALIVE_S - 0.1:
-                    sent_at = time.monotonic()
-                    yield KEEPALIVE_COMMENT
+                yield KEEPALIVE_COMMENT
                 continue
             event, data = item
-            if DELETED in (data.get("session_status"), data.get("status")):
+            if DELETED in (data.get("session_status"), data.get("status")) or not await _is_permitted(stream):
                 return
-            sent_at = time.monotonic()
             yield _encode(event, data)
             if event == "mindmap" and _is_final(data) and not follow:
                 return
 
 
 class _EventMerger:
-    """Merges notifications and live map updates in the order they arrive; yields None after `CHECK_S` without any."""
+    """Merges notifications and live map updates in the order they arrive; yields None after `KEEP_ALIVE_S` without any.
 
-    def __init__(self, notifications: PubSub, updates: AsyncIterator[LiveMapUpdate] | None) -> None:
+    Ends when the subscription has ended.
+    """
+
+    def __init__(self, notifications: Subscription, updates: AsyncIterator[LiveMapUpdate] | None) -> None:
         self._notifications, self._updates = notifications, updates
-        self._next_notification: asyncio.Task[Any] | None = None
+        self._next_notification: asyncio.Task[bytes | None] | None = None
         self._next_update: asyncio.Task[LiveMapUpdate] | None = None
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, dict[str, Any]] | None]:
         while True:
             if self._next_notification is None:
-                next_message = self._notifications.get_message(ignore_subscribe_messages=True, timeout=CHECK_S)
-                self._next_notification = asyncio.ensure_future(next_message)
+                self._next_notification = asyncio.ensure_future(self._notifications.get())
             if self._next_update is None and self._updates is not None:
                 self._next_update = asyncio.ensure_future(anext(self._updates))
             tasks = [task for task in (self._next_update, self._next_notification) if task is not None]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                yield None
             if self._next_update is not None and self._next_update.done():
                 update, self._next_update = self._next_update.result(), None
                 yield "map_delta", update.to_json()
-            if self._next_notification.done():
-                message, self._next_notification = self._next_notification.result(), None
-                if message is None:
-                    yield None
-                    continue
-                notification = msgspec.json.decode(message["data"])
+            if self._next_notification is not None and self._next_notification.done():
+                data, self._next_notification = self._next_notification.result(), None
+                if data is None:
+                    return
+                notification = msgspec.json.decode(data)
                 if notification["event"] == "session":
                     await self._stop_updates_after(notification["data"].get("session_status"))
                 yield notification["event"], notification["data"]

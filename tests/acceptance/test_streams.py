@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 
 import httpx2
 import psycopg
@@ -52,14 +51,57 @@ async def opened(
     return task
 
 
-async def test_many_open_streams_leave_connections_for_requests(service: tuple[FastAPI, httpx2.AsyncClient]) -> None:
-    """Each stream holds a connection to Valkey; limits and logins of all other requests need one."""
-    valkey: Redis = service[0].state.parts.valkey
-    async with AsyncExitStack() as stack:
-        for _ in range(250):
-            subscription = await stack.enter_async_context(valkey.pubsub())
-            await subscription.subscribe("a channel of this test")
-        assert await valkey.ping()
+async def subscribed_connections(valkey: Redis) -> list[str]:
+    """The ids of the connections to Valkey that have a subscription."""
+    clients = await valkey.client_list(_type="pubsub")
+    return [client["id"] for client in clients if int(client["sub"])]
+
+
+async def test_streams_share_one_subscription_and_end_when_it_is_lost(
+    service: tuple[FastAPI, httpx2.AsyncClient],
+) -> None:
+    """A notification may have been missed then, and the first event of the next stream has the whole state."""
+    valkey = service[0].state.parts.valkey
+    before = set(await subscribed_connections(valkey))
+    people = [await sign_up(service[1]) for _ in range(2)]
+    sessions = [await person.start() for person in people]
+    streams = [
+        await opened(service, person, session)
+        for person, session in zip(people, sessions, strict=True)
+        for _ in range(MAX_STREAMS)
+    ]
+    (connection,) = set(await subscribed_connections(valkey)) - before
+    await people[0].ok("PATCH", f"/v1/sessions/{sessions[0]}/pause")
+    await valkey.client_kill_filter(_id=connection)
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(*streams)
+    assert [answer.text.count("event: snapshot") for answer in answers] == [1] * len(streams)
+    again = await opened(service, people[0], sessions[0])
+    await people[0].ok("PATCH", f"/v1/sessions/{sessions[0]}/resume")
+    await people[0].ok("DELETE", f"/v1/sessions/{sessions[0]}")
+    async with asyncio.timeout(PATIENCE_S):
+        text = (await again).text
+    assert text.index('"paused"') < text.index('"recording"'), text
+
+
+async def test_a_stream_is_notified_after_another_one_of_its_session_has_ended(
+    service: tuple[FastAPI, httpx2.AsyncClient],
+) -> None:
+    valkey = service[0].state.parts.valkey
+    ann = await sign_up(service[1])
+    session = await ann.start()
+    streams = [await opened(service, ann, session) for _ in range(2)]
+    streams[0].cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        while await num_streams(valkey, ann) > 1:
+            await asyncio.sleep(0.02)
+    await ann.ok("PATCH", f"/v1/sessions/{session}/pause")
+    await ann.ok("DELETE", f"/v1/sessions/{session}")
+    async with asyncio.timeout(PATIENCE_S):
+        assert '"paused"' in (await streams[1]).text
+        # The last one leaves the channel.
+        while await num_watchers(valkey, session):
+            await asyncio.sleep(0.02)
 
 
 async def test_one_user_has_a_limited_number_of_streams(service: tuple[FastAPI, httpx2.AsyncClient]) -> None:
@@ -136,7 +178,7 @@ async def test_a_stream_ends_when_its_session_is_deleted_by_another_program(
     service: tuple[FastAPI, httpx2.AsyncClient], db: psycopg.AsyncConnection[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Retention deletes sessions without a notification."""
-    monkeypatch.setattr("serve.routes.streams.RENEW_S", 1.0)
+    monkeypatch.setattr(service[0].state.parts.stream_checks, "_renew_s", 1.0)
     ann = await sign_up(service[1])
     session = await ann.start()
     stream = await opened(service, ann, session)

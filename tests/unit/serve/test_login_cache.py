@@ -23,11 +23,11 @@ class _Valkey:
     def clock(self) -> float:
         return self.now
 
-    async def get(self, key: str) -> bytes | None:
+    async def mget(self, keys: list[str]) -> list[bytes | None]:
         if self.is_lost:
             raise ValkeyConnectionError
-        value, expires_at = self._values.get(key, (None, 0.0))
-        return value if self.now < expires_at else None
+        found = [self._values.get(key, (None, 0.0)) for key in keys]
+        return [value if self.now < expires_at else None for value, expires_at in found]
 
     def pipeline(self, *, transaction: bool) -> Self:
         return self

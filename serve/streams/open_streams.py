@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from models.errors import RateLimited
 
@@ -25,26 +26,30 @@ class OpenStreams:
 
     async def open(self, user_id: uuid.UUID, stream_id: str) -> None:
         """Count a new stream. Raises RateLimited when the user has `limit` streams already."""
-        if await self._add(user_id, stream_id) > self._limit:
+        async with self._valkey.pipeline(transaction=True) as pipe:
+            self._add(pipe, user_id, stream_id)
+            pipe.zcard(_key(user_id))
+            num_open = int((await pipe.execute())[-1])
+        if num_open > self._limit:
             await self.close(user_id, stream_id)
             raise RateLimited(f"you have {self._limit} open streams already; close one first", 5.0)
 
-    async def renew(self, user_id: uuid.UUID, stream_id: str) -> None:
-        """Keep the entry of an open stream; call it at least every 30 s."""
-        await self._add(user_id, stream_id)
+    async def renew(self, streams: Iterable[tuple[uuid.UUID, str]]) -> None:
+        """Keep the entries of open streams, each a user id and a stream id; call it at least every 30 s."""
+        async with self._valkey.pipeline(transaction=False) as pipe:
+            for user_id, stream_id in streams:
+                self._add(pipe, user_id, stream_id)
+            await pipe.execute()
 
     async def close(self, user_id: uuid.UUID, stream_id: str) -> None:
         """Stop counting a stream."""
         await self._valkey.zrem(_key(user_id), stream_id)
 
-    async def _add(self, user_id: uuid.UUID, stream_id: str) -> int:
+    def _add(self, pipe: Pipeline, user_id: uuid.UUID, stream_id: str) -> None:
         now, key = self._clock(), _key(user_id)
-        async with self._valkey.pipeline(transaction=True) as pipe:
-            pipe.zremrangebyscore(key, "-inf", now - _TTL_S)
-            pipe.zadd(key, {stream_id: now})
-            pipe.zcard(key)
-            pipe.expire(key, 2 * _TTL_S)
-            return int((await pipe.execute())[2])
+        pipe.zremrangebyscore(key, "-inf", now - _TTL_S)
+        pipe.zadd(key, {stream_id: now})
+        pipe.expire(key, 2 * _TTL_S)
 
 
 def _key(user_id: uuid.UUID) -> str:

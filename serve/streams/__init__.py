@@ -1,0 +1,1 @@
+"""Open event streams: their notifications, their number, and their end."""
