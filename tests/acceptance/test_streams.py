@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
@@ -24,7 +25,9 @@ async def service(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.Asy
     """The app with rate limits, behind a trusted proxy that names another client for each test."""
     changes = {"rate_limits": True, "streams_per_user": MAX_STREAMS, "trusted_proxies": ("127.0.0.1",)}
     async with running_api(with_changes(settings, **changes)) as running:
-        running[1].headers["X-Forwarded-For"] = f"2001:db8::{id(running) % 0xFFFF:x}"
+        running[1].headers["X-Forwarded-For"] = (
+            f"2001:db8:{secrets.randbelow(1 << 16):x}:{secrets.randbelow(1 << 16):x}::"
+        )
         yield running
 
 
