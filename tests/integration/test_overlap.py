@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 
 from actors.quota_state import rate_and_burst
 from cluster.jobs.app import JobResources, create_job_app
+from cluster.jobs.maintenance import STALLED_AFTER_S
+from cluster.jobs.worker import HEARTBEAT_S
 from cluster.maps.generation import MapGenerator
 from cluster.providers.calling.call_context import CallContextConfig
 from cluster.providers.configuration import provider_endpoints
@@ -49,6 +51,9 @@ async def work(settings: Settings, pool: AsyncConnectionPool[Any]) -> None:
             concurrency=3,
             install_signal_handlers=False,
             listen_notify=False,
+            # Of the product: with procrastinate's own, the other worker runs the jobs of this one again after 10 s.
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=STALLED_AFTER_S,
             additional_context={"resources": resources},
         )
     await valkey.aclose()
