@@ -1,7 +1,7 @@
 """`make bench-ingest`: durable events per second through the whole product, beside the bare parts.
 
-For each batch size, 64 connections (a user and a session each) post events to a running Trailmind; an answer means
-committed to disk. In the same run, on the same machine and the same PostgreSQL:
+For each batch size, 64 connections (`--clients`; a user and a session each) post events to a running Trailmind; an
+answer means committed to disk. In the same run, on the same machine and the same PostgreSQL:
 - `bare_insert_events_per_s`: the same rows through psycopg `INSERT … SELECT FROM unnest(…)` alone, one connection,
   1,000 rows a commit: the upper bound of the database alone;
 - `uvicorn_requests_per_s`: the same handler (token check, parsing, verdicts) on plain uvicorn, without Ray and without
@@ -9,7 +9,7 @@ committed to disk. In the same run, on the same machine and the same PostgreSQL:
   batches got a path of their own.
 - `half_rate_p99_ms`: the 99th percentile of the answers to half as many requests a second as before, sent on time
   however long an answer takes, and `p99_to_idle`: that divided by `idle_p50_ms`, the median while one user alone sends
-  a batch every 50 ms;
+  a batch every 50 ms; `half_rate_late_ms` is the 99th percentile of how late the load generator itself was;
 - `cpu_us_per_request`: CPU time by process. It holds on a busy machine too, where the rates do not.
 Prints one JSON object per batch size.
 """
@@ -35,7 +35,7 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 
-from benchmarks.load import Load, drive, post
+from benchmarks.load import Load, drive, percentile, post
 from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
 from cluster.logging_setup import configure_logs
 from cluster.settings import Settings
@@ -198,7 +198,7 @@ async def measure_bare(
     server: BareServer, users: list[tuple[str, str]], batch: int, num_requests: int
 ) -> tuple[float, int]:
     """Requests per second, and CPU microseconds of each."""
-    await measure(server.port, users, batch, max(CONNECTIONS, num_requests // 10))
+    await measure(server.port, users, batch, max(len(users), num_requests // 10))
     before = process_costs([server.process], with_memory=False)
     load = await measure(server.port, users, batch, num_requests)
     after = process_costs([server.process], with_memory=False)
@@ -208,12 +208,12 @@ async def measure_bare(
 
 
 async def bench(
-    running: Product, bare: BareServer, layered: BareServer, batch: int, num_requests: int
+    running: Product, bare: BareServer, layered: BareServer, batch: int, num_requests: int, num_clients: int
 ) -> dict[str, Any]:
     """One batch size: warm-up, the product, the bare parts, in one run."""
     dsn = running.settings.database.postgres_dsn
-    users = await sign_up_all(running.origin, CONNECTIONS)
-    await measure(running.port, users, batch, max(CONNECTIONS * 4, num_requests // 10))
+    users = await sign_up_all(running.origin, num_clients)
+    await measure(running.port, users, batch, max(num_clients * 4, num_requests // 10))
     stored_before = stored(dsn)
     costs_before = process_costs(running.processes(), with_memory=False)
     load = await measure(running.port, users, batch, num_requests)
@@ -236,6 +236,7 @@ async def bench(
     api_us = next(us for name, us in per_request.items() if name.endswith(":Api"))
     return {
         "batch": batch,
+        "clients": num_clients,
         "events_per_s": round(events_per_s),
         "requests_per_s": round(requests_per_s),
         "p50_ms": load.percentile(0.50),
@@ -243,6 +244,7 @@ async def bench(
         "idle_p50_ms": idle_p50,
         "half_rate_p50_ms": at_half.percentile(0.50),
         "half_rate_p99_ms": half_rate_p99,
+        "half_rate_late_ms": percentile(at_half.late_ms, 0.99),
         "p99_to_idle": round(half_rate_p99 / idle_p50, 2),
         "bare_insert_events_per_s": round(insert),
         "uvicorn_requests_per_s": round(bare_per_s),
@@ -263,6 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 10, 100])
     parser.add_argument("--requests", type=int, default=12_000, help="posts at batch 1; fewer for larger batches")
+    parser.add_argument("--clients", type=int, default=CONNECTIONS, help="a multiple of 8")
     add_busy_option(parser)
     arguments = parser.parse_args()
     require_quiet_machine(arguments)
@@ -272,8 +275,9 @@ def main() -> None:
         bare_server(running.settings, has_layers=True) as layered,
     ):
         for batch in arguments.batches:
-            num_requests = max(CONNECTIONS * 4, arguments.requests // (1 + batch // 12))
-            print(json.dumps(asyncio.run(bench(running, bare, layered, batch, num_requests))), flush=True)
+            num_requests = max(arguments.clients * 4, arguments.requests // (1 + batch // 12))
+            result = asyncio.run(bench(running, bare, layered, batch, num_requests, arguments.clients))
+            print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

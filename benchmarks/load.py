@@ -14,22 +14,33 @@ from functools import partial
 
 @dataclass
 class Load:
-    """What a run found: seconds it took, milliseconds of each answer, and answers that were not 200."""
+    """What a run found: seconds it took, milliseconds of each answer, and answers that were not 200.
+
+    `late_ms` is how much later than planned requests were sent because this process had no CPU or its timer came late.
+    """
 
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     failures: dict[int, int] = field(default_factory=dict)
+    late_ms: list[float] = field(default_factory=list)
 
     def percentile(self, q: float) -> float:
         """The latency that `q` (0 to 1) of the answers kept."""
-        ordered = sorted(self.latencies_ms)
-        return round(ordered[min(int(len(ordered) * q), len(ordered) - 1)], 2) if ordered else 0.0
+        return percentile(self.latencies_ms, q)
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """The value that `q` (0 to 1) of `values` do not exceed; 0 for none."""
+    ordered = sorted(values)
+    return round(ordered[min(int(len(ordered) * q), len(ordered) - 1)], 2) if ordered else 0.0
 
 
 class _Connection(asyncio.Protocol):
     """One keep-alive connection that sends the next request when an answer is complete and, with `period_s`, it is due.
 
-    The latency of a request that was due before the last answer came counts from when it was due.
+    The latency of a request that was due before the last answer came counts from when it was due. That of a request
+    that a timer sends counts from when it was sent: the event loop's timers are a millisecond late, and a client
+    elsewhere does not share the CPUs of the server.
     """
 
     def __init__(
@@ -54,15 +65,20 @@ class _Connection(asyncio.Protocol):
         if self._period_s:
             wait_s = self._due_at - time.perf_counter()
             if wait_s > 0:
-                asyncio.get_running_loop().call_later(wait_s, self._send, self._due_at)
+                asyncio.get_running_loop().call_later(wait_s, self._send_by_timer, self._due_at)
             else:
                 self._send(self._due_at)
             self._due_at += self._period_s
         else:
             self._send(time.perf_counter())
 
-    def _send(self, due_at: float) -> None:
-        self._sent_at = due_at
+    def _send_by_timer(self, due_at: float) -> None:
+        now = time.perf_counter()
+        self._load.late_ms.append((now - due_at) * 1e3)
+        self._send(now)
+
+    def _send(self, since: float) -> None:
+        self._sent_at = since
         if not self._transport.is_closing():
             self._transport.write(self._requests.pop())
 
