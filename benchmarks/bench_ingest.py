@@ -10,6 +10,8 @@ answer means committed to disk. In the same run, on the same machine and the sam
 - `half_rate_p99_ms`: the 99th percentile of the answers to half as many requests a second as before, sent on time
   however long an answer takes, and `p99_to_idle`: that divided by `idle_p50_ms`, the median while one user alone sends
   a batch every 50 ms; `half_rate_late_ms` is the 99th percentile of how late the load generator itself was;
+- `idle_parts_ms`, medians at the rate of `idle_p50_ms`: `health`, an answer of the replica that needs no shard, and
+  `write`, the shard's transaction without Ray, from this process. The rest is the call of the shard and parsing;
 - `cpu_us_per_request`: CPU time by process. It holds on a busy machine too, where the rates do not.
 Prints one JSON object per batch size.
 """
@@ -34,14 +36,15 @@ import psutil
 import psycopg
 import uvicorn
 from fastapi import FastAPI
+from psycopg_pool import AsyncConnectionPool
 
-from benchmarks.load import Load, drive, percentile, post
+from benchmarks.load import Load, drive, get, percentile, post
 from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_costs, require_quiet_machine
 from cluster.logging_setup import configure_logs
 from cluster.settings import Settings
 from launch.ray_environment import free_ports
-from models.recording.event_writer import BatchOutcome
-from models.recording.ingest import IngestBatch
+from models.recording.event_writer import BatchOutcome, EventWriter
+from models.recording.ingest import IngestBatch, parse_batch
 from serve import events_endpoint
 from serve.app import create_api, with_middleware
 from tests.support.product import Product
@@ -164,6 +167,25 @@ async def measure(
     return await drive("127.0.0.1", port, per_connection, requests_per_s=requests_per_s)
 
 
+async def idle_parts(port: int, dsn: str, session_id: uuid.UUID, batch: int) -> dict[str, float]:
+    """Medians in milliseconds of the parts of an answer that can be measured alone, at IDLE_RATE."""
+    num_requests = int(IDLE_RATE * PACED_S)
+    health = await drive("127.0.0.1", port, [[get("/health")] * num_requests], requests_per_s=IDLE_RATE)
+    took_ms = []
+    async with AsyncConnectionPool(dsn, min_size=1, open=False, kwargs={"autocommit": True}) as pool:
+        async with pool.connection() as connection:
+            cursor = await connection.execute("SELECT user_id FROM browsing_sessions WHERE id = %s", [session_id])
+            (user_id,) = await cursor.fetchone() or (None,)
+        writer = EventWriter(pool)
+        for body in make_bodies(batch, num_requests):
+            await asyncio.sleep(1 / IDLE_RATE)
+            parsed = parse_batch(body, user_id=user_id, session_id=session_id)
+            began = time.perf_counter()
+            await writer.save([parsed])
+            took_ms.append((time.perf_counter() - began) * 1e3)
+    return {"health": health.percentile(0.50), "write": percentile(took_ms, 0.50)}
+
+
 def stored(dsn: str) -> int:
     """Events in the database."""
     with psycopg.connect(dsn) as connection:
@@ -227,6 +249,7 @@ async def bench(
     idle = await measure(running.port, users[:1], batch, int(IDLE_RATE * PACED_S), requests_per_s=IDLE_RATE)
     if at_half.failures or idle.failures:
         raise SystemExit(f"batches were refused: {at_half.failures or idle.failures}")
+    parts = await idle_parts(running.port, dsn, uuid.UUID(users[0][1]), batch)
     half_rate_p99, idle_p50 = at_half.percentile(0.99), idle.percentile(0.50)
     bare_per_s, bare_us = await measure_bare(bare, users, batch, num_requests)
     layered_per_s, layered_us = await measure_bare(layered, users, batch, num_requests)
@@ -242,6 +265,7 @@ async def bench(
         "p50_ms": load.percentile(0.50),
         "p99_ms": load.percentile(0.99),
         "idle_p50_ms": idle_p50,
+        "idle_parts_ms": parts,
         "half_rate_p50_ms": at_half.percentile(0.50),
         "half_rate_p99_ms": half_rate_p99,
         "half_rate_late_ms": percentile(at_half.late_ms, 0.99),

@@ -131,3 +131,8 @@ def post(path: str, token: str, body: bytes, host: str = "127.0.0.1") -> bytes:
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def get(path: str, host: str = "127.0.0.1") -> bytes:
+    """The bytes of a GET request."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
