@@ -65,7 +65,12 @@ class MapGenerator:
             return
         progress = ProgressReporter(self._pool, self.valkey, request.session_id, len(source.pages))
         try:
-            generated = await self._pipeline.run(request, source, progress)
+            try:
+                generated = await self._pipeline.run(request, source, progress)
+                await progress.advance("saving", 95)
+            finally:
+                # Before the event that ends the generation, whatever it is.
+                await progress.recorded()
         except (SessionGone, NotFound):  # NotFound: the session was erased before the first step.
             return
         except OutOfTokens as error:
@@ -76,7 +81,6 @@ class MapGenerator:
         if problems:
             codes = sorted({problem.code for problem in problems})
             raise JobFailed(f"the map did not pass its checks ({', '.join(codes)})")
-        await progress.advance("saving", 95)
         timings_ms |= {**generated.timings_ms, "total": elapsed_ms(began)}
         await self._save(request, source, generated, timings_ms)
 

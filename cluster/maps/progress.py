@@ -1,10 +1,14 @@
-"""Reports the progress of one map generation: in the map's row, and as events to the watchers of the session."""
+"""Reports the progress of one map generation: in the map's row, and as events to the watchers of the session.
+
+The map does not wait for its own progress: a stage is recorded while the work of that stage is done.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from psycopg_pool import AsyncConnectionPool
@@ -54,6 +58,7 @@ class ProgressReporter:
         self._pool, self._valkey, self._session_id, self._num_pages = pool, valkey, session_id, num_pages
         self._last_event_at = 0.0
         self._publishing: set[asyncio.Task[None]] = set()
+        self._recording: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Set the map to `generating`. Raises NotFound when the session was erased."""
@@ -62,7 +67,22 @@ class ProgressReporter:
         await self._notify("reading", 5, pages_read=0)
 
     async def advance(self, stage: str, percent: int, **facts: Any) -> None:
-        """Record a stage. No effect when another worker has finished the map, or the session was erased."""
+        """Record a stage, after those before it, while the work goes on.
+
+        No effect when another worker has finished the map, or the session was erased.
+        """
+        self._recording = asyncio.ensure_future(self._record(self._recording, stage, percent, facts))
+
+    async def recorded(self) -> None:
+        """Return when every stage is recorded and published. Raises what the writing of one raised."""
+        if self._recording is not None:
+            await self._recording
+
+    async def _record(
+        self, before: asyncio.Task[None] | None, stage: str, percent: int, facts: Mapping[str, Any]
+    ) -> None:
+        if before is not None:
+            await before
         async with self._pool.connection() as connection:
             try:
                 await advance_map(connection, self._session_id, stage, percent)

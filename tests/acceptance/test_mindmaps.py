@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.settings import Settings
 from models.jobs import enqueue_map
+from models.mindmap.document import MindmapDocument
 from tests.support.client import ApiUser, visit
 from tests.support.conditions import PATIENCE_S
 from tests.support.worker import InProcessWorker
@@ -244,6 +246,33 @@ async def test_the_stream_reports_every_stage(ann: ApiUser, worker: InProcessWor
     assert updates[-1][1]["status"] == "completed"
     percents = [data["percent"] for event, data in updates if event == "mindmap"]
     assert percents == sorted(percents)
+
+
+async def test_a_map_is_made_while_its_progress_is_recorded(
+    ann: ApiUser, worker: InProcessWorker, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock holds the stages back from the time when the pages are read until the map is drawn."""
+    session = await record(ann)
+    await ann.ok("POST", f"/v1/sessions/{session}/stop")
+    tasks = worker.generator.tasks
+    run_step = tasks.run_step
+    steps: list[Callable[..., Any]] = []
+
+    async def run_and_lock(step: Callable[..., Any], *arguments: Any) -> Any:
+        result = await run_step(step, *arguments)
+        if not steps:
+            await db.execute("BEGIN")
+            await db.execute("SELECT FROM mindmaps WHERE session_id = %s FOR UPDATE", [session])
+        steps.append(step)
+        if isinstance(result, MindmapDocument):
+            await db.execute("COMMIT")
+        return result
+
+    monkeypatch.setattr(tasks, "run_step", run_and_lock)
+    async with asyncio.timeout(PATIENCE_S):
+        await worker.run()
+    assert len(steps) == 3, "pages, outline, drawing"
+    assert (await ann.ok("GET", f"/v1/sessions/{session}/mindmap"))["mindmap"]["status"] == "completed"
 
 
 async def test_images_and_image_links(
