@@ -81,6 +81,7 @@ class AiCall(Base):
     #: Our own short code. The provider's message is not stored: it may repeat the prompt.
     error_code: Mapped[str | None]
     provider_request_id: Mapped[str | None]
+    #: When the call was recorded: it is sent at once, or after the calls before it, at most a minute later.
     started_at: Mapped[CreatedAt]
     waited_ms: Mapped[int] = mapped_column(server_default="0", default=0)
     latency_ms: Mapped[int | None]

@@ -29,6 +29,8 @@ from models.billing.ledger import OutOfTokens
 
 #: Concurrent calls of one task. They wait for the network, so that one process can hold many.
 CALLS_PER_TASK = 16
+#: A call runs for so long, at least, before the one that may follow it is prepared: not while it is being sent.
+_PREPARE_AFTER_S = 0.05
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ async def describe_pages(
     result = DescribeResult()
     semaphore = asyncio.Semaphore(CALLS_PER_TASK)
     num_pending = len(batches)
+    loop = asyncio.get_running_loop()
     async with open_call_context(
         config,
         request,
@@ -72,20 +75,33 @@ async def describe_pages(
         prefetch=_first_calls(request, batches),
     ) as context:
 
-        async def describe(payloads: Sequence[PagePayload]) -> None:
+        def prepare(payloads: Sequence[PagePayload]) -> None:
+            provider = context.chain.next_provider()
+            if provider is not None and not result.failures and result.out_of_tokens_until is None:
+                provider.prepare_describe(payloads)
+
+        async def describe(payloads: Sequence[PagePayload], later: Sequence[Sequence[PagePayload]]) -> None:
             nonlocal num_pending
             async with semaphore:
                 num_pending -= 1
                 if result.out_of_tokens_until is not None or result.is_session_deleted:
                     return
-                described = await _describe_batch(context, request, payloads, result)
+                # The batch that probably starts when this one has ended.
+                timers = [loop.call_later(_PREPARE_AFTER_S, prepare, following) for following in later[:1]]
+                try:
+                    described = await _describe_batch(context, request, payloads, result)
+                finally:
+                    for timer in timers:
+                        timer.cancel()
             if described is not None:
                 # The next call does not wait for the charge and the cache.
                 await _save_descriptions(context, request, payloads, *described)
                 result.pages += described[0]
                 result.by_model[described[1].key] += len(described[0])
 
-        await gather_all(*(describe(payloads) for payloads in batches))
+        await gather_all(
+            *(describe(payloads, batches[number + CALLS_PER_TASK :]) for number, payloads in enumerate(batches))
+        )
     return result
 
 

@@ -221,6 +221,9 @@ async def test_response_format_is_negotiated_with_a_compatible_server(
             raise AssertionError
 
     class Client:
+        def record_ahead(self, *_: object) -> None:
+            """Nothing is recorded here."""
+
         async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> Any:
             calls.append(operation)
             return Call(await transport.complete(prompt, target, uuid.uuid4()))

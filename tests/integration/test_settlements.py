@@ -1,4 +1,7 @@
-"""The charge of a call is written in the background, and before anything that is made of its response."""
+"""The charge of a call is written in the background, and before anything that is made of its response.
+
+A call that follows others is recorded while they run, and before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ from cluster.providers.configuration import ProviderEndpoint
 from cluster.providers.planning.cost_estimate import page_batches
 from cluster.providers.prompting.prompts import describe_prompt
 from cluster.providers.steps import DescribeResult, describe_pages
-from cluster.providers.types import ModelResponse, ModelTarget, PagePayload, Prompt, Usage
+from cluster.providers.types import ModelResponse, ModelTarget, PagePayload, Prompt, SessionGone, Usage
 from models.ai_calls import CallResult, ModelAnswer
-from models.billing.ledger import TokenAllowance
+from models.billing.ledger import OutOfTokens, TokenAllowance
 from models.errors import NotFound
 from tests.conftest import Stores
 from tests.support.conditions import PATIENCE_S
@@ -60,10 +63,12 @@ def immediate_config(dsn: str, on_call: OnCall | None = None) -> CallContextConf
     return CallContextConfig(dsn, endpoints, open_transport=lambda *_: ImmediateTransport(on_call))
 
 
-def request_of(user_id: uuid.UUID, session_id: uuid.UUID, nonce: str = "") -> CallRequest:
+def request_of(
+    user_id: uuid.UUID, session_id: uuid.UUID, nonce: str = "", *, limit: int = 10**9, stores_texts: bool = False
+) -> CallRequest:
     start = datetime.now(UTC) - timedelta(days=1)
-    allowance = TokenAllowance(start, start + timedelta(days=30), 10**9)
-    scope = CallScope(user_id, session_id, allowance, stores_texts=False, nonce=nonce)
+    allowance = TokenAllowance(start, start + timedelta(days=30), limit)
+    scope = CallScope(user_id, session_id, allowance, stores_texts=stores_texts, nonce=nonce)
     return CallRequest(scope, (TARGET,), "en", 1e12)
 
 
@@ -83,11 +88,17 @@ class Payer:
     def config(self, on_call: OnCall | None = None) -> CallContextConfig:
         return immediate_config(self.dsn, on_call)
 
-    def request(self, nonce: str = "") -> CallRequest:
-        return request_of(self.user_id, self.session_id, nonce)
+    def request(self, nonce: str = "", *, limit: int = 10**9, stores_texts: bool = False) -> CallRequest:
+        return request_of(self.user_id, self.session_id, nonce, limit=limit, stores_texts=stores_texts)
 
     async def describe(self, on_call: OnCall | None = None, nonce: str = "") -> DescribeResult:
         return await describe_pages(self.config(on_call), self.request(nonce), page_batches(PAGES))
+
+    async def wait_until_reserved(self, number: int) -> None:
+        """Return when the user has `number` reservations, closed ones included."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.count("ledger_entries", "kind = 'reserve'") < number:
+                await asyncio.sleep(0.01)
 
     async def count(self, table: str, condition: str = "true") -> int:
         async with self.pool.connection() as connection:
@@ -219,3 +230,90 @@ async def test_one_failed_settlement_does_not_prevent_the_others_of_its_transact
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), type(None), NotFound, type(None)]
     assert await payer.count("ledger_entries", "kind = 'settle'") == 3
+
+
+async def test_a_call_recorded_ahead_is_sent_as_it_was_recorded(payer: Payer) -> None:
+    sent: list[uuid.UUID] = []
+
+    async def note(call_id: uuid.UUID) -> None:
+        sent.append(call_id)
+
+    async with open_call_context(payer.config(note), payer.request(stores_texts=True)) as context:
+        # The markers of two prompts for the same pages differ.
+        recorded, repeated = describe_prompt(PAGES), describe_prompt(PAGES)
+        context.client.record_ahead(TARGET, "summarize", recorded, 5000)
+        context.client.record_ahead(TARGET, "summarize", repeated, 5000)
+        await payer.wait_until_reserved(1)
+        assert sent == []
+        await context.client.call(TARGET, "summarize", repeated, 5000)
+    async with payer.pool.connection() as connection:
+        rows = await connection.execute(
+            "SELECT c.id, c.status, t.sent FROM ai_calls c JOIN ai_call_texts t ON t.call_id = c.id"
+            " WHERE c.user_id = %s",
+            [payer.user_id],
+        )
+        assert await rows.fetchall() == [(sent[0], "ok", recorded.data)]
+    assert await payer.count("ledger_entries", "kind = 'reserve'") == 1
+    assert await payer.count("ledger_entries", "kind = 'settle' AND tokens = 150") == 1
+
+
+async def test_a_call_recorded_ahead_is_not_sent_for_a_deleted_session(payer: Payer) -> None:
+    sent: list[uuid.UUID] = []
+
+    async def note(call_id: uuid.UUID) -> None:
+        sent.append(call_id)
+
+    async with open_call_context(payer.config(note), payer.request()) as context:
+        context.client.record_ahead(TARGET, "summarize", describe_prompt(PAGES), 5000)
+        await payer.wait_until_reserved(1)
+        async with payer.pool.connection() as connection:
+            await connection.execute(
+                "UPDATE browsing_sessions SET deleted_at = now() WHERE id = %s", [payer.session_id]
+            )
+        with pytest.raises(SessionGone):
+            await context.client.call(TARGET, "summarize", describe_prompt(PAGES), 5000)
+    assert sent == []
+    assert await payer.count("ai_calls") == 0
+    assert await payer.count("ledger_entries", "kind = 'release'") == 1
+
+
+async def test_a_call_recorded_ahead_and_never_made_leaves_nothing(payer: Payer) -> None:
+    async with open_call_context(payer.config(), payer.request()) as context:
+        context.client.record_ahead(TARGET, "summarize", describe_prompt(PAGES), 5000)
+        await payer.wait_until_reserved(1)
+    assert await payer.count("ai_calls") == 0
+    assert await payer.count("ledger_entries", "kind = 'release'") == 1
+
+
+async def test_a_call_recorded_ahead_yields_its_tokens_to_one_that_starts_before_it(payer: Payer) -> None:
+    """The tokens suffice for one call at a time: what is set aside for the next one must not stop this one."""
+    async with open_call_context(payer.config(), payer.request(limit=6000)) as context:
+        context.client.record_ahead(TARGET, "summarize", describe_prompt(PAGES), 5000)
+        await payer.wait_until_reserved(1)
+        for pages in (PAGES[:1], PAGES, PAGES[1:]):
+            call = await context.client.call(TARGET, "summarize", describe_prompt(pages), 5000)
+            assert call.response.usage == Usage(120, 30)
+            await context.client.wait_until_charged()
+        context.client.record_ahead(TARGET, "summarize", describe_prompt(PAGES), 5000)
+        await payer.wait_until_reserved(5)
+        with pytest.raises(OutOfTokens):
+            await context.client.call(TARGET, "summarize", describe_prompt(PAGES[:1]), 6000)
+    assert await payer.count("ledger_entries", "kind = 'settle' AND tokens = 150") == 3
+    assert await payer.count("ai_calls") == 3
+
+
+async def test_batches_that_follow_are_recorded_while_the_first_ones_run(payer: Payer) -> None:
+    """With all places taken by calls that run, the next batch is recorded; then each batch is described once."""
+    batches = [[PagePayload(f"p_{n}", f"Page {n}", "a.example", f"Page {n}.", (), "en", f"e{n}")] for n in range(18)]
+    sent: list[uuid.UUID] = []
+
+    async def run_until_the_next_are_recorded(call_id: uuid.UUID) -> None:
+        sent.append(call_id)
+        await payer.wait_until_reserved(len(batches))
+
+    described = await describe_pages(payer.config(run_until_the_next_are_recorded), payer.request(), batches)
+    assert len(described.pages) == len(batches)
+    assert len(set(sent)) == len(batches)
+    assert await payer.count("ledger_entries", "kind = 'reserve'") == len(batches)
+    assert await payer.count("ledger_entries", "kind = 'settle' AND tokens = 150") == len(batches)
+    assert await payer.count("ledger_entries", "kind = 'release'") == 0

@@ -5,6 +5,9 @@ in one afterwards (`settlements`), for which the caller does not wait. A process
 with status `sent` and a reservation that expires; nothing made of the response is stored then. The response is stored
 with the charge until it has been used: if the process is killed after the charge, the next attempt reads it again and
 nothing is paid twice. A call of a regeneration run waits for its charge, because its budget is that of the operator.
+
+A call that is known before it can start is reserved and recorded while others run (`record_ahead`), so that it waits
+for nothing but the question whether its session still exists.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from cluster.providers.types import (
 )
 from models import ai_calls
 from models.ai_calls import CallResult, ModelAnswer, NewCall, RunCallScope
-from models.billing.ledger import RESERVATION_LEASE_S, Reservation, TokenAllowance, release
+from models.billing.ledger import RESERVATION_LEASE_S, OutOfTokens, Reservation, TokenAllowance, release
 from models.runs.run_store import check_budget
 from telemetry.metrics import AI_CALL_SECONDS, AI_CALLS, AI_COST, AI_TOKENS
 from telemetry.traces import span
@@ -52,6 +55,8 @@ log = structlog.get_logger("providers")
 
 #: After a longer wait for a permit, check again that the session and the account exist.
 _RECHECK_AFTER_S = 0.5
+#: A call that was recorded ahead longer ago is recorded again: its reservation would expire too early.
+_AHEAD_FOR_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,17 @@ class CallScope:
     stores_texts: bool = True
     run_id: str | None = None
     nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordedAhead:
+    """A call that is being recorded, or is, with the prompt to send; `at` is when that began."""
+
+    call_id: uuid.UUID
+    prompt: Prompt
+    max_tokens: int
+    at: float
+    recording: asyncio.Task[None]
 
 
 class CompletedCall:
@@ -129,6 +145,8 @@ class MeteredClient:
         #: The responses that earlier attempts have not used, by digest; None until the first call.
         self._unread: dict[str, tuple[uuid.UUID, ModelAnswer]] | None = None
         self._loading_unread = asyncio.Lock()
+        #: The calls that were recorded before they start, by the digest of their prompts.
+        self._ahead: dict[str, _RecordedAhead] = {}
         self._transport = transport
         self._permits = PermitPrefetcher(limiter, self._permit_request, num_pending)
         self._deadline, self._clock = deadline, clock
@@ -136,6 +154,23 @@ class MeteredClient:
     def prefetch_permits(self, target: ModelTarget, max_tokens: int, count: int) -> None:
         """Request permits for the first `count` calls of about `max_tokens` each before they are made."""
         self._permits.prefetch(target, max_tokens, count)
+
+    def record_ahead(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> None:
+        """Reserve and record a call that will be made soon, in the background; `call` with the same prompt sends it.
+
+        It is discarded if it is not made, or if another call needs the tokens. The calls of a run are not recorded
+        ahead: their budget is counted by what was sent.
+        """
+        if self._scope.run_id is not None:
+            return
+        digest = self._prompt_digest(target, operation, prompt)
+        if digest in self._ahead or digest in (self._unread or {}):
+            return
+        call_id = uuid.uuid4()
+        recording = asyncio.ensure_future(self._record_ahead(call_id, target, operation, prompt, max_tokens))
+        # Retrieves the exception of a call that is never made.
+        recording.add_done_callback(_has_failed)
+        self._ahead[digest] = _RecordedAhead(call_id, prompt, max_tokens, self._clock(), recording)
 
     async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> CompletedCall:
         """Send `prompt` once; `max_tokens` is the upper bound that is reserved, input and output together.
@@ -148,13 +183,19 @@ class MeteredClient:
             OutOfTokens: the user's tokens do not cover `max_tokens`.
             RunBudgetSpent: the same for the budget of a run.
         """
-        if (answered := await self._answered_before(target, operation, prompt)) is not None:
+        digest = self._prompt_digest(target, operation, prompt)
+        if (answered := await self._answered_before(digest)) is not None:
             return answered
         started = self._clock()
-        call_id = uuid.uuid4()
         # The limiter and the database are asked at the same time: nearly always both agree.
         pending_permit = self._permits.acquire(target, max_tokens)
-        await self._reserve_and_record(call_id, target, operation, prompt, max_tokens, pending_permit)
+        ahead = await self._take_recorded(digest, target, max_tokens, pending_permit)
+        if ahead is not None:
+            # With its own markers, so that what is sent is what is recorded.
+            call_id, prompt = ahead.call_id, ahead.prompt
+        else:
+            call_id = uuid.uuid4()
+            await self._reserve_and_record(call_id, target, operation, prompt, max_tokens, pending_permit)
         try:
             permit = await pending_permit
         except BaseException:
@@ -163,7 +204,7 @@ class MeteredClient:
         outcome = CallOutcome("unused")
         try:
             waited_s = self._clock() - started
-            if waited_s > _RECHECK_AFTER_S and not await self._confirm_session_exists(call_id, waited_s):
+            if not await self._may_send(call_id, waited_s, is_recorded_ahead=ahead is not None):
                 raise SessionGone(target.provider, "session_gone")
             # From here on the request may have reached the provider: the quota counts it as used.
             outcome = CallOutcome("refused")
@@ -171,7 +212,7 @@ class MeteredClient:
             with span(
                 "provider_call", provider=target.provider, model=target.model, operation=operation, call_id=str(call_id)
             ) as call_span:
-                response, charging, outcome = await self._send(call_id, target, operation, prompt, max_tokens)
+                response, charging, outcome = await self._send(call_id, target, prompt, max_tokens, digest)
                 call_span.set(outcome=outcome.kind)
             return CompletedCall(self._pool, call_id, response, charging)
         except _CallFailure as failure:
@@ -199,6 +240,11 @@ class MeteredClient:
         """
         await self._permits.close()
         await asyncio.gather(*self._charging, return_exceptions=True)
+        try:
+            await self._discard_recorded_ahead()
+        except psycopg.Error as error:
+            # Their reservations expire.
+            log.warning("calls_not_discarded", error=type(error).__name__)
         if self._answered and self._scope.run_id is None:
             try:
                 async with self._pool.connection() as connection:
@@ -226,9 +272,9 @@ class MeteredClient:
             after=after,
         )
 
-    async def _answered_before(self, target: ModelTarget, operation: str, prompt: Prompt) -> CompletedCall | None:
+    async def _answered_before(self, digest: str) -> CompletedCall | None:
         """The same call of an attempt that ended before it had used the response; it is paid already."""
-        found = (await self._unread_answers()).pop(self._prompt_digest(target, operation, prompt), None)
+        found = (await self._unread_answers()).pop(digest, None)
         if found is None:
             return None
         call_id, answer = found
@@ -247,6 +293,65 @@ class MeteredClient:
                     )
             return self._unread
 
+    async def _record_ahead(
+        self, call_id: uuid.UUID, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int
+    ) -> None:
+        call = self._new_call(target, operation, prompt)
+        await self._record_user_call(self._reservation(call_id, operation, max_tokens, _AHEAD_FOR_S), call)
+
+    async def _take_recorded(
+        self, digest: str, target: ModelTarget, max_tokens: int, pending_permit: asyncio.Task[Permit]
+    ) -> _RecordedAhead | None:
+        """The call that was recorded ahead for this prompt; None when it must be recorded now."""
+        ahead = self._ahead.get(digest)
+        if ahead is None:
+            return None
+        try:
+            done, _ = await asyncio.wait([ahead.recording])
+            # Meanwhile another call may have discarded it.
+            if self._ahead.pop(digest, None) is None or any(map(_has_failed, done)):
+                # The call itself meets the same error, if it lasts.
+                return None
+            if ahead.max_tokens >= max_tokens and self._clock() - ahead.at <= _AHEAD_FOR_S:
+                return ahead
+            await self._discard_unsent(ahead.call_id)
+        except BaseException:
+            self._permits.release(target, pending_permit)
+            raise
+        return None
+
+    async def _discard_recorded_ahead(self) -> bool:
+        """Discard the calls that were recorded ahead and are not made yet, and return whether there were any."""
+        unmade, self._ahead = list(self._ahead.values()), {}
+        for ahead in unmade:
+            await asyncio.wait([ahead.recording])
+            await self._discard_unsent(ahead.call_id)
+        return bool(unmade)
+
+    def _reservation(self, call_id: uuid.UUID, operation: str, max_tokens: int, ahead_s: float = 0.0) -> Reservation:
+        """The tokens to reserve for a call that starts within `ahead_s` seconds, and may then wait for its permit."""
+        scope = self._scope
+        lease_s = RESERVATION_LEASE_S + MAX_WAIT_S[scope.is_interactive] + ahead_s
+        return Reservation(scope.user_id, scope.allowance, call_id, operation, max_tokens, scope.session_id, lease_s)
+
+    def _new_call(self, target: ModelTarget, operation: str, prompt: Prompt) -> NewCall:
+        return NewCall(
+            task_type="describe" if operation == "summarize" else "outline",
+            provider=target.provider,
+            model=target.model,
+            instructions=prompt.instructions,
+            sent=prompt.sent_text(),
+            num_redactions=prompt.num_redactions,
+            stores_texts=self._scope.stores_texts,
+        )
+
+    async def _record_user_call(self, reservation: Reservation, call: NewCall) -> None:
+        """Record a call that the user pays for. Raises OutOfTokens, SessionGone."""
+        async with self._pool.connection() as connection:
+            if not await ai_calls.reserve_and_record_call(connection, reservation, call):
+                await release(connection, reservation.call_id)
+                raise SessionGone(call.provider, "session_gone")
+
     async def _reserve_and_record(
         self,
         call_id: uuid.UUID,
@@ -257,29 +362,19 @@ class MeteredClient:
         pending_permit: asyncio.Task[Permit],
     ) -> None:
         """Reserve tokens and record the call; on failure return the permit, so that only a recorded call is sent."""
-        scope = self._scope
-        # The call may wait for its permit before it is sent.
-        lease_s = RESERVATION_LEASE_S + MAX_WAIT_S[scope.is_interactive]
-        reservation = Reservation(
-            scope.user_id, scope.allowance, call_id, operation, max_tokens, scope.session_id, lease_s
-        )
-        call = NewCall(
-            task_type="describe" if operation == "summarize" else "outline",
-            provider=target.provider,
-            model=target.model,
-            instructions=prompt.instructions,
-            sent=prompt.sent_text(),
-            num_redactions=prompt.num_redactions,
-            stores_texts=scope.stores_texts,
-        )
+        call = self._new_call(target, operation, prompt)
         try:
-            if scope.run_id is not None:
-                await self._record_run_call(scope.run_id, call_id, target, prompt, call, max_tokens)
+            if self._scope.run_id is not None:
+                await self._record_run_call(self._scope.run_id, call_id, target, prompt, call, max_tokens)
                 return
-            async with self._pool.connection() as connection:
-                if not await ai_calls.reserve_and_record_call(connection, reservation, call):
-                    await release(connection, call_id)
-                    raise SessionGone(target.provider, "session_gone")
+            reservation = self._reservation(call_id, operation, max_tokens)
+            try:
+                await self._record_user_call(reservation, call)
+            except OutOfTokens:
+                # A call that can start now precedes those that follow.
+                if not await self._discard_recorded_ahead():
+                    raise
+                await self._record_user_call(reservation, call)
         except BaseException as error:
             self._permits.release(target, pending_permit)
             if isinstance(error, asyncio.CancelledError):
@@ -299,20 +394,28 @@ class MeteredClient:
             if not await ai_calls.record_run_call(connection, paid, call, max_tokens, max_micros):
                 raise SessionGone(target.provider, "session_gone")
 
-    async def _confirm_session_exists(self, call_id: uuid.UUID, waited_s: float) -> bool:
-        """After a long wait: restart the call's clock; discard the call when session or account was deleted."""
+    async def _may_send(self, call_id: uuid.UUID, waited_s: float, *, is_recorded_ahead: bool) -> bool:
+        """Whether session and account still exist, if the call was recorded some time ago; discards it otherwise.
+
+        After a long wait for a permit the call's clock is restarted.
+        """
+        if waited_s <= _RECHECK_AFTER_S and not is_recorded_ahead:
+            return True
         async with self._pool.connection() as connection:
-            if await ai_calls.restart_waiting_call(connection, call_id, waited_s):
-                return True
-        await self._discard_unsent(call_id)
-        return False
+            if waited_s > _RECHECK_AFTER_S:
+                accepts = await ai_calls.restart_waiting_call(connection, call_id, waited_s)
+            else:
+                accepts = await ai_calls.session_accepts_calls(connection, self._scope.session_id)
+        if not accepts:
+            await self._discard_unsent(call_id)
+        return accepts
 
     async def _discard_unsent(self, call_id: uuid.UUID) -> None:
         async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
             await ai_calls.discard_unsent_call(connection, call_id)
 
     async def _send(
-        self, call_id: uuid.UUID, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int
+        self, call_id: uuid.UUID, target: ModelTarget, prompt: Prompt, max_tokens: int, digest: str
     ) -> tuple[ModelResponse, asyncio.Task[None], CallOutcome]:
         started = self._clock()
         try:
@@ -328,7 +431,7 @@ class MeteredClient:
         except asyncio.CancelledError:
             await self._record_unsuccessful(call_id, "cancelled", "cancelled", started)
             raise
-        charging = self._record_success(call_id, target, operation, prompt, response, started)
+        charging = self._record_success(call_id, target, response, digest, started)
         if self._scope.run_id is not None:
             # A worker that is killed before the response is stored pays for it again.
             await asyncio.shield(charging)
@@ -338,39 +441,38 @@ class MeteredClient:
         return response, charging, CallOutcome("ok", tokens_used=used_tokens, hints=_hint_values(response.hints))
 
     def _record_success(
-        self,
-        call_id: uuid.UUID,
-        target: ModelTarget,
-        operation: str,
-        prompt: Prompt,
-        response: ModelResponse,
-        started: float,
+        self, call_id: uuid.UUID, target: ModelTarget, response: ModelResponse, digest: str, started: float
     ) -> asyncio.Task[None]:
+        self._answered.append(call_id)
+        # A task of its own: a caller that is cancelled now has caused the cost all the same.
+        charging = asyncio.ensure_future(self._charge(call_id, target, response, digest, self._clock() - started))
+        self._charging.add(charging)
+        charging.add_done_callback(self._forget_charge)
+        return charging
+
+    async def _charge(
+        self, call_id: uuid.UUID, target: ModelTarget, response: ModelResponse, digest: str, latency_s: float
+    ) -> None:
         usage = response.usage
+        # Takes longer than the rest of a call: the search for a model's price.
+        cost = cost_micros(target, usage)
+        AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
+        AI_CALL_SECONDS.labels(provider=target.provider).observe(latency_s)
+        AI_COST.labels(provider=target.provider).inc(cost)
+        AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
+        AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
         result = CallResult(
             request_id=response.request_id,
-            latency_s=self._clock() - started,
+            latency_s=latency_s,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
-            cost_micros=cost_micros(target, usage),
+            cost_micros=cost,
             text=response.text if self._scope.stores_texts else None,
         )
-        answer = ModelAnswer(self._prompt_digest(target, operation, prompt), response.text, response.is_truncated)
-        self._answered.append(call_id)
-        # A task of its own: a caller that is cancelled now has caused the cost all the same.
-        charging = asyncio.ensure_future(
-            self._settlements.settle(call_id, result, answer, is_paid_by_run=self._scope.run_id is not None)
-        )
-        self._charging.add(charging)
-        charging.add_done_callback(self._forget_charge)
-        AI_CALLS.labels(provider=target.provider, outcome="ok").inc()
-        AI_CALL_SECONDS.labels(provider=target.provider).observe(self._clock() - started)
-        AI_COST.labels(provider=target.provider).inc(cost_micros(target, usage))
-        AI_TOKENS.labels(provider=target.provider, kind="input").inc(usage.input_tokens)
-        AI_TOKENS.labels(provider=target.provider, kind="output").inc(usage.output_tokens)
-        return charging
+        answer = ModelAnswer(digest, response.text, response.is_truncated)
+        await self._settlements.settle(call_id, result, answer, is_paid_by_run=self._scope.run_id is not None)
 
     def _prompt_digest(self, target: ModelTarget, operation: str, prompt: Prompt) -> str:
         """BLAKE2b-128 of everything a response depends on, and of the nonce, as hex."""
@@ -396,6 +498,10 @@ class MeteredClient:
         latency_s = self._clock() - started
         async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
             await ai_calls.record_unsuccessful_call(connection, call_id, status, reason, latency_s)
+
+
+def _has_failed(recording: asyncio.Task[None]) -> bool:
+    return recording.cancelled() or recording.exception() is not None
 
 
 class _CallFailure(Exception):

@@ -72,6 +72,10 @@ class ModelClient(Protocol):
         """Send `prompt` once; `operation` is the ledger's. Raises ProviderError, OutOfTokens."""
         ...
 
+    def record_ahead(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> None:
+        """Prepare a call that will be made soon, while others run."""
+        ...
+
 
 def pages_per_outline(target: ModelTarget) -> int:
     """The number of pages that fit one outline call, by the context, rate and output limits of the model."""
@@ -119,6 +123,11 @@ class ModelProvider:
             return descriptions or None, validation
 
         return await self._request("summarize", describe_prompt(payloads), read)
+
+    def prepare_describe(self, payloads: Sequence[PagePayload]) -> None:
+        """Prepare the call that will describe these pages, while others run."""
+        prompt = with_output_limit(describe_prompt(payloads), self.target)
+        self._client.record_ahead(self.target, "summarize", prompt, estimate_prompt_tokens(prompt))
 
     async def outline(self, skeleton: Outline, language: str) -> Outline:
         """`skeleton` renamed, regrouped and described. A long session is outlined in parts, which a last call merges.

@@ -44,6 +44,10 @@ class ProviderChain:
         self._providers, self._deadline, self._clock, self._sleep = list(providers), deadline, clock, sleep
         self._unusable: set[str] = set()
 
+    def next_provider(self) -> ModelProvider | None:
+        """The provider that a call tries first; None when all have refused a call permanently."""
+        return next((each for each in self._providers if each.target.key not in self._unusable), None)
+
     async def run(self, call: Callable[[ModelProvider], Awaitable[Value]]) -> tuple[Value, ModelProvider]:
         """The result of the first provider for which `call` succeeds, and that provider.
 

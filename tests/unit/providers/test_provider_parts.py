@@ -47,6 +47,9 @@ class Scripted:
     def __init__(self, *script: Any) -> None:
         self.script, self.reserved, self.rejected, self.prompts = list(script), 0, 0, list[Prompt]()
 
+    def record_ahead(self, *_: object) -> None:
+        """Nothing is recorded here."""
+
     async def call(self, target: ModelTarget, operation: str, prompt: Prompt, max_tokens: int) -> Scripted._Call:
         self.reserved += max_tokens
         self.prompts.append(prompt)
