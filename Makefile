@@ -142,6 +142,9 @@ bench-soak: setup ## Memory and latency under 45 minutes of load (ARGS="--minute
 bench-scale: setup ## Recording and reading beside many stored events and pages (ARGS="--full --data-dir DIR")
 	@$(BIN)/python -m benchmarks.bench_scale $(ARGS)
 
+bench-retention: setup ## What old events cost to be removed, row by row or as a partition (ARGS="--events 5000000")
+	@$(BIN)/python -m benchmarks.bench_retention $(ARGS)
+
 bench-identity: setup ## What page identity, exclusion rules and timelines cost (ARGS="--before DIR" for another checkout)
 	@$(BIN)/python -m benchmarks.bench_identity $(ARGS)
 
@@ -209,4 +212,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: check-alerts scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: check-alerts scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-retention bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
