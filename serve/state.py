@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.driver_info import DriverInfo
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from actors.session_buffers import PostgresBuffers
@@ -116,6 +117,8 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         socket_timeout=2.0,
         socket_connect_timeout=2.0,
         max_connections=MAX_VALKEY_CONNECTIONS,
+        # Without it each new connection parses the metadata of the installed package: 1.6 ms.
+        driver_info=DriverInfo(),
     )
     session_factory = async_sessionmaker(engine, expire_on_commit=False)
     login_cache, rate_limiter = LoginCache(valkey), RateLimiter(valkey, settings)
