@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.extension.browser import Chromium, current_screen, dwell, wait_until
+from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
 from tests.extension.user_actions import ready_to_record, start_recording, stop_recording
@@ -119,13 +121,17 @@ def test_each_highlight_once(chromium: Chromium, server: FakeServer, site: Local
     assert second["metadata"]["via"] == "keyboard"
 
 
+def has_heading(tab: Tab, text: str) -> bool:
+    return tab.text("h1") == text
+
+
 def test_a_highlight_made_just_before_the_page_is_left(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     popup = ready_to_record(chromium, server)
     start_recording(popup)
     tab = chromium.open(site.url("/article/1"))
     marked = []
     for number in (1, 2):
-        wait_until(lambda article=number: tab.text("h1") == f"Article {article}")
+        wait_until(partial(has_heading, tab, f"Article {number}"))
         dwell(1.5)
         marked.append(tab.drag_over("#p2"))
         if number == 1:
