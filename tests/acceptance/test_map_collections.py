@@ -354,7 +354,7 @@ async def test_a_joint_map_is_exported_drawn_and_read_like_the_map_of_one_sessio
     assert (await ann.call("GET", f"/v1/maps/{made}/export?format=png&width=300")).content.startswith(b"\x89PNG")
     # Spreadsheets get the timeline of all its sessions.
     saved = await ann.call("GET", f"/v1/maps/{made}/export?format=csv")
-    rows = list(csv.DictReader(io.StringIO(saved.text)))
+    rows = list(csv.DictReader(io.StringIO(saved.content.decode("utf-8-sig"))))
     assert [row["started_at"] for row in rows] == sorted(row["started_at"] for row in rows)
     assert len(rows) == 8
     assert {urlsplit(row["url"]).path.split("/")[1] for row in rows} == {"bread", "tides"}

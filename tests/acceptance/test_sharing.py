@@ -203,7 +203,7 @@ async def test_every_export_format_is_valid(owner: ApiUser, db: psycopg.AsyncCon
     png = await _export(owner, session_id, "png", width=600)
     assert png.content.startswith(b"\x89PNG")
     assert int.from_bytes(png.content[16:20]) == 600
-    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
+    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).content.decode("utf-8-sig"))))
     assert [row["kind"] for row in table] == ["visit", "highlight", "visit", "visit", "visit", "visit"]
     assert table[0]["active_seconds"] == "50.0"
     disposition = png.headers["content-disposition"]
@@ -235,7 +235,7 @@ async def test_pictures_show_what_is_on_the_screen(owner: ApiUser, db: psycopg.A
 async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
     session_id = await owner.start()
     await owner.send(session_id, [visit("https://example.com/", title='=HYPERLINK("http://evil.test")')])
-    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).text)))
+    table = list(csv.DictReader(io.StringIO((await _export(owner, session_id, "csv")).content.decode("utf-8-sig"))))
     assert table[0]["title"].startswith("'=")
     # Spreadsheets skip blanks, line feeds and invisible characters before a formula.
     blanks = ("", " ", "  \n", "\n", "\r\n", "\t", "\v", "\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u2060 ")
