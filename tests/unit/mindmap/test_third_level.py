@@ -190,7 +190,7 @@ def _draft(outline: Outline) -> tuple[OutlineDraft, PromptAliases]:
     return OutlineDraft.model_validate({"topics": data["outline"]}), aliases
 
 
-def test_models_are_asked_for_two_levels_and_the_third_stays(outline: Outline) -> None:
+def test_prompts_name_two_levels_and_the_third_stays(outline: Outline) -> None:
     draft, aliases = _draft(outline)
     assert all(not part.subtopics for topic in draft.topics for part in topic.subtopics)
     answered = apply_outline_draft(outline, draft, aliases)
