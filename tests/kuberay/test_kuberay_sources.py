@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kuberay.checks import __main__ as checks
 from kuberay.checks import source_rules
@@ -121,6 +122,14 @@ def test_an_update_without_a_delay_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dependabot.yml").write_text(re.sub(r"^ +cooldown: .*\n", "", updates, flags=re.MULTILINE))
     (finding, *_) = source_rules.check_workflows(workflows)
     assert (finding.rule, "dependabot-cooldown" in str(finding)) == ("workflow-security", True)
+
+
+def test_a_release_passes_every_argument_of_the_image() -> None:
+    """The ids of the extension in stores, too: without them a released dashboard cannot sign it in."""
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["image"]["steps"]
+    (build,) = (step for step in steps if "build-push-action" in step.get("uses", ""))
+    passed = {line.partition("=")[0] for line in build["with"]["build-args"].splitlines()}
+    assert passed >= set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
 
 
 def test_workflows_call_targets_of_the_makefile() -> None:
