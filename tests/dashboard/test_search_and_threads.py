@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx2
@@ -95,6 +96,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await pick_in_palette(page, "One map", "2 sessions chosen")
     await page.wait_for_url("**/maps/**")
     await expect(page.locator(".joint-members li")).to_have_count(2)
+    await use_as_the_map_of_a_session(page)
     await page.goto(f"{page.url.split('?')[0]}?layout=outline")
     await page.locator(".outline-row.topic").first.click(timeout=60_000)
     await page.keyboard.press("F2")
@@ -157,6 +159,55 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     # What was deleted before may have its receipt by now.
     receipt = page.get_by_role("region", name="지운 기록").locator("li").filter(has_text="한 시간")
     await expect(receipt).to_have_text(re.compile(r"^한 시간.*이벤트 \d+ .*검색 항목 \d+"))
+
+
+async def use_as_the_map_of_a_session(page: Page) -> None:
+    """Two stops lead to the map, no panel opens under a double click, and what is hidden can be shown again."""
+    canvas, cursor = page.locator(".map-canvas"), page.locator("#map-cursor")
+    await canvas.wait_for()
+    await page.reload()
+    await canvas.wait_for()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Skip to the map")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(canvas).to_be_focused()
+
+    await page.keyboard.press("ArrowRight")
+    await expect(cursor).to_have_attribute("aria-level", "2")
+    label = await cursor.get_attribute("aria-label")
+    assert label
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".evidence")).to_have_count(0)
+    # The map is dragged until the topic is where the panel opens.
+    box, stage = await cursor.bounding_box(), await canvas.bounding_box()
+    assert box
+    assert stage
+    corner = stage["x"] + 4, stage["y"] + 4
+    target = stage["x"] + stage["width"] - 180
+    await page.mouse.move(*corner)
+    await page.mouse.down()
+    await page.mouse.move(corner[0] + target - box["x"] - box["width"] / 2, corner[1], steps=4)
+    await page.mouse.up()
+    at = target, box["y"] + box["height"] / 2
+    await page.mouse.click(*at)
+    await asyncio.sleep(0.15)
+    await page.mouse.down(click_count=2)
+    await page.mouse.up(click_count=2)
+    await expect(page.locator(".map-rename input")).to_have_value(label)
+    await page.keyboard.press("Escape")
+
+    evidence = page.locator(".evidence")
+    await evidence.get_by_role("button", name="More edits").click()
+    async with page.expect_response(answers_patch("/v1/maps/")):
+        await page.get_by_role("menuitem", name="Hide", exact=True).click()
+    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("menuitem", name=re.compile(r"^\d+ left out$")).click()
+    left_out = page.get_by_role("dialog", name="Left out")
+    async with page.expect_response(answers_patch("/v1/maps/")):
+        await left_out.locator("li", has_text=label).get_by_role("button", name="Show again").click()
+    await expect(left_out.get_by_text("Hidden by you")).to_have_count(0)
+    await page.keyboard.press("Escape")
 
 
 async def pick_in_palette(page: Page, label: str, subject: str) -> None:

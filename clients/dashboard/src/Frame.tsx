@@ -7,7 +7,7 @@ import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored
 import { useToldTimeZone } from "./account/told-time-zone";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
-import { sessionsWithAbandonedEdits } from "./session/stored-edits";
+import { mapsWithAbandonedEdits } from "./session/stored-edits";
 import { useEffectiveTheme } from "./theme";
 import { lazyPart } from "./ui/lazyPart";
 import { Notices } from "./ui/Notices";
@@ -24,7 +24,8 @@ export function Frame() {
   const t = useMessages();
   const router = useRouter();
   const login = useSyncExternalStore(onLogin, currentLogin);
-  const isInSession = useRouterState({ select: (s) => /^\/sessions\/./.test(s.location.pathname) });
+  const path = useRouterState({ select: (s) => s.location.pathname });
+  const isInSession = /^\/sessions\/./.test(path);
   const [open, setOpen] = useState<"palette" | "keys" | null>(null);
   const shown = useEffectiveTheme();
   useStoredTheme();
@@ -60,7 +61,7 @@ export function Frame() {
       <a className="skip" href="#content">
         {t.skip}
       </a>
-      {isInSession && (
+      {(isInSession || /^\/maps\/./.test(path)) && (
         <button type="button" className="skip" onClick={focusMap}>
           {t.skipToMap}
         </button>
@@ -142,16 +143,16 @@ export function Frame() {
 /** After the page itself has loaded, so that it is not delayed. */
 const RESUME_AFTER_MS = 1_500;
 
-/** Sends the edits that were not saved when a page was closed, of whatever session they are. */
+/** Sends the edits that were not saved when a page was closed, of whatever map they are. */
 function useAbandonedEdits(): void {
   const client = useQueryClient();
   const t = useMessages();
   const resume = useEffectEvent(async () => {
-    const sessions = sessionsWithAbandonedEdits();
-    if (sessions.length === 0) return;
+    const owners = mapsWithAbandonedEdits();
+    if (owners.length === 0) return;
     const { resumeEdits } = await loadPart(() => import("./session/edits"));
-    // A session that is deleted, or of another account, keeps its edits here.
-    for (const id of sessions) await resumeEdits(id, client, t).catch(() => undefined);
+    // A map that is deleted, or of another account, keeps its edits here.
+    for (const owner of owners) await resumeEdits(owner, client, t).catch(() => undefined);
   });
   useEffect(() => {
     const timer = setTimeout(() => void resume(), RESUME_AFTER_MS);

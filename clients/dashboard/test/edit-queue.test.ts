@@ -5,9 +5,9 @@ import { applyOperation, temporaryId } from "~/session/apply-operation";
 import { EditQueue } from "~/session/edit-queue";
 import {
   forgetStoredEdits,
+  mapsWithAbandonedEdits,
   markStoredEditsAbandoned,
   type StoredEdits,
-  sessionsWithAbandonedEdits,
   storeEdits,
   takeAbandonedEdits,
 } from "~/session/stored-edits";
@@ -215,13 +215,14 @@ describe("stored edits", () => {
     seq: 2,
     version: 1,
   };
+  const session = { kind: "session", id: "s1" } as const;
   beforeEach(forgetStoredEdits);
   afterEach(forgetStoredEdits);
   it("belong to their page while it is open, and to the next page once it is left", () => {
-    storeEdits("s1", edits);
+    storeEdits(session, edits);
     expect(takeAbandonedEdits("s1")).toEqual([]);
     markStoredEditsAbandoned();
-    expect(sessionsWithAbandonedEdits()).toEqual(["s1"]);
+    expect(mapsWithAbandonedEdits()).toEqual([session]);
     expect(takeAbandonedEdits("s2")).toEqual([]);
     expect(takeAbandonedEdits("s1")).toEqual([edits]);
     expect(takeAbandonedEdits("s1")).toEqual([]);
@@ -231,14 +232,21 @@ describe("stored edits", () => {
     localStorage.setItem("trailmind.edits.s1.crashed", entry(Date.now() - 600_000));
     localStorage.setItem("trailmind.edits.s1.open", entry(Date.now() - 20_000));
     localStorage.setItem("trailmind.edits.s2.broken", "{");
-    expect(sessionsWithAbandonedEdits()).toEqual(["s1"]);
+    expect(mapsWithAbandonedEdits()).toEqual([session]);
     expect(takeAbandonedEdits("s1")).toEqual([edits]);
   });
-  it("are removed when all are saved", () => {
-    storeEdits("s1", edits);
-    storeEdits("s1", { ...edits, operations: [] });
+  it("of a map over several sessions are its own", () => {
+    const map = { kind: "joint", id: "m1" } as const;
+    storeEdits(map, edits);
     markStoredEditsAbandoned();
-    expect(sessionsWithAbandonedEdits()).toEqual([]);
+    expect(mapsWithAbandonedEdits()).toEqual([map]);
+    expect(takeAbandonedEdits("m1")).toEqual([edits]);
+  });
+  it("are removed when all are saved", () => {
+    storeEdits(session, edits);
+    storeEdits(session, { ...edits, operations: [] });
+    markStoredEditsAbandoned();
+    expect(mapsWithAbandonedEdits()).toEqual([]);
   });
 });
 

@@ -1,14 +1,15 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import type { MindmapReply } from "@trailmind/api";
+import type { JointMapReply, MindmapReply } from "@trailmind/api";
 import { act } from "react";
 import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { mindmapQuery } from "~/api/queries";
+import { type MapOwner, mindmapQuery } from "~/api/queries";
 import { loadMessages } from "~/i18n";
 import { en } from "~/i18n/en";
 import { type MapModel, parseMap } from "~/map/model";
-import { type Edits, useEdits } from "~/session/edits";
-import { forgetStoredEdits } from "~/session/stored-edits";
+import { jointMapQuery } from "~/maps/queries";
+import { type Edits, resumeEdits, useEdits } from "~/session/edits";
+import { forgetStoredEdits, mapsWithAbandonedEdits } from "~/session/stored-edits";
 import { onToast, type Toast } from "~/ui/toast";
 import { mapData } from "./support";
 
@@ -20,10 +21,19 @@ let stopListening: () => void;
 let answer: (response: Response) => void;
 let numSessions = 0;
 
-function Probe({ id }: { id: string }) {
-  edits = useEdits(id);
+function Probe({ id, kind }: MapOwner) {
+  edits = useEdits(id, kind);
   return null;
 }
+
+const render = (client: QueryClient, owner: MapOwner) =>
+  act(async () =>
+    root.render(
+      <QueryClientProvider client={client}>
+        <Probe key={owner.id} {...owner} />
+      </QueryClientProvider>,
+    ),
+  );
 
 beforeEach(async () => {
   (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
@@ -36,13 +46,7 @@ beforeEach(async () => {
   const client = new QueryClient();
   client.setQueryData(mindmapQuery(id).queryKey, map);
   root = createRoot(document.createElement("div"));
-  await act(async () =>
-    root.render(
-      <QueryClientProvider client={client}>
-        <Probe id={id} />
-      </QueryClientProvider>,
-    ),
-  );
+  await render(client, { kind: "session", id });
 });
 afterEach(async () => {
   await act(async () => root.unmount());
@@ -83,4 +87,27 @@ it("an undo is shown at once, and removes the message of the edit that it undoes
     [en.edit.did.rename("Renamed"), "edit"],
     ["", "edit"],
   ]);
+});
+
+it("an edit of a combined map that does not reach the server outlives its page, as the page says", async () => {
+  const owner: MapOwner = { kind: "joint", id: "map-1" };
+  const client = new QueryClient();
+  client.setQueryData(jointMapQuery(owner.id).queryKey, { ...map, id: owner.id } as unknown as JointMapReply);
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+  await render(client, owner);
+  await act(async () => edits.rename("t0", "Kept"));
+  await vi.waitFor(() => expect(edits.numWaiting).toBe(1));
+  await act(async () => root.render(null));
+  window.dispatchEvent(new Event("pagehide"));
+  expect(mapsWithAbandonedEdits()).toEqual([owner]);
+
+  const sent: string[] = [];
+  vi.stubGlobal("fetch", async (request: Request) => {
+    sent.push(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`);
+    const saved = { ...map, id: owner.id, edits: { seq: 1, num_in_effect: 1 } };
+    return new Response(JSON.stringify({ map: saved, reports: [] }), { status: 200 });
+  });
+  await resumeEdits(owner, client, en);
+  await vi.waitFor(() => expect(toasts.at(-1)?.text).toBe(en.edit.resumed(1)));
+  expect(sent[0]).toMatch(/^PATCH \/v1\/maps\/map-1 .*"Kept"/);
 });

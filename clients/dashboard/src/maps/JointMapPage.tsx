@@ -17,6 +17,7 @@ import { FORMATS } from "~/session/features";
 import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
 import { UndoTools, undoEntries } from "~/session/UndoTools";
+import { useEvidenceAfterClick } from "~/session/useEvidenceAfterClick";
 import { useMapEditing } from "~/session/useMapEditing";
 import { useUndoKeys } from "~/session/useUndoKeys";
 import { sessionName } from "~/sessions/session-name";
@@ -35,6 +36,8 @@ import "./maps.css";
 
 const SharePanel = lazyPart(() => import("~/share/SharePanel"), "SharePanel");
 const Versions = lazyPart(() => import("~/session/Versions"), "Versions");
+const Score = lazyPart(() => import("~/session/Panels"), "Score");
+const LeftOutList = lazyPart(() => import("~/session/Panels"), "LeftOutList");
 
 /** A map over several sessions: the map with its edits and versions, and the sessions it shows. */
 export function JointMapPage() {
@@ -83,6 +86,7 @@ function LoadedMap(props: {
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
+  const hasEvidence = useEvidenceAfterClick(node !== null, renamingId !== null);
   const title = model?.root.label || map.title || t.maps.untitled;
   const reason = failureReason(map, language);
   useOfferedActions(useJointMapActions(map, setDialog, generate.mutate));
@@ -125,6 +129,16 @@ function LoadedMap(props: {
             entries={[
               // On a phone the bar above the map has no space for them.
               ...(isPhone ? undoEntries(edits, t) : []),
+              ...(model
+                ? [
+                    { kind: "item", label: t.score.title, onPick: () => setDialog("score") } as const,
+                    {
+                      kind: "item",
+                      label: t.leftOut.count(model.document.left_out.length),
+                      onPick: () => setDialog("left-out"),
+                    } as const,
+                  ]
+                : []),
               ...(map.version === undefined
                 ? []
                 : [{ kind: "item", label: t.versions.title, onPick: () => setDialog("versions") } as const]),
@@ -150,7 +164,7 @@ function LoadedMap(props: {
           />
         </div>
       </header>
-      <div className={`session-body ${node ? "with-evidence" : ""}`}>
+      <div className={`session-body ${hasEvidence ? "with-evidence" : ""}`}>
         {model ? (
           <>
             <section className="pane" aria-label={t.map.title}>
@@ -187,7 +201,7 @@ function LoadedMap(props: {
                 }
               />
             </section>
-            {node && (
+            {hasEvidence && node && (
               <Evidence
                 key={node.id}
                 node={node}
@@ -213,7 +227,7 @@ function LoadedMap(props: {
         )}
       </div>
       {newTopicDialog}
-      <Dialogs name={dialog} map={map} model={model} owner={owner} onClose={() => setDialog(null)} />
+      <Dialogs name={dialog} map={map} model={model} owner={owner} edits={edits} onClose={() => setDialog(null)} />
     </div>
   );
 }
@@ -223,16 +237,17 @@ function failureReason({ error_code: code }: JointMap, language: Language): stri
   return code && code !== "MAP_FAILED" ? wordErrorCode(code, {}, language) : "";
 }
 
-type DialogName = "versions" | "share" | "delete" | null;
+type DialogName = "versions" | "share" | "score" | "left-out" | "delete" | null;
 
 function Dialogs(props: {
   name: DialogName;
   map: JointMap;
   model: MapModel | null;
   owner: MapOwner;
+  edits: Edits;
   onClose: () => void;
 }) {
-  const { name, map, model, owner, onClose } = props;
+  const { name, map, model, owner, edits, onClose } = props;
   const t = useMessages();
   const language = useLanguage();
   const remove = useRemove(map);
@@ -249,6 +264,20 @@ function Dialogs(props: {
         <Dialog title={t.share.title} isOpen onClose={onClose}>
           <Suspense fallback={<Skeletons rows={2} height={44} />}>
             <SharePanel owner={owner} language={language} />
+          </Suspense>
+        </Dialog>
+      )}
+      {name === "score" && (
+        <Dialog title={t.score.title} isOpen onClose={onClose}>
+          <Suspense fallback={<Skeletons rows={4} height={44} />}>
+            <Score model={model} />
+          </Suspense>
+        </Dialog>
+      )}
+      {name === "left-out" && (
+        <Dialog title={t.leftOut.title} isOpen onClose={onClose}>
+          <Suspense fallback={<Skeletons rows={2} height={44} />}>
+            <LeftOutList model={model} language={language} edits={edits} />
           </Suspense>
         </Dialog>
       )}

@@ -68,7 +68,8 @@ function Share({ session, language }: Props) {
   return <SharePanel owner={{ kind: "session", id: session.id }} language={language} />;
 }
 
-function LeftOutList({ model, language, edits }: Props) {
+/** The pages that are not on a map, with the reasons, and what the user has hidden there. */
+export function LeftOutList({ model, language, edits }: Pick<Props, "model" | "language" | "edits">) {
   const t = useMessages();
   const pages = model?.document.left_out ?? [];
   return (
@@ -131,7 +132,7 @@ function LeftOutList({ model, language, edits }: Props) {
 
 const SCORES = ["grounding", "coverage", "attention", "separation", "stability", "continuity"] as const;
 
-function Score({ model }: Props) {
+export function Score({ model }: Pick<Props, "model">) {
   const t = useMessages();
   const score = model?.document.scorecard ?? {};
   return (

@@ -100,7 +100,7 @@ function editServer(
   const server: EditServer = {
     current: () => client.getQueryData<Mindmap | null>(key) ?? null,
     isTemporary: (error) => TEMPORARY.has(toApiError(error).kind),
-    keep: (edits) => kind === "session" && storeEdits(sessionId, edits),
+    keep: (edits) => storeEdits({ kind, id: sessionId }, edits),
     send: async (operation, expectedSeq, version) => {
       const body = {
         operations: [operation],
@@ -143,14 +143,14 @@ function editServer(
   return server;
 }
 
-/** Sends the edits of a session that a page left behind when it was closed. */
-export async function resumeEdits(sessionId: string, client: QueryClient, t: Messages): Promise<void> {
-  await client.ensureQueryData(mindmapQuery(sessionId));
+/** Sends the edits of a map that a page left behind when it was closed. */
+export async function resumeEdits({ kind, id }: MapOwner, client: QueryClient, t: Messages): Promise<void> {
+  await (kind === "joint" ? client.ensureQueryData(jointMapQuery(id)) : client.ensureQueryData(mindmapQuery(id)));
   const queue: EditQueue = queueFor(
-    sessionId,
-    editServer(sessionId, client, t, () => queue),
+    id,
+    editServer(id, client, t, () => queue, kind),
   );
-  for (const edits of takeAbandonedEdits(sessionId)) queue.resume(edits);
+  for (const edits of takeAbandonedEdits(id)) queue.resume(edits);
 }
 
 /** The label of a node in a map document. */

@@ -3,6 +3,7 @@
  * answer loses none. Each page has its own entry; the next page continues the entry of a page that is gone.
  */
 import { isRecord, type OperationBody, uuid } from "@trailmind/api";
+import type { MapOwner } from "~/api/queries";
 
 export interface StoredEdits {
   operations: OperationBody[];
@@ -21,29 +22,29 @@ const pageId = () => {
   madeId ??= uuid();
   return madeId;
 };
-const keyOf = (sessionId: string) => `${PREFIX}${sessionId}.${pageId()}`;
+const keyOf = (ownerId: string) => `${PREFIX}${ownerId}.${pageId()}`;
 const isOfThisPage = (key: string) => madeId !== null && key.endsWith(`.${madeId}`);
 
-/** Keeps the edits of a session that are not saved yet; without any, removes what was kept. */
-export function storeEdits(sessionId: string, edits: StoredEdits): void {
+/** Keeps the edits of a map that are not saved yet; without any, removes what was kept. */
+export function storeEdits({ kind, id }: MapOwner, edits: StoredEdits): void {
   try {
-    if (edits.operations.length === 0) localStorage.removeItem(keyOf(sessionId));
-    else localStorage.setItem(keyOf(sessionId), JSON.stringify({ ...edits, savedAt: Date.now() }));
+    if (edits.operations.length === 0) localStorage.removeItem(keyOf(id));
+    else localStorage.setItem(keyOf(id), JSON.stringify({ ...edits, kind, savedAt: Date.now() }));
   } catch {
     // Without storage the edits are in the page's memory only.
   }
 }
 
-/** Removes and returns the edits of a session that pages left behind which are gone; the oldest first. */
-export function takeAbandonedEdits(sessionId: string, nowMs = Date.now()): StoredEdits[] {
-  const found = abandonedEntries(nowMs).filter((entry) => entry.sessionId === sessionId);
+/** Removes and returns the edits of a map that pages left behind which are gone; the oldest first. */
+export function takeAbandonedEdits(ownerId: string, nowMs = Date.now()): StoredEdits[] {
+  const found = abandonedEntries(nowMs).filter((entry) => entry.owner.id === ownerId);
   for (const { key } of found) localStorage.removeItem(key);
   return found.sort((a, b) => a.savedAt - b.savedAt).map(({ edits }) => edits);
 }
 
-/** The sessions whose edits a page left behind that is gone. */
-export function sessionsWithAbandonedEdits(nowMs = Date.now()): string[] {
-  return [...new Set(abandonedEntries(nowMs).map((entry) => entry.sessionId))];
+/** The maps whose edits a page left behind that is gone. */
+export function mapsWithAbandonedEdits(nowMs = Date.now()): MapOwner[] {
+  return [...new Map(abandonedEntries(nowMs).map(({ owner }) => [owner.id, owner])).values()];
 }
 
 /** Removes all edits, of all accounts. */
@@ -55,13 +56,15 @@ export function forgetStoredEdits(): void {
 export function markStoredEditsAbandoned(): void {
   for (const key of storedKeys().filter(isOfThisPage)) {
     const entry = parseEntry(key);
-    if (entry) localStorage.setItem(key, JSON.stringify({ ...entry.edits, savedAt: entry.savedAt, isLeft: true }));
+    if (!entry) continue;
+    const { edits, savedAt, owner } = entry;
+    localStorage.setItem(key, JSON.stringify({ ...edits, kind: owner.kind, savedAt, isLeft: true }));
   }
 }
 
 interface Entry {
   key: string;
-  sessionId: string;
+  owner: MapOwner;
   edits: StoredEdits;
   savedAt: number;
   isLeft: boolean;
@@ -89,7 +92,11 @@ function parseEntry(key: string): Entry | null {
     const number = (each: unknown) => (typeof each === "number" ? each : undefined);
     return {
       key,
-      sessionId: key.slice(PREFIX.length, key.lastIndexOf(".")),
+      owner: {
+        // Entries of earlier versions name no kind: they kept the edits of sessions only.
+        kind: value.kind === "joint" ? "joint" : "session",
+        id: key.slice(PREFIX.length, key.lastIndexOf(".")),
+      },
       edits: {
         operations: value.operations.filter((each) => isRecord(each) && typeof each.op === "string"),
         seq: number(value.seq),
