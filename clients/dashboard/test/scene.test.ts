@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fitCamera, movedIntoView } from "~/map/camera";
+import { fitCamera, movedIntoView, sizeBesideTools } from "~/map/camera";
 import { hitAt, labelBox, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { placeAt } from "~/map/free-places";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
@@ -237,6 +237,19 @@ it("finds the node under the pointer, label included, and the control that folds
   expect(hitAt(scene, labels, 1, 1e6, 1e6, 4, true)).toBeNull();
 });
 
+it("names a topic beside a wide core, with the control that folds it between name and node", () => {
+  const data = mapData(1, 3);
+  Object.assign(data.nodes[0] ?? {}, { label: "A session with quite a long name" });
+  for (let x = -90; x >= -130; x -= 2) {
+    data.layouts.radial = { core: { x: 0, y: 0 }, t0: { x, y: 0 }, "p0-0": { x: -217, y: 200 } } as never;
+    const scene = radialScene(parseMap(data) as MapModel, all);
+    const topic = placeSceneLabels(scene.nodes, 1, marks, "fitting", false).find((each) => each.n.id === "t0");
+    if (!topic?.fold) throw new Error(`no label at ${x}`);
+    const disc = { x: topic.n.x, y: topic.n.y, width: 2 * topic.n.r, height: 2 * topic.n.r, turn: 0 };
+    expect(overlaps({ ...topic.fold, turn: 0 }, disc), `the control covers the node at ${x}`).toBe(false);
+  }
+});
+
 describe("the names of links", () => {
   // Two topics on opposite sides of the core: the middle of their link is near the core's name.
   const data = mapData(2, 3);
@@ -311,6 +324,13 @@ describe("fitCamera", () => {
       expect(bounds.y0 + camera.y).toBeGreaterThanOrEqual(15.9);
       expect(bounds.y1 + camera.y).toBeLessThanOrEqual(684.1);
     }
+  });
+  it("leaves the row of buttons on a phone free, which is 52 px high and 12 px above the edge", () => {
+    const size = { width: 390, height: 610 };
+    const scene = treeScene(model, { ...all, isNarrow: true });
+    const bounds = (k: number) => pixelBounds(scene, k, "all", true);
+    const { k, y } = fitCamera(bounds, sizeBesideTools(size), 1.1, 10);
+    expect(bounds(k).y1 + y).toBeLessThanOrEqual(size.height - 64);
   });
   it("moves as little as possible to bring a box into view", () => {
     const size = { width: 800, height: 600 };

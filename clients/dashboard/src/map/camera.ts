@@ -48,12 +48,15 @@ export function fitCamera(
 
 /** The width of the column of zoom buttons, and the height of the closed legend. */
 const TOOLS_PX = 44;
+/** On a narrow screen the buttons are a row below the map, with the space around it. */
+const NARROW_TOOLS_PX = 58;
 
 /** The part of the map that neither the zoom buttons nor the legend cover. */
 export function sizeBesideTools(size: Size): Size {
+  const isWide = size.width > 600;
   return {
-    width: Math.max(1, size.width - (size.width > 600 ? TOOLS_PX : 0)),
-    height: Math.max(1, size.height - TOOLS_PX),
+    width: Math.max(1, size.width - (isWide ? TOOLS_PX : 0)),
+    height: Math.max(1, size.height - (isWide ? TOOLS_PX : NARROW_TOOLS_PX)),
   };
 }
 

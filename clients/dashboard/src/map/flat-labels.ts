@@ -117,6 +117,13 @@ function foldWidths(n: SceneNode, size: number): { gap: number; width: number; h
   return { gap: Math.min(5, size * 0.35), height, width: digits > 0 ? height * (0.85 + digits * 0.42) : height };
 }
 
+/** The space that the fold control takes behind a label; 0 without one. */
+function foldExtent(n: SceneNode, size: number): number {
+  if (!n.canFold || n.turn !== 0) return 0;
+  const { gap, width } = foldWidths(n, size);
+  return gap + width;
+}
+
 function withFold(label: PlacedLabel): PlacedLabel {
   const { n, size, width, height, x, y } = label;
   if (!n.canFold || n.turn !== 0) return label;
@@ -209,7 +216,7 @@ function fontSize(n: SceneNode, k: number, mode: LabelMode, isNarrow: boolean): 
 }
 
 /** The possible centres of a label, best first. `label` still has its node's centre as its position. */
-function labelPlaces({ n, width, height, x, y }: PlacedLabel, k: number): [number, number][] {
+function labelPlaces({ n, size, width, height, x, y }: PlacedLabel, k: number): [number, number][] {
   const distance = n.r * k + 5 + 2 * Math.min(1, k);
   if (n.side === "center") return [[x, y]];
   if (n.side === "top")
@@ -217,7 +224,8 @@ function labelPlaces({ n, width, height, x, y }: PlacedLabel, k: number): [numbe
       [x, y - distance - height / 2],
       [x, y + distance + height / 2],
       [x + distance + width / 2, y],
-      [x - distance - width / 2, y],
+      // The fold control is behind the label: here between it and its node.
+      [x - distance - foldExtent(n, size) - width / 2, y],
     ];
   const sign = n.side === "left" ? -1 : 1;
   return [[x + Math.cos(n.turn) * sign * (distance + width / 2), y + Math.sin(n.turn) * sign * (distance + width / 2)]];
@@ -226,15 +234,13 @@ function labelPlaces({ n, width, height, x, y }: PlacedLabel, k: number): [numbe
 export function labelBox({ n, size, width, height }: PlacedLabel, places: [number, number][], marks: Marks): LabelBox {
   const isCore = n.side === "center";
   // Space for the frame of the core's name, or for the fold control, which is on one side of the label only.
-  const fold = n.canFold && n.turn === 0 ? foldWidths(n, size).gap + foldWidths(n, size).width : 0;
+  const fold = foldExtent(n, size);
   const margin = isCore ? size : 0;
-  const isBeside = n.side === "left" || n.side === "right";
-  const shift = isBeside && n.turn === 0 ? (n.side === "left" ? -fold / 2 : fold / 2) : 0;
   return {
     id: n.id,
     places,
-    shift,
-    width: width + 2 * margin + (isBeside ? fold : 2 * fold),
+    shift: n.side === "left" ? -fold / 2 : fold / 2,
+    width: width + 2 * margin + fold,
     height: height + (isCore ? margin : 0),
     turn: n.turn,
     rank: isCore ? -3 : labelRank(n, marks),
