@@ -7,7 +7,15 @@ import { LINK_FONT_PX, placeLinkLabels } from "~/map/link-labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap, subtree } from "~/map/model";
 import { nextPress } from "~/map/presses";
-import { FONT_SIZE, galaxyScene, LINE_HEIGHT, radialScene, treeScene, wrapLabel } from "~/map/scene";
+import {
+  FONT_SIZE,
+  galaxyScene,
+  LINE_HEIGHT,
+  MIN_TREE_FONT_PX,
+  radialScene,
+  treeScene,
+  wrapLabel,
+} from "~/map/scene";
 import { directionOf } from "~/map/text-direction";
 import { mapData } from "./support";
 
@@ -306,6 +314,18 @@ describe("the tree seen from far away", () => {
     const tall = treeScene(large, all).bounds;
     expect(scene.bounds.y1 - scene.bounds.y0).toBeLessThan((tall.y1 - tall.y0) / 4);
   });
+});
+
+it("begins the lines of a tree that is shown small behind the names, which are larger than the map", () => {
+  const labelScale = 0.3;
+  const scene = treeScene(model, { ...all, labelScale });
+  for (const { from, curve, kind } of scene.links) {
+    const parent = scene.byId.get(from);
+    if (parent?.node.type !== "topic" || kind !== "contains") continue;
+    const fontSize = MIN_TREE_FONT_PX.topic / labelScale;
+    const end = parent.r + labelWidth(parent.lines, "topic", fontSize);
+    expect(Math.abs(curve[0] - parent.x), parent.node.label).toBeGreaterThan(end);
+  }
 });
 
 describe("fitCamera", () => {

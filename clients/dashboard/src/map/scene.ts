@@ -253,8 +253,11 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   const coreLines = wrapLabel(model.root.label, coreWrap);
   const coreHalf = labelWidth(coreLines, "core", FONT_SIZE.core) / 2 + 26;
   const topicX = labelWidth(coreLines, "core", fontOf("core")) / 2 + 26 + (options.isNarrow ? 36 : 64);
+  // In a tree that is shown small, names are larger than the map: its lines begin behind them, too.
+  const foldSpace = FOLD_SPACE / (options.labelScale ?? 1);
+  const extentOf = (n: SceneNode) => labelWidth(n.lines, n.node.type, fontOf(n.node.type)) + 8;
   const linkStart = (from: SceneNode, sign: 1 | -1) =>
-    from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + labelExtent(from) + FOLD_SPACE);
+    from.node.type === "core" ? sign * coreHalf : from.x + sign * (from.r + extentOf(from) + foldSpace);
   const add = (id: string, x: number, y: number, sign: 1 | -1, wrap: number): SceneNode => {
     const node = nodeOf(id);
     const side = sign > 0 ? "right" : "left";
@@ -281,10 +284,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const { columns, branches } = partsOf(id);
     const below = blockHeight(columns) + branches.reduce((sum, child) => sum + (heights.get(child) ?? 0), 0);
     let offset = start + (height - below) / 2;
-    const extent = labelWidth(at.lines, at.node.type, fontOf(at.node.type)) + 8;
-    const nextX =
-      x0 +
-      sign * (at.r + extent + (options.isNarrow ? 30 : 38) + (at.canFold ? FOLD_SPACE / (options.labelScale ?? 1) : 0));
+    const nextX = x0 + sign * (at.r + extentOf(at) + (options.isNarrow ? 30 : 38) + (at.canFold ? foldSpace : 0));
     for (const child of branches) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -306,7 +306,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
           return;
         }
         const at = add(id, x, start + COLUMN_ROW * (row + 1.25), sign, COLUMN_WRAP);
-        width = Math.max(width, at.r + labelExtent(at));
+        width = Math.max(width, at.r + extentOf(at));
         if (isFirst) {
           isFirst = false;
           const mid = (previousX + x) / 2;
@@ -356,10 +356,6 @@ function crossLink(from: SceneNode, to: SceneNode, weight: number, label: string
     curve: [from.x, from.y, mx, my, mx, my, to.x, to.y],
     ...(label ? { label } : {}),
   };
-}
-
-function labelExtent(n: SceneNode): number {
-  return labelWidth(n.lines, n.node.type, FONT_SIZE[n.node.type]) + 8;
 }
 
 /**
@@ -416,7 +412,8 @@ export function radialScene(model: MapModel, options: SceneOptions): Scene {
     const isLeft = Math.abs(angle) > Math.PI / 2;
     const isOuter = node.type === "page";
     return {
-      ...sceneNodeBase(model, node, options, isOuter ? 28 : options.isNarrow ? 14 : 20),
+      // The frame of a wide name in the middle would cover the topics around it.
+      ...sceneNodeBase(model, node, options, isOuter ? 28 : options.isNarrow || node.type === "core" ? 14 : 20),
       x: at.x,
       y: at.y,
       r: isOuter ? Math.max(3, node.size * 0.14) : radiusOf(node),
