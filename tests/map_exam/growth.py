@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cluster.mindmap.build import build_map
 from models.mindmap.document import MindmapDocument
+from tests.map_exam.rubric import pages_below, wording_faults
 from tests.map_exam.sessions import FLAVOURS, ExamSession, exam_sessions
 
 #: Sessions of up to so many pages are small.
@@ -17,12 +18,16 @@ SESSIONS_EACH = 3
 
 @dataclass(slots=True)
 class GrownSession:
-    """A session, its last map, how many topics were in two successive maps, and how many labels of them changed."""
+    """A session, its last map, how many topics were in two successive maps, and how many labels of them changed.
+
+    `num_without_gain` is how many of the changed labels have as many faults as the label before, or more.
+    """
 
     session: ExamSession
     document: MindmapDocument
     num_labels: int
     num_changes: int
+    num_without_gain: int
 
 
 def grown_sessions(part: str) -> Iterable[GrownSession]:
@@ -35,12 +40,16 @@ def grown_sessions(part: str) -> Iterable[GrownSession]:
 def _grow(session: ExamSession) -> GrownSession:
     pages = sorted(session.pages, key=lambda page: page.visit_order)
     document = build_map(pages[:2])
-    num_labels = num_changes = 0
+    num_labels = num_changes = num_without_gain = 0
     for end in range(3, len(pages) + 1):
         before = {node.id: node.label for node in document.nodes if node.type == "topic"}
         document = build_map(pages[:end], previous=document)
-        after = {node.id: node.label for node in document.nodes if node.type == "topic"}
-        common = before.keys() & after.keys()
-        num_labels += len(common)
-        num_changes += sum(before[node_id] != after[node_id] for node_id in common)
-    return GrownSession(session, document, num_labels, num_changes)
+        for node in document.nodes:
+            if node.type == "topic" and node.id in before:
+                num_labels += 1
+                if node.label != before[node.id]:
+                    num_changes += 1
+                    below = pages_below(node, document, session)
+                    old, new = (len(wording_faults(label, below, session)) for label in (before[node.id], node.label))
+                    num_without_gain += new >= old
+    return GrownSession(session, document, num_labels, num_changes, num_without_gain)

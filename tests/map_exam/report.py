@@ -22,7 +22,7 @@ from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument, Node
 from tests.map_exam.growth import SMALL_SESSION, grown_sessions
 from tests.map_exam.model_answers import AnsweredSession, answered_sessions
-from tests.map_exam.rubric import description_faults, is_grounded, is_plausible, label_faults, pages_below
+from tests.map_exam.rubric import description_faults, is_grounded, is_plausible, label_faults, pages_below, quote_faults
 from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, PARTS, ExamSession, exam_sessions
 
 
@@ -41,6 +41,7 @@ class SessionScores:
     subtopic_faults: list[list[str]]
     description_faults: list[list[str]]
     grounded: list[bool]
+    quote_faults: list[list[str]]
     chapters_found: list[bool] = field(default_factory=list)
     links_right: list[bool] = field(default_factory=list)
 
@@ -81,6 +82,7 @@ def score_document(session: ExamSession, document: MindmapDocument) -> SessionSc
             if n.type in ("topic", "subtopic", "page") and n.data.description
         ],
         [is_grounded(node, captured) for node in (*topics, *subtopics)],
+        [faults for node in (*topics, *subtopics) for faults in quote_faults(node)],
         _chapters_found(session, document),
         links_right=_links_right(session, document),
     )
@@ -130,6 +132,7 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
         "topic_label_faults": _counts([f for s in scores for f in s.topic_faults]),
         "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
         "description_faults": _counts([f for s in scores for f in s.description_faults]),
+        "quote_faults": _counts([f for s in scores for f in s.quote_faults]),
     }
 
 
@@ -152,13 +155,19 @@ def model_report(part: str, *, with_vectors: bool = True) -> dict[str, dict[str,
 
 
 def growth_report(part: str) -> dict[str, dict[str, float]]:
-    """How many labels change at a step of a growing session, and how good the last ones are; small sessions again."""
+    """How many labels change at a step of a growing session, and how good the last ones are; small sessions again.
+
+    "without_gain" counts changes to a label that the rubric finds no better for the same pages.
+    """
     grown = list(grown_sessions(part))
     small = [each for each in grown if len(each.session.pages) <= SMALL_SESSION]
     return {
         name: {
             "sessions": len(some),
             "changed": round(sum(each.num_changes for each in some) / max(1, sum(each.num_labels for each in some)), 3),
+            "without_gain": round(
+                sum(each.num_without_gain for each in some) / max(1, sum(each.num_labels for each in some)), 3
+            ),
             "topics_good": _means([score_document(each.session, each.document) for each in some])["topics_good"],
         }
         for name, some in (("all", grown), ("small", small))
@@ -224,6 +233,7 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "links": sum(len(s.links_right) for s in scores),
         "links_wrong": sum(not right for s in scores for right in s.links_right),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
+        "quotes_good": share([not faults for s in scores for faults in s.quote_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),
         "warned_right": share([s.ari < WRONG_ARI for s in scores if _warns(s)]),
         "worst_grounding": min((s.document.scorecard.grounding for s in scores), default=1.0),
@@ -263,7 +273,7 @@ def _print_table(result: dict[str, object]) -> None:
         sys.stdout.write(f"{flavour:12}" + "".join(f"{means[name]:12}" for name in names) + "\n")
     sys.stdout.write(f"correlation of stability and ARI: {result['stability_correlation']}\n")
     sys.stdout.write(f"warnings of a low stability: {result['warnings']}\n")
-    for name in ("topic_label_faults", "subtopic_label_faults", "description_faults"):
+    for name in ("topic_label_faults", "subtopic_label_faults", "description_faults", "quote_faults"):
         sys.stdout.write(f"{name}: {result[name]}\n")
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems, title_share
-from cluster.mindmap.pages.evidence import label_halves, supports_label
+from cluster.mindmap.pages.evidence import label_halves, quote_problems, supports_label
 from models.mindmap.document import MindmapDocument, Node
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
@@ -63,6 +63,18 @@ def is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:
         if quote.page_id in captured and quote_is_in_page(captured[quote.page_id], quote.field, quote.quote)
     ]
     return all(any(supports_label(half, quote) for quote in quotes) for half in label_halves(node.label))
+
+
+def quote_faults(node: Node) -> list[list[str]]:
+    """For each quote for the label of a topic or sub-topic, why it does not bear it out; empty for a good quote.
+
+    A quote for a label of two halves bears one of them out.
+    """
+    return [
+        min((quote_problems(half, q.quote, q.field) for half in label_halves(node.label)), key=len)
+        for q in node.data.evidence
+        if q.supports == "label"
+    ]
 
 
 def _is_one_chapter(pages: Sequence[CapturedPage], session: ExamSession) -> bool:

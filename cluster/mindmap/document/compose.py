@@ -280,7 +280,9 @@ def _group_evidence(topic: OutlineTopic, label: str, pages: Sequence[CapturedPag
     evidence = topic.evidence
     for half in label_halves(label):
         if not any(quote.supports == "label" and supports_label(half, quote.quote) for quote in evidence):
-            evidence = (*label_evidence_from_text(half, pages[:_MAX_PAGES_SEARCHED]), *evidence)
+            found = label_evidence_from_text(half, pages[:_MAX_PAGES_SEARCHED])
+            titled = [page for page in pages if supports_label(half, page.title)]
+            evidence = (*(found or (_title_or_url_evidence(titled[0]) if titled else ())), *evidence)
     return evidence or _title_or_url_evidence(max(pages, key=lambda page: (page.dwell_ms, page.page_id)))
 
 

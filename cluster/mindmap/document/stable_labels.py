@@ -8,7 +8,8 @@ from dataclasses import replace
 from cluster.mindmap.outline.label_checks import MIN_PAGES_OF_WIDE_LABEL, PageWording, label_problems, title_share
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
-from models.mindmap.document import MindmapDocument
+from models.mindmap.document import MindmapDocument, Node
+from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
 
 #: A label is clearly better, too, if the titles of so many more pages say it: as a share, and in number, because one
@@ -24,7 +25,7 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
     """
     if previous is None:
         return outline
-    label_of = {node.id: node.generated_label for node in previous.nodes if node.data.origin == "generated"}
+    before = {node.id: node for node in previous.nodes if node.data.origin == "generated"}
     used = {topic.label.casefold() for topic, _ in outline.walk()}
     wordings = {page_id: PageWording(page) for page_id, page in captured.items()}
 
@@ -35,16 +36,34 @@ def keep_labels(outline: Outline, previous: MindmapDocument | None, captured: Ma
         return replace(named, subtopics=tuple(kept(subtopic, parts_above) for subtopic in named.subtopics))
 
     def with_label(topic: OutlineTopic, above: str) -> OutlineTopic:
-        label = label_of.get(topic.id, topic.label)
+        label = before[topic.id].generated_label if topic.id in before else topic.label
         pages = [wordings[page_id] for page_id in topic.all_page_ids()]
         # The labels of sub-topics depend on the topic's.
         has_free_label = label.casefold() not in used and not topic.subtopics
         if has_free_label and pages and not _is_clearly_better(topic.label, label, pages, above):
             used.add(label.casefold())
-            return replace(topic, label=label)
+            return _with_label(topic, label, before.get(topic.id), captured)
         return topic
 
     return replace(outline, topics=tuple(kept(topic) for topic in outline.topics))
+
+
+def _with_label(
+    topic: OutlineTopic, label: str, before: Node | None, captured: Mapping[str, CapturedPage]
+) -> OutlineTopic:
+    """`topic` with the label of the node `before`, and with its quotes for it that pages of the topic have."""
+    if before is None or label == topic.label:
+        return topic
+    page_ids = set(topic.all_page_ids())
+    own = [
+        quote
+        for quote in before.data.evidence
+        if quote.supports == "label"
+        and quote.page_id in page_ids
+        and quote_is_in_page(captured[quote.page_id], quote.field, quote.quote)
+    ]
+    others = [quote for quote in topic.evidence if quote.supports != "label"]
+    return replace(topic, label=label, evidence=tuple(dict.fromkeys((*own, *others))))
 
 
 def _is_clearly_better(label: str, old: str, pages: Sequence[PageWording], parent: str) -> bool:

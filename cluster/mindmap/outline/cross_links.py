@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,14 +12,15 @@ import numpy as np
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.outline.phrases import PhraseIndex, phrase_key
 from cluster.mindmap.outline.types import CrossLink
-from cluster.mindmap.text.words import GENERIC_WORDS
+from cluster.mindmap.text.words import FILLER_WORDS, GENERIC_WORDS, MEASURE_WORDS, PLATFORM_NAMES, WEAK_VERBS
 from models.text import strip_markup
 
 MIN_LINK_COSINE = 0.18
 #: Pages whose meaning is less alike than this share words by chance ("minutes", "winter").
 MIN_LINK_MEANING = 0.3
-#: One word of two texts is chance, too: pages share a word of both titles, or so many words.
-MIN_SHARED_TERMS = 2
+#: One word of two texts is chance, too: pages share so many words, one of them a word of a title, or a word of both
+#: titles. A single word needs pages that are nearer to each other.
+MIN_SHARED_TERMS, MIN_MEANING_OF_ONE_TERM = 2, 0.4
 #: One pair of pages connects the pages, not their topics.
 MIN_PAIRS_OF_TOPICS = 2
 MAX_PAGE_LINKS = 40
@@ -26,6 +28,11 @@ MAX_LINKS_PER_PAGE = 2
 MAX_SHARED_TERMS = 3
 #: The strongest page pairs of two topics from which their shared terms are taken.
 _PAIRS_PER_TOPIC_LINK = 12
+
+#: Words that pages about anything share, and the names of platforms.
+_WORDS_OF_ANY_PAGE = GENERIC_WORDS | FILLER_WORDS | MEASURE_WORDS | WEAK_VERBS | PLATFORM_NAMES
+
+_PART_OF_HOST = re.compile(r"[^.-]+")
 
 #: A pair of pages of different topics: (cosine, row, row).
 _PagePair = tuple[float, int, int]
@@ -47,7 +54,13 @@ def find_cross_links(
     """
     near = text if meaning is None else _without_chance(text, meaning, corpus)
     shared = _SharedTerms(corpus, index)
-    pairs = [(cosine, i, j) for cosine, i, j in _similar_pairs(near, topics) if shared.is_no_chance(i, j)]
+    pairs = [
+        (cosine, i, j)
+        for cosine, i, j in _similar_pairs(near, topics)
+        if shared.is_no_chance(
+            i, j, is_near=meaning is None or round(float(meaning[i, j]), 9) >= MIN_MEANING_OF_ONE_TERM
+        )
+    ]
     return _topic_links(pairs, shared, topics, topic_ids) + _page_links(pairs, shared, corpus)
 
 
@@ -124,10 +137,12 @@ class _SharedTerms:
             df.update(terms)
         self._idf = {term: math.log((1 + len(corpus.pages)) / (count + 0.5)) for term, count in df.items()}
 
-    def is_no_chance(self, i: int, j: int) -> bool:
-        """Whether two pages share more than a word of their texts."""
+    def is_no_chance(self, i: int, j: int, *, is_near: bool) -> bool:
+        """Whether two pages share more than a word of their texts; `is_near` in meaning, a word of both titles is."""
         shared = self._terms_of_page[i] & self._terms_of_page[j]
-        return len(shared) >= MIN_SHARED_TERMS or bool(shared & self._terms_of_title[i] & self._terms_of_title[j])
+        if len(shared) >= MIN_SHARED_TERMS:
+            return bool(shared & (self._terms_of_title[i] | self._terms_of_title[j]))
+        return is_near and bool(shared & self._terms_of_title[i] & self._terms_of_title[j])
 
     def of_pages(self, i: int, j: int) -> tuple[str, ...]:
         """Up to three terms that two pages share, rarest first, as most often spelled on these pages."""
@@ -155,18 +170,24 @@ class _SharedTerms:
 
 
 def _frequent_terms(corpus: Corpus, page: int) -> set[int]:
-    """The specific nouns that occur on a page at least twice, or in its title, as label term numbers."""
+    """The specific nouns that occur on a page at least twice, or in its title, as label term numbers.
+
+    The name of the page's own site is none: all of its pages have it.
+    """
     lexicon = corpus.lexicon
     words = np.concatenate([corpus.titles[page], corpus.bodies[page]])
     terms = lexicon.label_term_ids[words[words >= 0]]
     unique, counts = np.unique(terms[terms >= 0], return_counts=True)
     title_terms = _terms_of_title(corpus, page)
+    site_words = set(_PART_OF_HOST.findall(corpus.pages[page].host))
     return {
         int(term)
         for term, count in zip(unique, counts, strict=True)
         if (count >= 2 or term in title_terms)
         and lexicon.is_noun[term]
-        and lexicon.label_terms[term] not in GENERIC_WORDS
+        and not lexicon.is_verbal_noun[term]
+        and lexicon.label_terms[term] not in _WORDS_OF_ANY_PAGE
+        and lexicon.label_terms[term] not in site_words
     }
 
 

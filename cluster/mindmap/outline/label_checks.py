@@ -11,8 +11,19 @@ from functools import cached_property
 
 from cluster.mindmap.pages.evidence import label_halves
 from cluster.mindmap.pages.features import PageFeatures
+from cluster.mindmap.pages.interface_text import is_interface_sentence
 from cluster.mindmap.text.language import hangul_share
-from cluster.mindmap.text.words import GENERIC_WORDS, KOREAN_STOP_WORDS, PLATFORM_NAMES, STOP_WORDS, split_words, stem
+from cluster.mindmap.text.words import (
+    GENERIC_WORDS,
+    KOREAN_STOP_WORDS,
+    MEASURE_WORDS,
+    PLATFORM_NAMES,
+    STOP_WORDS,
+    VERSION_WORDS,
+    WEAK_VERBS,
+    split_words,
+    stem,
+)
 from models.recording.pages import CapturedPage
 from models.urls import host_of
 from models.words import find_words
@@ -29,11 +40,12 @@ _INTERFACE_WORDS = frozenset(
     )
 )
 #: Words that say nothing about a subject, alone or as half of a label.
-_FILLERS = frozenset(
-    split_words(
-        "day days week weeks hour hours minute minutes month months year years late 추천 비교 후기 정리 만에 개월"
-    )
-)
+_FILLERS = MEASURE_WORDS | set(split_words("late 추천 비교 후기 정리"))
+#: Words that name no subject, alone or together.
+EMPTY_WORDS = _FILLERS | GENERIC_WORDS | STOP_WORDS | KOREAN_STOP_WORDS | WEAK_VERBS
+_NO_PART_OF_NAMES = STOP_WORDS | VERSION_WORDS
+#: Names that programs have: "pg_indexes", "withContext", "ClusterFirstWithHostNet", "map()"; not "PostgreSQL", "macOS".
+_IDENTIFIER = re.compile(r"\w_\w|\w\(\)|\w::\w|\b[a-z]{2,}[A-Z][a-z]|\b[A-Z][a-z]+[A-Z][a-z]+[A-Z][a-z]", re.ASCII)
 
 
 #: Below, a label may come from one page.
@@ -45,6 +57,15 @@ class FoldedText:
 
     def __init__(self, text: str) -> None:
         self.lower, self.words = text.lower(), _folded(text)
+
+    @cached_property
+    def letters(self) -> str:
+        """Letters and digits alone."""
+        return _letters(self.lower)
+
+    def joins(self, words: Sequence[str]) -> bool:
+        """Whether the text has several words as one: "robot mower" in "r/robotmowers"."""
+        return len(words) > 1 and "".join(words) in self.letters
 
     def has(self, word: str) -> bool:
         """Whether the text has the folded `word`; Korean ones also inside compounds."""
@@ -94,6 +115,8 @@ def label_problems(label: str, pages: Sequence[PageWording], parent_label: str =
         "narrow": not parent_label and any(_is_narrow(half, pages) for half in halves),
         "platform": any(word.lower() in PLATFORM_NAMES for word in words) or _is_host(label, pages),
         "generic": any(_is_empty_of_meaning(half) for half in halves),
+        "identifier": _IDENTIFIER.search(label) is not None,
+        "version": len(words) > 1 and words[-1].lower() in VERSION_WORDS,
         "interface": any(word.lower() in _INTERFACE_WORDS for word in words) and len(words) == 1,
         "particle": any(_has_particle(half, pages) for half in halves),
         "fragment": any(_is_fragment(half, pages) or _is_cut(half, pages) for half in halves),
@@ -117,9 +140,7 @@ def description_problems(text: str) -> list[str]:
         faults.append("points_elsewhere")
     if re.search(r"[{};]|\w\(\)|=>|::", text[:40]):
         faults.append("code")
-    if any(
-        word in text.lower() for word in ("add a comment", "sort by", "클린봇", "이웃추가", "add to cart", "더보기")
-    ):
+    if is_interface_sentence(text) or any(word in text for word in ("클린봇", "이웃추가", "더보기")):
         faults.append("interface")
     return faults
 
@@ -134,8 +155,8 @@ def title_share(label: str, pages: Sequence[PageWording]) -> float:
 
 
 def _share_with_half(label: str, texts: Sequence[FoldedText]) -> float:
-    words = _folded(label)
-    num_texts = sum(sum(map(text.has, words)) * 2 >= len(words) > 0 for text in texts)
+    words, in_order = _folded(label), [stem(word.lower()) for word in find_words(label)]
+    num_texts = sum(sum(map(text.has, words)) * 2 >= len(words) > 0 or text.joins(in_order) for text in texts)
     return num_texts / max(1, len(texts))
 
 
@@ -160,7 +181,8 @@ def _is_narrow(half: str, pages: Sequence[PageWording]) -> bool:
     words = _folded(half)
     known = {word for word in words if any(page.whole.has(word) for page in pages)}
     words = known if len(words) - len(known) == 1 and len(known) >= 1 else words
-    num_pages = sum(all(map(page.whole.has, words)) for page in pages)
+    in_order = [stem(word.lower()) for word in find_words(half)]
+    num_pages = sum(all(map(page.whole.has, words)) or page.title.joins(in_order) for page in pages)
     return num_pages * 3 < len(pages)
 
 
@@ -188,10 +210,7 @@ def _is_host(label: str, pages: Sequence[PageWording]) -> bool:
 
 
 def _is_empty_of_meaning(text: str) -> bool:
-    words = [word.lower() for word in find_words(text)]
-    return all(
-        w in _FILLERS or w in GENERIC_WORDS or w in STOP_WORDS or w in KOREAN_STOP_WORDS or w.isdigit() for w in words
-    )
+    return all(word in EMPTY_WORDS or word.isdigit() for word in map(str.lower, find_words(text)))
 
 
 def _has_particle(text: str, pages: Sequence[PageWording]) -> bool:
@@ -224,7 +243,7 @@ def _is_fragment(text: str, pages: Sequence[PageWording]) -> bool:
                     behind.append(words[i + size] if i + size < len(words) else "")
     if len(before) < 3:
         return False
-    return any(len(set(side)) == 1 and side[0] and side[0] not in STOP_WORDS for side in (before, behind))
+    return any(len(set(side)) == 1 and side[0] and side[0] not in _NO_PART_OF_NAMES for side in (before, behind))
 
 
 def _halves_divide(halves: Sequence[str], pages: Sequence[PageWording]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.clustering.similarity import MIN_VECTOR_SHARE
-from cluster.mindmap.outline.label_checks import PageWording, label_problems
+from cluster.mindmap.outline.label_checks import EMPTY_WORDS, PageWording, label_problems, title_share
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
 from cluster.mindmap.pages.evidence import content_words, label_evidence, supports_label
 from cluster.mindmap.pages.places import board_of, community_of
@@ -26,6 +26,7 @@ from cluster.mindmap.text.words import (
     PLATFORM_NAMES,
     SITE_NAME_STOP_WORDS,
     STOP_WORDS,
+    VERSION_WORDS,
     stem,
 )
 from models.text import shorten, strip_markup
@@ -77,11 +78,17 @@ COMPOUND_PART_SCORE = 0.5
 EMPTY_WORDS_FACTOR = 0.3
 #: More than a label can have.
 _MAX_PROBLEMS = 100
-_EMPTY_WORDS = GENERIC_WORDS | FILLER_WORDS
+_EMPTY_WORDS = EMPTY_WORDS | FILLER_WORDS
 #: A word beside which so many titles always have the same other word is part of their phrase.
 MIN_TITLES_OF_PHRASE = 3
 
+#: Words that extend no name, even if all titles have them beside it.
+_NO_PART_OF_NAMES = STOP_WORDS | KOREAN_STOP_WORDS | VERSION_WORDS
+#: Pages of a large topic with which its possible labels are checked.
+_MAX_PAGES_CHECKED = 40
+
 _WORDS = re.compile(r"\w+")
+_VERSION_END = re.compile(rf"(?<=\w)\s+(?:{'|'.join(sorted(VERSION_WORDS))})$", re.IGNORECASE)
 _VERSION = re.compile(r"\bv?\d+(\.\d+)*(\.x)?\b")
 _TRAILING_FUNCTION_WORDS = frozenset(("of", "and", "the", "a", "to", "in", "for", "with", "on", "및", "와"))
 
@@ -101,6 +108,8 @@ class _LabelOption:
     is_proper_name: bool
     #: How near the label is to what the pages are about (`_by_meaning`); None where that is not known.
     meaning: float | None = None
+    #: What a site or its host is called: most titles of a manual leave it out.
+    is_site_name: bool = False
 
 
 class TopicLabeler:
@@ -358,9 +367,9 @@ class TopicLabeler:
         usable = [option for option in formatted if option.text and self._is_unused(option.text)]
         if not usable:
             return ""
-        # Only where pages have vectors: without them, the order of the options of few pages says too little.
-        is_of_few_pages = usable[0].meaning is not None and len(pages) < MIN_NAMED_PAGES
-        best = self._first_without_problems(usable, pages) if is_of_few_pages and not is_subtopic else usable[0]
+        # Only where pages have vectors: without them, the order of the options says too little.
+        is_checked = usable[0].meaning is not None and not is_subtopic and self._is_checked(pages)
+        best = self._first_without_problems(usable, pages) if is_checked else usable[0]
         has_name = len(pages) >= MIN_NAMED_PAGES and any(_is_main_name(option) for option in usable[:8])
         if (
             is_subtopic
@@ -383,19 +392,42 @@ class TopicLabeler:
             # Two halves of few pages are rarely a better name than what is nearest to all of them.
             is_chosen_by_meaning = best.meaning is not None and len(pages) < MIN_NAMED_PAGES
             combined = "" if is_chosen_by_meaning else self._combined_with_phrase(best, dividing)
-        return combined or best.text
+        return combined if combined and not (is_checked and self._is_worse(combined, best.text, pages)) else best.text
+
+    def _is_worse(self, label: str, other: str, pages: IntArray) -> bool:
+        """Whether a label of two halves fails more checks than the first of them: one half may be on few pages."""
+        wordings = [self._wording(int(i)) for i in self._checked_pages(pages)]
+        return len(label_problems(label, wordings)) > len(label_problems(other, wordings))
+
+    def _is_checked(self, pages: IntArray) -> bool:
+        """Whether the labels of a topic are checked as a reader would: of few pages, and of most of a session.
+
+        A large topic beside many others may mix several subjects, which the checks do not see. There frequency decides.
+        """
+        return len(pages) < MIN_NAMED_PAGES or 2 * len(pages) >= len(self._corpus.pages)
+
+    @staticmethod
+    def _checked_pages(pages: IntArray) -> IntArray:
+        """The pages with which the possible labels of a topic are compared: of a large topic, some of them."""
+        return pages[:: -(-len(pages) // _MAX_PAGES_CHECKED)]
 
     def _first_without_problems(self, options: Sequence[_LabelOption], pages: IntArray) -> _LabelOption:
         """The first option that a reader would not reject for its wording; if there is none, that with least problems.
 
         The checks are those of the map exam and of the labels of a model. One of them is that a quote supports it: the
-        words of an interface are on many pages, but in no sentence.
+        words of an interface are on many pages, but in no sentence. A label of many pages is one that half of their
+        titles say, where there is one, or the name of their site if that comes first.
         """
-        wordings = [self._wording(int(i)) for i in pages]
-        members = [self._corpus.pages[int(i)] for i in pages]
+        if len(pages) >= MIN_NAMED_PAGES and options[0].is_site_name:
+            return options[0]
+        checked = self._checked_pages(pages)
+        wordings = [self._wording(int(i)) for i in checked]
+        members = [self._corpus.pages[int(i)] for i in checked]
         best, least = options[0], _MAX_PROBLEMS
         for option in options:
-            num_problems = len(label_problems(option.text, wordings))
+            is_of_few_titles = len(pages) >= MIN_NAMED_PAGES and title_share(option.text, wordings) < MIN_TITLE_SHARE
+            # Twice, so that the titles decide only among labels with as many problems.
+            num_problems = 2 * len(label_problems(option.text, wordings)) + is_of_few_titles
             if num_problems < least and label_evidence(option.text, members, 1):
                 best, least = option, num_problems
             if not least:
@@ -410,7 +442,7 @@ class TopicLabeler:
     def _names_the_subject(self, option: _LabelOption, pages: IntArray) -> bool:
         """Whether nothing needs to be added to a label: it is what the pages are about, and their titles say so."""
         is_near = option.meaning is not None and option.meaning >= NEAR_LABEL
-        return is_near and self._title_share(option.text, pages) >= MIN_TITLE_SHARE
+        return is_near and title_share(option.text, [self._wording(int(i)) for i in pages]) >= MIN_TITLE_SHARE
 
     def _combined_with_name(self, best: _LabelOption, others: Sequence[_LabelOption]) -> str:
         """A common noun made specific by a name that many pages use: "GIMP · Image"."""
@@ -500,7 +532,8 @@ class TopicLabeler:
             is_known = name.isascii() or hangul_share(name) > 0
             if is_common and (is_known or self._share_that_uses(name, pages) >= MIN_SITE_NAME_USE):
                 text = min(spellings[name].items(), key=lambda item: (-item[1], item[0]))[0]
-                options.append(_LabelOption(round(2.1 * (share - share_outside), 9), text, share, True, True))
+                score = round(2.1 * (share - share_outside), 9)
+                options.append(_LabelOption(score, text, share, True, True, is_site_name=True))
         return options
 
     def _share_that_uses(self, name: str, pages: IntArray) -> float:
@@ -532,7 +565,7 @@ class TopicLabeler:
             if coverage >= 0.25 and share_outside <= MAX_SITE_SHARE_OUTSIDE:
                 text = self._index.most_common_spelling(phrase_key(term), sequences)
                 score = round(HOST_NAME_SCORE * (share - share_outside), 9)
-                options.append(_LabelOption(score, text, coverage, True, True))
+                options.append(_LabelOption(score, text, coverage, True, True, is_site_name=True))
         return options
 
     def _community_options(self, pages: IntArray) -> list[_LabelOption]:
@@ -653,7 +686,7 @@ def _with_constant_neighbour(text: str, titles: Sequence[str]) -> str:
     for phrases, position in ((before, 0), (behind, -1)):
         neighbour = phrases[0].split(" ")[position].casefold()
         is_constant = len({phrase.casefold() for phrase in phrases}) == 1 and neighbour
-        if is_constant and neighbour not in STOP_WORDS and neighbour not in KOREAN_STOP_WORDS:
+        if is_constant and neighbour not in _NO_PART_OF_NAMES:
             return phrases[0]
     return ""
 
@@ -713,7 +746,7 @@ def _first_words(text: str) -> str:
 
 def _format_label(text: str) -> str:
     """`text` as a label; empty if it is too long. A lower-case word gets a capital, a name keeps its spelling."""
-    text = strip_markup(text)
+    text = _VERSION_END.sub("", strip_markup(text))
     if not text or not _is_short_enough(text):
         return ""
     is_lower_case = text.split()[0].islower() and _is_plain_word(text)

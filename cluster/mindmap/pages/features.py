@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cluster.mindmap.pages.interface_text import is_interface_sentence
 from cluster.mindmap.pages.page_filter import (
     attention_level,
     exclusion_reason,
@@ -291,12 +292,15 @@ def _select_passages(
     then the first complete ones; the beginning of the longest line of a page that has none of these."""
     passages = _highlight_passages(highlights)
     seen = {passage.text for passage in passages}
-    for sentence in _ranked_sentences(sentences, title_segments, seen)[: MAX_PASSAGES - len(passages)]:
-        if sentence not in seen:
+    for sentence in _ranked_sentences(sentences, title_segments, seen):
+        if len(passages) >= MAX_PASSAGES:
+            break
+        if sentence not in seen and not is_interface_sentence(sentence):
             seen.add(sentence)
             passages.append(Passage(sentence, "text"))
-    if not passages and lines:
-        longest = max(lines[:40], key=lambda line: (min(latin_equivalent_length(line), 200), -lines.index(line)))
+    own_lines = [line for line in lines[:40] if not is_interface_sentence(line)] if not passages else []
+    if own_lines:
+        longest = max(own_lines, key=lambda line: (min(latin_equivalent_length(line), 200), -lines.index(line)))
         passages.append(Passage(_first_sentence(longest), "text"))
     return tuple(passages)
 

@@ -72,6 +72,22 @@ FILLER_WORDS = frozenset(
     )
 )
 
+#: Numerals, units and measures: "Twelve weeks" or "다섯" names no subject.
+MEASURE_WORDS = frozenset(
+    split_words(
+        """
+    day days week weeks hour hours minute minutes second seconds month months year years half kilowatt kilowatts watt
+    watts inch inches metre metres meter meters kilometre kilometres kilometer kilometers kilo kilos percent degree
+    degrees litre litres liter liters euro euros dollar dollars pound pounds one two three four five six seven
+    eight nine ten eleven twelve fifteen twenty thirty forty fifty hundred thousand first second third fourth fifth
+    주 년 시간 분 개월 만에 만원 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 가지 번 평
+    """
+    )
+)
+
+#: "Apache HTTP Server Version 2.4": what stands between a name and its number belongs to neither.
+VERSION_WORDS = frozenset(split_words("version versions ver release releases 버전 버젼"))
+
 #: Words that may be part of a label but are too general to be one.
 GENERIC_WORDS = frozenset(
     split_words(

@@ -1,4 +1,4 @@
-"""What topics of few pages are called."""
+"""What topics are called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cluster.mindmap.pages.places import board_of, community_of
 from models.recording.pages import CapturedPage
 from models.urls import page_id
 from tests.map_exam.rubric import pages_below
-from tests.map_exam.sessions import DEVELOPMENT_2, FLAVOURS, exam_sessions
+from tests.map_exam.sessions import DEVELOPMENT_2, DEVELOPMENT_3, FLAVOURS, exam_sessions
 
 
 def _labels(*pages: tuple[str, str, str]) -> list[str]:
@@ -68,6 +68,78 @@ def test_a_label_of_several_pages_is_not_what_one_of_them_says() -> None:
             if node.type == "topic":
                 problems = label_problems(node.label, [PageWording(p) for p in pages_below(node, document, session)])
                 assert "narrow" not in problems, node.label
+
+
+def test_a_unit_of_measure_is_no_subject() -> None:
+    # Most of the pages have "kilowatt hours", and none of the titles "solar".
+    labels = _labels(
+        ("https://a.example/1", "Balcony plant after two years", "Two solar panels made 640 kilowatt hours in a year."),
+        (
+            "https://b.example/2",
+            "Is a 10 kWh battery overkill?",
+            "The solar battery gives five kilowatt hours a night.",
+        ),
+        ("https://c.example/3", "Feed-in tariff: new rates", "Solar panels earn 7.9 cents for every kilowatt hour."),
+    )
+    assert labels
+    assert not any("ilowatt" in label for label in labels)
+
+
+def test_the_word_before_the_number_of_a_version_is_no_part_of_a_name() -> None:
+    labels = _labels(
+        *(
+            (
+                f"https://httpd.example/docs/2.4/{name}.html",
+                f"{name} - Kestrel Mail Server Version 2.4",
+                f"Kestrel Mail Server reads {name} when it starts. The server has more than one {name}.",
+            )
+            for name in (
+                "queues",
+                "filters",
+                "aliases",
+                "relays",
+                "limits",
+                "logging",
+                "spools",
+                "greylists",
+                "bounces",
+            )
+        ),
+        ("https://bread.example/1", "Sourdough starter", "A sourdough starter is fed with rye flour every day."),
+        ("https://bread.example/2", "Sourdough loaf", "The sourdough loaf is baked in a hot pot with its lid on."),
+    )
+    assert any("Kestrel Mail" in label for label in labels)
+    assert not any("version" in label.lower() for label in labels)
+
+
+def test_a_topic_of_many_pages_is_called_by_what_half_of_their_titles_say() -> None:
+    # Twelve pages about robot mowers: more titles have hedgehogs as a word, or one of two makers, than mowers; some
+    # have them in the name of a community (r/robotmowers).
+    flavour = next(flavour for flavour in FLAVOURS if flavour.name == "chapters")
+    session = exam_sessions(DEVELOPMENT_3, [flavour])[1]
+    assert set(session.subject_of.values()) == {"robot-mower"}
+    labels = [node.label for node in build_map(session.pages).nodes if node.type == "topic"]
+    assert any("mower" in label.lower() for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("label", "problem"),
+    [
+        ("pg_indexes", "identifier"),
+        ("withContext", "identifier"),
+        ("ClusterFirstWithHostNet", "identifier"),
+        ("Kestrel Server Version", "version"),
+        ("Twelve weeks", "generic"),
+        ("PostgreSQL", ""),
+        ("macOS", ""),
+        ("iPhone", ""),
+        ("JavaScript", ""),
+        ("Half marathon", ""),
+    ],
+)
+def test_names_of_programs_and_measures_are_no_labels(label: str, problem: str) -> None:
+    page = CapturedPage("p_1", "https://a.example/1", f"About {label}", f"{label} is the subject of this page.")
+    assert label_problems(label, [PageWording(page)]) == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(

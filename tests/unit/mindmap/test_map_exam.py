@@ -11,10 +11,11 @@ import pytest
 
 import tests.map_exam.report
 from cluster.mindmap.build import build_map
+from cluster.mindmap.pages.evidence import quote_problems
 from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
 from tests.map_exam.report import MODEL_FIGURES, growth_report, model_report, report
 from tests.map_exam.rubric import wording_faults
-from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, FLAVOURS, HELD_OUT, HELD_OUT_2, exam_sessions
+from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, FLAVOURS, HELD_OUT, HELD_OUT_2, PARTS, exam_sessions
 
 FLOORS = json.loads(Path(tests.map_exam.report.__file__).with_name("floors.json").read_text("utf-8"))
 
@@ -41,6 +42,8 @@ def test_most_sessions_of_subjects_with_chapters_have_three_or_more_pages_of_eac
     assert fmean(fmean(size >= 3 for size in sizes.values()) for sizes in chapters) > 0.8
 
 
+HELD_OUT_PARTS = (HELD_OUT, HELD_OUT_2)
+DEVELOPMENT_PARTS = tuple(part for part in PARTS if part not in HELD_OUT_PARTS)
 GRADED_LABELS = {DEVELOPMENT: "graded_labels.txt", DEVELOPMENT_2: "graded_labels_2.txt"}
 
 
@@ -77,6 +80,32 @@ def test_the_rubric_agrees_with_labels_that_were_graded_one_by_one(
         assert abs(sum(passes) - sum(accepted)) <= 0.05 * len(passes)
 
 
+def graded_quotes(parts: tuple[str, ...]) -> list[tuple[bool, bool, str]]:
+    """For each graded quote of `parts`, whether it passes the checks, whether the reader accepted it, and its source.
+
+    A line has the part of the exam, the source, the field of the page, the grade, the label (or half of one) and the
+    quote. The source is "shown" (on a map made before quotes were checked), "other" (another sentence of the topic's
+    pages that has half of the label's words) or "now" (on a map made with the checks). The grade says whether someone
+    who reads the quote alone would say that it is about the label: "no" for a sentence that only mentions it, that
+    needs what stands before it, that is about another thing of the same name, and for a label that names no subject.
+    """
+    text = Path(tests.map_exam.report.__file__).with_name("graded_quotes.txt").read_text("utf-8")
+    lines = [line.split("\t") for line in text.splitlines()]
+    return [
+        (not quote_problems(label, quote, field), grade == "yes", source)
+        for part, source, field, grade, label, quote in lines
+        if part in parts
+    ]
+
+
+def test_the_checks_of_quotes_agree_with_a_reader() -> None:
+    for parts, least in ((DEVELOPMENT_PARTS, 170), (HELD_OUT_PARTS, 80)):
+        quotes = graded_quotes(parts)
+        assert len(quotes) >= least
+        assert fmean(passes == accepted for passes, accepted, _ in quotes) >= 0.85
+        assert abs(sum(passes for passes, _, _ in quotes) - sum(a for _, a, _ in quotes)) <= 0.1 * len(quotes)
+
+
 def test_a_model_never_makes_a_map_worse() -> None:
     figures = model_report(HELD_OUT)
     assert set(figures) == set(KINDS)
@@ -96,6 +125,8 @@ def test_labels_change_seldom_while_a_session_grows() -> None:
     figures = growth_report(HELD_OUT)
     assert figures["all"]["changed"] <= 0.08
     assert figures["small"]["changed"] <= 0.2
+    # In small sessions only labels change that are clearly better for the pages that the topic has then.
+    assert figures["small"]["without_gain"] <= 0.02
     assert figures["all"]["topics_good"] >= 0.64
 
 
