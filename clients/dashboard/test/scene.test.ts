@@ -7,15 +7,7 @@ import { LINK_FONT_PX, placeLinkLabels } from "~/map/link-labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap, subtree } from "~/map/model";
 import { nextPress } from "~/map/presses";
-import {
-  FONT_SIZE,
-  galaxyScene,
-  LINE_HEIGHT,
-  MIN_TREE_FONT_PX,
-  radialScene,
-  treeScene,
-  wrapLabel,
-} from "~/map/scene";
+import { FONT_SIZE, galaxyScene, LINE_HEIGHT, MIN_TREE_FONT_PX, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { directionOf } from "~/map/text-direction";
 import { mapData } from "./support";
 
