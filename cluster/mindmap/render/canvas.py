@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from models.mindmap.document import MindmapDocument, Node
-from models.words import iter_words, unspaced_length
+from models.mindmap.document import TOPIC_COLORS, MindmapDocument, Node
 
 FONT_FAMILY = "Pretendard, 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours of an image. `halo` is the outline of text, which keeps it readable on top of lines."""
+    """Colours of an image. `halo` is the outline of text, which keeps it readable on top of lines.
+
+    `fills` and `inks` are the colours inside the discs and of the names of topics, by the colour of the topic.
+    """
 
     background: str
     text: str
@@ -24,13 +26,24 @@ class Theme:
     line: str
     cross: str
     halo: str
-    core_text: str
-    topic_text: str = "#FFFFFF"
+    fills: Mapping[str, str]
+    inks: Mapping[str, str]
+
+
+def _pale(color: str, background: str) -> str:
+    """A fifth of `color` on `background`; all are "#rrggbb"."""
+    parts = ((int(color[i : i + 2], 16), int(background[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(0.2 * own + 0.8 * below):02X}" for own, below in parts)
+
+
+def _standard_theme(background: str, text: str, soft_text: str, line: str, cross: str) -> Theme:
+    fills = {color: _pale(color, background) for color in TOPIC_COLORS}
+    return Theme(background, text, soft_text, line, cross, background, fills, {})
 
 
 THEMES: dict[str, Theme] = {
-    "light": Theme("#FBFBFD", "#15181F", "#5B6472", "#C9CED8", "#98A2B3", "#FBFBFD", "#3D2F00"),
-    "dark": Theme("#0E1220", "#F2F4F8", "#A4ADBD", "#38415A", "#5C6884", "#0E1220", "#3D2F00"),
+    "light": _standard_theme("#FBFBFD", "#15181F", "#5B6472", "#C9CED8", "#98A2B3"),
+    "dark": _standard_theme("#0E1220", "#F2F4F8", "#A4ADBD", "#38415A", "#5C6884"),
 }
 
 
@@ -77,20 +90,36 @@ class Canvas:
         self.bounds = [min(b[0], left), min(b[1], top), max(b[2], right), max(b[3], bottom)]
 
     def circle(
-        self, x: float, y: float, r: float, fill: str, *, opacity: float = 1.0, stroke: str = "none", title: str = ""
-    ) -> None:
+        self, x: float, y: float, r: float, fill: str, *, opacity: float = 1.0, stroke: str = "none",
+        stroke_width: float = 1.5, title: str = "",
+    ) -> None:  # fmt: skip
         """Add a circle; `title` is its tooltip."""
         inner = f"<title>{escape(title)}</title>" if title else ""
         self.shapes.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="{fill}" fill-opacity="{opacity:.2f}" '
-            f'stroke="{stroke}" stroke-width="1.5">{inner}</circle>'
+            f'stroke="{stroke}" stroke-width="{stroke_width:.1f}">{inner}</circle>'
         )
         self.extend_bounds(x - r, y - r, x + r, y + r)
 
-    def path(self, d: str, color: str, width: float, *, opacity: float = 1.0, dashed: bool = False) -> None:
-        """Add a line along the SVG path `d`."""
+    def rounded(
+        self, x: float, y: float, width: float, height: float, corner: float, fill: str, *, stroke: str = "none",
+        stroke_width: float = 1.0, title: str = "",
+    ) -> None:  # fmt: skip
+        """Add a rectangle with round corners around the centre `x`, `y`; `title` is its tooltip."""
+        left, top = x - width / 2, y - height / 2
+        inner = f"<title>{escape(title)}</title>" if title else ""
+        self.shapes.append(
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{corner:.1f}" '
+            f'fill="{fill}" stroke="{stroke}" stroke-width="{stroke_width:.1f}">{inner}</rect>'
+        )
+        self.extend_bounds(left, top, left + width, top + height)
+
+    def path(
+        self, d: str, color: str, width: float, *, opacity: float = 1.0, dashed: bool = False, is_on_top: bool = False
+    ) -> None:
+        """Add a line along the SVG path `d`, below all shapes unless it `is_on_top` of those before it."""
         dash = ' stroke-dasharray="2 6"' if dashed else ""
-        self.lines.append(
+        (self.shapes if is_on_top else self.lines).append(
             f'<path d="{d}" fill="none" stroke="{color}" stroke-width="{width:.1f}" stroke-opacity="{opacity:.2f}" '
             f'stroke-linecap="round"{dash}/>'
         )
@@ -134,15 +163,15 @@ class Canvas:
 
     def svg(self, title: str) -> str:
         """The image as one self-contained SVG document."""
-        left, top, right, bottom = self.bounds
-        left, top = left - self.padding, top - self.padding
-        width, height = right + self.padding - left, bottom + self.padding - top
+        # Whole pixels: else the background would end inside one.
+        left, top = (math.floor(side - self.padding) for side in self.bounds[:2])
+        right, bottom = (math.ceil(side + self.padding) for side in self.bounds[2:])
+        width, height = right - left, bottom - top
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left:.1f} {top:.1f} {width:.1f} {height:.1f}" '
-            f'width="{width:.0f}" height="{height:.0f}" font-family="{escape(FONT_FAMILY)}" role="img">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}" '
+            f'width="{width}" height="{height}" font-family="{escape(FONT_FAMILY)}" role="img">'
             f"<title>{escape(title)}</title><defs>{''.join(self.defs)}</defs>"
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
-            f'fill="{self.theme.background}"/>'
+            f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="{self.theme.background}"/>'
             f'<g id="edges">{"".join(self.lines)}</g><g id="nodes">{"".join(self.shapes)}</g>'
             f'<g id="labels">{"".join(self.texts)}</g></svg>'
         )
@@ -156,35 +185,6 @@ def _isolated(text: str) -> str:
     """
     first = next((kind for kind in map(unicodedata.bidirectional, text) if kind in ("L", "R", "AL")), "L")
     return f"\u2067{text}\u2069" if first != "L" else text
-
-
-def wrap_text(text: str, max_width: float, size: float) -> list[str]:
-    """`text` in lines of at most `max_width` pixels; a longer word is a line of its own.
-
-    Text without blanks is divided between its words.
-    """
-    lines: list[str] = []
-    for word, blank in _unbreakable_parts(text, max_width, size):
-        if lines and estimate_text_width(f"{lines[-1]}{blank}{word}", size) <= max_width:
-            lines[-1] += f"{blank}{word}"
-        else:
-            lines.append(word)
-    return lines or [""]
-
-
-def _unbreakable_parts(text: str, max_width: float, size: float) -> Iterator[tuple[str, str]]:
-    """The parts of `text` that stay on one line, each with the blank before it."""
-    for word in text.split():
-        if not unspaced_length(word) or estimate_text_width(word, size) <= max_width:
-            yield word, " "
-            continue
-        start, blank = 0, " "
-        for part in iter_words(word):
-            if part.end() > start:
-                yield word[start : part.end()], blank
-                start, blank = part.end(), ""
-        if start < len(word):
-            yield word[start:], blank
 
 
 def format_duration(ms: int, language: str = "en") -> str:

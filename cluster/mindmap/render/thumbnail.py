@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.mindmap.render.canvas import visible_nodes
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones
-from cluster.mindmap.render.free_places import Place, free_places
+from cluster.mindmap.render.free_places import free_places
 from models.mindmap.document import MindmapDocument, Node, Point
 
 WIDTH, HEIGHT = 168, 128
@@ -19,7 +19,7 @@ def to_thumbnail(document: MindmapDocument, theme: str) -> str:
     Both axes are stretched so that the nodes fill the picture. Raises `KeyError` for an unknown theme.
     """
     tones = DASHBOARD_TONES[theme]
-    points = free_places(document, "radial", document.layouts.get("radial", {}), Point(x=0, y=0))
+    points = free_places(document, document.layouts.get("radial", {}))
     nodes = [node for node in visible_nodes(with_tones(document, tones)) if node.id in points]
     places = _fitted({node.id: points[node.id] for node in nodes})
     parents = document.parents()
@@ -32,7 +32,7 @@ def to_thumbnail(document: MindmapDocument, theme: str) -> str:
     )
 
 
-def _fitted(points: dict[str, Place]) -> dict[str, tuple[float, float]]:
+def _fitted(points: dict[str, Point]) -> dict[str, tuple[float, float]]:
     """The points scaled to fill the picture, without its padding."""
     xs, ys = [point.x for point in points.values()], [point.y for point in points.values()]
     return {node_id: (_scaled(point.x, xs, WIDTH), _scaled(point.y, ys, HEIGHT)) for node_id, point in points.items()}

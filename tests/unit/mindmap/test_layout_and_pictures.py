@@ -14,12 +14,12 @@ import resvg_py
 from cluster.mindmap.build import build_map
 from cluster.mindmap.document.edit_layout import apply_edits
 from cluster.mindmap.document.layout_nodes import RADIUS_PER_SIZE
-from cluster.mindmap.render.canvas import estimate_text_width, format_duration, wrap_text
+from cluster.mindmap.render.canvas import estimate_text_width, format_duration
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
-from cluster.mindmap.render.free_places import Place as PlacedAt
-from cluster.mindmap.render.free_places import free_places
+from cluster.mindmap.render.flat_scene import SceneNode
 from cluster.mindmap.render.images import to_svg
+from cluster.mindmap.render.label_lines import wrap_label
 from cluster.mindmap.render.png import (
     BUNDLED_FONTS,
     MAX_SIDE_PX,
@@ -29,7 +29,9 @@ from cluster.mindmap.render.png import (
     scaled_width,
     to_png,
 )
+from cluster.mindmap.render.radial_scene import radial_scene
 from cluster.mindmap.render.thumbnail import to_thumbnail
+from cluster.mindmap.render.tree_scene import tree_scene
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
 from models.mindmap.document import TOPIC_COLORS, FlatLayoutName, MindmapDocument, Node, Point
@@ -115,8 +117,11 @@ def test_images_contain_the_labels(layout: str, theme: str) -> None:
     root = ElementTree.fromstring(svg)
     shown = " ".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text"))
     for node in document.nodes:
-        if node.type in ("topic", "subtopic") or (node.type == "page" and layout == "radial"):
+        if node.type in ("topic", "subtopic"):
             assert all(word.rstrip("…") in shown for word in node.label[:20].split())
+        elif node.type == "page" and layout != "galaxy":
+            # As on the screen: in the radial image the first line of each page.
+            assert wrap_label(node.label, {"tree": 44, "radial": 28}[layout])[0] in shown
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace(to_tree_text(document), "")
 
 
@@ -185,14 +190,18 @@ def _path(document: MindmapDocument, node_id: str) -> list[str]:
     return path
 
 
+def scene_of(document: MindmapDocument, layout: FlatLayoutName) -> dict[str, SceneNode]:
+    """The nodes of the drawing of a flat layout, by id."""
+    scene = tree_scene(document) if layout == "tree" else radial_scene(document, (), "#888888")
+    return {at.node.id: at for at in scene.nodes}
+
+
 @pytest.mark.parametrize("layout", ["tree", "radial"])
 def test_an_image_shows_the_places_that_the_user_chose(layout: FlatLayoutName) -> None:
     document = build_map(make_session(per_subject=6))
     topic = next(node for node in document.nodes if node.type == "topic")
     page = next(node for node in document.nodes if node.type == "page")
     parents = document.parents()
-    automatic = document.layouts[layout]
-    core = automatic["core"]
     placed, _ = apply_edits(
         document,
         [
@@ -200,23 +209,98 @@ def test_an_image_shows_the_places_that_the_user_chose(layout: FlatLayoutName) -
             Place(op_id="2", node_id=page.id, layout=layout, offset=Point(x=70, y=90)),
         ],
     )
-    places = free_places(placed, layout, automatic, core)
-    side = -1 if layout == "tree" else 1
-    assert places[topic.id] == PlacedAt(core.x - 500, core.y - 300, side)
-    parent = places[parents[page.id]]
-    assert (places[page.id].x, places[page.id].y) == (parent.x + 70 * parent.side, parent.y + 90)
+    before, after = scene_of(document, layout), scene_of(placed, layout)
+    assert (before["core"].x, before["core"].y) == (after["core"].x, after["core"].y) == (0, 0)
+    assert (after[topic.id].x, after[topic.id].y) == (-500, -300)
+    parent = after[parents[page.id]]
+    outward = -1 if parent.side == "left" else 1
+    assert (after[page.id].x, after[page.id].y) == pytest.approx((parent.x + 70 * outward, parent.y + 90))
+    # The topic was on the right.
+    mirrored = -1 if layout == "tree" else 1
     for node in document.nodes:
-        own = automatic[node.id]
+        own = before[node.id]
         if parents.get(node.id) == topic.id and node.id != page.id:
-            from_topic = own.x - automatic[topic.id].x, own.y - automatic[topic.id].y
-            expected = core.x - 500 + side * from_topic[0], core.y - 300 + from_topic[1]
-            assert (places[node.id].x, places[node.id].y) == pytest.approx(expected)
+            from_topic = own.x - before[topic.id].x, own.y - before[topic.id].y
+            expected = -500 + mirrored * from_topic[0], -300 + from_topic[1]
+            assert (after[node.id].x, after[node.id].y) == pytest.approx(expected)
         elif topic.id not in _path(document, node.id) and node.id != page.id:
-            assert (places[node.id].x, places[node.id].y) == pytest.approx((own.x, own.y))
+            assert (after[node.id].x, after[node.id].y) == pytest.approx((own.x, own.y))
     other: FlatLayoutName = "radial" if layout == "tree" else "tree"
     assert to_svg(placed, layout) != to_svg(document, layout)
     assert to_svg(placed, other) == to_svg(document, other)
     assert (to_thumbnail(placed, "light") != to_thumbnail(document, "light")) == (layout == "radial")
+
+
+@pytest.mark.parametrize("name", ["01-money-and-stars", "05-mixed-korean-english", "06-long-research"])
+def test_branches_of_a_tree_are_on_both_sides_and_cover_nothing(name: str) -> None:
+    scene = tree_scene(sample_map(name))
+    topics = [at for at in scene.nodes if at.node.type == "topic"]
+    assert {at.side for at in topics} == {"left", "right"}
+    # The sides are about as high as each other, and the first topic is on the right.
+    assert topics[0].side == "right"
+    extents = {}
+    for side in ("left", "right"):
+        ys = [at.y for at in scene.nodes if at.side == side]
+        extents[side] = max(ys) - min(ys)
+    assert max(extents.values()) < 2.5 * min(extents.values()) + 100
+    boxes = []
+    for at in scene.nodes:
+        left = {"center": at.x - at.label_width / 2, "left": at.x - at.label_width, "right": at.x}[at.side]
+        boxes.append((left, at.y - at.label_height / 2, left + at.label_width, at.y + at.label_height / 2))
+    for a, b in combinations(boxes, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def _texts(svg: str) -> list[ElementTree.Element]:
+    """The texts of an image without their outlines."""
+    texts = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return [text for text in texts if not text.get("aria-hidden")]
+
+
+@pytest.mark.parametrize("layout", ["tree", "radial"])
+def test_folded_branches_have_the_number_of_what_they_hold(layout: FlatLayoutName) -> None:
+    document = sample_map("06-long-research")
+    topics = [node for node in document.nodes if node.type == "topic"]
+    num_below = {topic.id: sum(topic.id in _path(document, node.id)[1:] for node in document.nodes) for topic in topics}
+    whole = to_svg(document, layout, palette="dashboard")
+    assert not [text for text in _texts(whole) if (text.text or "").isdigit()]
+    folded = to_svg(document, layout, palette="dashboard", folded=[topics[0].id])
+    (number,) = (text for text in _texts(folded) if (text.text or "").isdigit())
+    assert number.text == str(num_below[topics[0].id])
+    assert number.get("fill") == DASHBOARD_TONES["light"].theme.inks[DASHBOARD_TONES["light"].hues[0]]
+    everything = to_svg(document, layout, palette="dashboard", folded=[topic.id for topic in topics])
+    numbers = sorted(int(text.text or "") for text in _texts(everything) if (text.text or "").isdigit())
+    assert numbers == sorted(num_below.values())
+
+
+@pytest.mark.parametrize("layout", ["tree", "radial"])
+def test_topics_are_discs_and_the_core_a_frame(layout: FlatLayoutName) -> None:
+    document = sample_map("01-money-and-stars")
+    theme = DASHBOARD_TONES["light"].theme
+    root = ElementTree.fromstring(to_svg(document, layout, palette="dashboard"))
+    shapes = root.find("{http://www.w3.org/2000/svg}g[@id='nodes']")
+    assert shapes is not None
+    (frame,) = shapes.iter("{http://www.w3.org/2000/svg}rect")
+    assert (frame.get("fill"), frame.get("stroke")) == (theme.background, DASHBOARD_TONES["light"].accent)
+    strokes = [
+        (disc.get("fill", ""), disc.get("stroke", "")) for disc in shapes.iter("{http://www.w3.org/2000/svg}circle")
+    ]
+    num_names = sum(node.type in ("topic", "subtopic") for node in document.nodes)
+    assert len([stroke for _, stroke in strokes if stroke != "none"]) == num_names
+    for fill, stroke in strokes:
+        assert fill == theme.fills[stroke] if stroke != "none" else fill in theme.fills
+
+
+@pytest.mark.parametrize("name", ["04-korean-office", "06-long-research"])
+def test_the_names_of_topics_have_space_in_the_radial_image(name: str) -> None:
+    document = sample_map(name)
+    scene = radial_scene(document, (), "#888888")
+    shown = [text.text or "" for text in _texts(to_svg(document, "radial"))]
+    for at in scene.nodes:
+        if at.node.type in ("core", "topic"):
+            assert set(at.lines) <= set(shown)
+    pages = [at.lines[0] for at in scene.nodes if at.node.type == "page"]
+    assert sum(line in shown for line in pages) > 0.9 * len(pages)
 
 
 def test_a_branch_on_the_left_is_drawn_to_the_left_of_the_core() -> None:
@@ -317,12 +401,29 @@ def test_the_outline_of_labels_is_an_element_of_its_own() -> None:
         assert (above.text, above.get("x"), above.get("stroke")) == (outline.text, outline.get("x"), None)
 
 
-def test_long_labels_without_blanks_are_wrapped_between_words() -> None:
-    lines = wrap_text("超导量子计算机与离子阱量子计算机的比较", 120, 14)
-    assert len(lines) > 1
-    assert "".join(lines) == "超导量子计算机与离子阱量子计算机的比较"
-    assert all(estimate_text_width(line, 14) <= 120 for line in lines)
-    assert wrap_text("one two three", 60, 14) == ["one two", "three"]
+@pytest.mark.parametrize(
+    ("label", "max_chars", "lines"),
+    [
+        ("one two three", 8, ["one two", "three"]),
+        ("", 8, [""]),
+        # A word that is too long is divided between characters, a mark on a letter with its letter.
+        ("abcdefghij kl", 4, ["abcd", "efgh", "ij", "kl"]),
+        ("e\u0301e\u0301e\u0301e\u0301", 2, ["e\u0301e\u0301", "e\u0301e\u0301"]),
+        ("몰입과 성과", 8, ["몰입과", "성과"]),
+    ],
+)
+def test_labels_are_divided_as_on_the_screen(label: str, max_chars: int, lines: list[str]) -> None:
+    assert wrap_label(label, max_chars) == lines
+
+
+def test_long_labels_without_blanks_are_divided_between_words() -> None:
+    text = "超导量子计算机与离子阱量子计算机的比较"
+    lines = wrap_label(text, 16)
+    assert len(lines) > 2
+    assert "".join(lines) == text
+    assert all(len(line) <= 8 for line in lines)
+    # The word for "computer" is whole.
+    assert sum("计算机" in line for line in lines) == 2
 
 
 def test_the_colours_of_the_dashboard_are_those_of_its_style_sheet() -> None:
@@ -332,6 +433,8 @@ def test_the_colours_of_the_dashboard_are_those_of_its_style_sheet() -> None:
         value = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
         tones = DASHBOARD_TONES[name]
         assert tones.hues == tuple(value[f"t{hue}-line"] for hue in range(8))
+        assert tuple(tones.theme.fills[hue] for hue in tones.hues) == tuple(value[f"t{hue}-fill"] for hue in range(8))
+        assert tuple(tones.theme.inks[hue] for hue in tones.hues) == tuple(value[f"t{hue}-text"] for hue in range(8))
         assert tones.accent == value["accent"]
         assert (tones.theme.background, tones.theme.text, tones.theme.soft_text) == (
             value["surface"],
@@ -346,7 +449,8 @@ def test_an_image_can_have_the_colours_of_the_dashboard_and_its_folds() -> None:
     below = [node for node in document.nodes if document.parents().get(node.id) == topic.id]
     svg = to_svg(document, "tree", "dark", palette="dashboard", folded=[topic.id, "unknown"])
     labels = {element.text for element in ElementTree.fromstring(svg).iter() if element.tag.endswith("}text")}
-    assert topic.label in labels
+    # A label has as many lines as on the screen.
+    assert set(wrap_label(topic.label, 24)) <= labels
     assert not labels & {node.label for node in below}
     assert DASHBOARD_TONES["dark"].hues[topic.data.hue or 0] in svg
     assert not any(color in svg for color in TOPIC_COLORS)

@@ -1,4 +1,4 @@
-/** Places of nodes that the reader has chosen. The server's images follow the same rules (`render/free_places.py`). */
+/** Places of nodes that the reader has chosen. The server's images follow the same rules (`cluster/mindmap/render/`). */
 import type { MapModel, MapNode } from "./model";
 
 export type FlatLayout = "tree" | "radial";
