@@ -493,8 +493,13 @@ async def test_the_palette_acts_on_the_session_in_front(map_page: Page) -> None:
         await choose("png")
     assert (await download.value).suggested_filename.endswith(".png")
     await choose("edit title")
-    await expect(page.get_by_label("Title", exact=True)).to_be_focused()
-    await page.keyboard.press("Escape")
+    title = page.get_by_label("Title", exact=True)
+    await expect(title).to_be_focused()
+    # What is not saved says why, and what can be done.
+    await page.route("**/v1/sessions/*", lambda route: route.abort("connectionrefused"))
+    await title.fill("Never saved")
+    await page.keyboard.press("Enter")
+    await expect_toast(page, "The title was not saved. No connection. The server cannot be reached.")
 
 
 async def test_chosen_sessions_are_deleted_and_restored_together(user: BrowserUser, origin: str) -> None:
@@ -510,10 +515,27 @@ async def test_chosen_sessions_are_deleted_and_restored_together(user: BrowserUs
         await cards.nth(i).get_by_role("checkbox").check()
     bar = page.get_by_role("toolbar", name="Chosen sessions")
     await expect(bar).to_contain_text("2 sessions chosen")
+    answer = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await answer.wait()
+        await route.continue_()
+
+    # The list does not wait for the server.
+    await page.route("**/v1/sessions/*", later)
     await bar.get_by_role("button", name="Delete").click()
     await expect(cards).to_have_count(1)
+    answer.set()
     await page.get_by_role("button", name="Undo").click()
     await expect(cards).to_have_count(3)
+    # What was not deleted is back, also while the lists cannot be read.
+    for i in range(2):
+        await cards.nth(i).get_by_role("checkbox").check()
+    await page.route("**/v1/sessions**", lambda route: route.abort("connectionrefused"))
+    await bar.get_by_role("button", name="Delete").click()
+    await expect_toast(page, "The server cannot be reached.")
+    await expect(cards).to_have_count(3)
+    await page.unroute("**/v1/sessions**")
     # On a phone the title stays a line above the links to maps and topics of several sessions.
     await page.set_viewport_size({"width": 390, "height": 844})
     title = await page.get_by_role("heading", level=1, name="Sessions").bounding_box()

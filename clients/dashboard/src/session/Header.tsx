@@ -173,7 +173,7 @@ function Title(props: { session: Session; isEditing: boolean; onEdit: (isEdited:
       unwrap(api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: session.id } }, body: { title } })),
     onMutate: (title) =>
       client.setQueryData(["session", session.id], (old: Session | undefined) => (old ? { ...old, title } : old)),
-    onError: () => toast(t.session.titleFailed),
+    onError: (error) => toast(`${t.session.titleFailed} ${errorMessage(error, t)}`),
     onSettled: () => {
       void client.invalidateQueries({ queryKey: ["session", session.id] });
       void client.invalidateQueries({ queryKey: ["sessions"] });

@@ -9,6 +9,7 @@ import { useOfferedActions } from "~/search/palette-actions";
 import { IconButton } from "~/ui/basics";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
+import { takeOutOfLists } from "./useDelete";
 import "./BulkActions.css";
 
 interface Props {
@@ -36,12 +37,20 @@ function Toolbar({ sessions, onClear }: Props) {
     onError: (error) => toast(errorMessage(error, t)),
   });
   const path = (id: string) => ({ params: { path: { session_id: id } } });
-  const each = async (act: (id: string) => Promise<unknown>, done: () => void) => {
+  const each = async (
+    act: (id: string) => Promise<unknown>,
+    done: () => void,
+    failed?: (ids: ReadonlySet<string>) => void,
+  ) => {
     // One failure does not keep the others from being tried.
     const outcomes = await Promise.allSettled(sessions.map((session) => act(session.id)));
-    await client.invalidateQueries({ queryKey: ["sessions"] });
-    const failure = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failure) toast(errorMessage(failure.reason, t));
+    const failures = outcomes.flatMap((outcome, i) =>
+      outcome.status === "rejected" ? [{ id: sessions[i]?.id ?? "", reason: outcome.reason }] : [],
+    );
+    if (failures.length > 0) failed?.(new Set(failures.map(({ id }) => id)));
+    // What the user is told does not wait for the lists.
+    void client.invalidateQueries({ queryKey: ["sessions"] });
+    if (failures[0]) toast(errorMessage(failures[0].reason, t));
     else done();
   };
   const restore = () =>
@@ -49,11 +58,13 @@ function Toolbar({ sessions, onClear }: Props) {
       (id) => unwrap(api.POST("/v1/sessions/{session_id}/restore", path(id))),
       () => toast(t.sessions.restored),
     );
-  const remove = () => {
+  const remove = async () => {
     onClear();
-    void each(
+    const putBack = await takeOutOfLists(client, new Set(sessions.map((session) => session.id)));
+    await each(
       (id) => unwrap(api.DELETE("/v1/sessions/{session_id}", { ...path(id), keepalive: true })),
       () => toast(t.sessions.deletedMany(sessions.length), { label: t.common.undo, run: restore }),
+      (ids) => putBack((id) => ids.has(id)),
     );
   };
   const save = async () => {
@@ -74,7 +85,13 @@ function Toolbar({ sessions, onClear }: Props) {
     icon: <Download size={16} />,
     run: () => void save(),
   };
-  const removing = { key: "delete", label: t.common.delete, note, icon: <Trash2 size={16} />, run: remove };
+  const removing = {
+    key: "delete",
+    label: t.common.delete,
+    note,
+    icon: <Trash2 size={16} />,
+    run: () => void remove(),
+  };
   const canCombine = closed.length >= 2 && !combine.isPending;
   useOfferedActions(canCombine ? [combining, saving, removing] : [saving, removing]);
   return (
