@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 
 from fastapi import APIRouter, Response
 from psycopg.errors import DiskFull
@@ -15,6 +15,9 @@ from serve.dependencies import State
 from serve.state import AppState
 
 router = APIRouter(tags=["health"])
+_LIMIT_S = 3.0
+#: Checks that were cancelled and have not ended: the event loop itself holds tasks weakly.
+_ending: set[asyncio.Task[str]] = set()
 
 
 @router.get("/health")
@@ -27,7 +30,9 @@ async def health() -> HealthReply:
 async def ready(state: State, response: Response) -> ReadyReply:
     """Whether PostgreSQL, its disk and schema, Valkey and the shards are available; 503 with the reason if not."""
     names = ("postgresql", "disk", "schema", "valkey", "shards")
-    checks = dict(zip(names, await asyncio.gather(*(_sentence(check(state)) for check in _CHECKS)), strict=True))
+    checks = dict(
+        zip(names, await asyncio.gather(*(check_within(_LIMIT_S, check(state)) for check in _CHECKS)), strict=True)
+    )
     is_ready = all(value == "ok" for value in checks.values())
     if not is_ready:
         response.status_code = 503
@@ -35,12 +40,29 @@ async def ready(state: State, response: Response) -> ReadyReply:
     return ReadyReply(status="ready" if is_ready else "not ready", checks=checks)
 
 
-async def _sentence(check: Awaitable[str]) -> str:
+async def check_within(limit_s: float, check: Coroutine[None, None, str]) -> str:
+    """What `check` returns, or after at most `limit_s` seconds that the part does not answer, and why."""
+    # Not `asyncio.timeout`, which waits until the check has ended: when PostgreSQL accepts connections and answers
+    # nothing, psycopg tries for ten more seconds to cancel the statement.
+    task = asyncio.create_task(check)
     try:
-        async with asyncio.timeout(3.0):
-            return await check
+        done, _ = await asyncio.wait({task}, timeout=limit_s)
+        if not done:
+            raise TimeoutError
+        return task.result()
     except Exception as error:  # every failure is a result of the check
         return f"does not answer ({type(error).__name__})"
+    finally:
+        if not task.done():
+            _ending.add(task)
+            task.add_done_callback(_forget)
+            task.cancel()
+
+
+def _forget(task: asyncio.Task[str]) -> None:
+    _ending.discard(task)
+    if not task.cancelled():
+        task.exception()  # otherwise it would be logged as one that nobody asked for
 
 
 async def _postgresql(state: AppState) -> str:

@@ -8,8 +8,10 @@ import {
   lazyRouteComponent,
   Outlet,
   redirect,
+  useLocation,
 } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
+import { type ReactNode, Suspense } from "react";
 import { ADMIN_TABS, type AdminTab } from "./admin/tabs";
 import { signInWithExtension } from "./api/extension";
 import { currentLogin, restoreLogin } from "./api/login";
@@ -29,6 +31,7 @@ import { loadPart } from "./load-part";
 import type { SearchFilters } from "./search/results";
 import { LAYOUTS, type SessionSearch, showsTimeline, VIEWS, WIDE } from "./session/search-params";
 import { EmptyState } from "./ui/basics";
+import { lazyPart } from "./ui/lazyPart";
 import { ErrorState, Skeletons } from "./ui/states";
 
 interface Context {
@@ -46,8 +49,25 @@ const sameOriginPath = (value: unknown): string | undefined =>
 const root = createRootRouteWithContext<Context>()({
   component: Outlet,
   notFoundComponent: NotFound,
-  errorComponent: ({ error, reset }) => <ErrorState error={error} onRetry={reset} level={1} />,
+  errorComponent: ({ error, reset }) => (
+    <WithoutAnswer>
+      <ErrorState error={error} onRetry={reset} level={1} />
+    </WithoutAnswer>
+  ),
 });
+
+const UnlessDatabaseIsDown = lazyPart(() => import("./admin/Status"), "UnlessDatabaseIsDown");
+
+/** What is shown while the login is not restored. On the page of the server's status, the database may be the cause. */
+function WithoutAnswer({ children }: { children: ReactNode }) {
+  const { pathname, searchStr } = useLocation();
+  if (pathname !== "/admin" || new URLSearchParams(searchStr).get("tab") !== "status") return children;
+  return (
+    <Suspense fallback={children}>
+      <UnlessDatabaseIsDown>{children}</UnlessDatabaseIsDown>
+    </Suspense>
+  );
+}
 
 const frame = createRoute({
   getParentRoute: () => root,
@@ -55,7 +75,9 @@ const frame = createRoute({
   component: Frame,
   pendingComponent: () => (
     <div className="page">
-      <Skeletons />
+      <WithoutAnswer>
+        <Skeletons />
+      </WithoutAnswer>
     </div>
   ),
   beforeLoad: async ({ location }) => {

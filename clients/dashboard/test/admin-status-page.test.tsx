@@ -9,7 +9,7 @@ import { loadMessages } from "~/i18n";
 const PATIENCE = { timeout: 20_000 };
 let root: Root;
 let client: QueryClient;
-let answer: (path: string) => Response;
+let answer: (path: string) => Response | Promise<Response>;
 
 const reply = (...parts: PartStatus[]): StatusReply => ({
   state: parts.some((part) => part.state === "down") ? "down" : "ok",
@@ -97,5 +97,19 @@ it.each(["en", "ko"])("names the store that is down when its status cannot be re
   );
   expect(postgresql?.textContent).toContain(language === "ko" ? "주소를 고쳐 주세요" : "correct its address");
   expect(valkey?.querySelector(".badge.completed")).not.toBeNull();
+  expect(document.body.textContent).not.toContain("version 18");
+});
+
+it("names the database that accepts connections and answers nothing, without waiting for its answer", async () => {
+  answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18" }));
+  await show();
+  const checks = { postgresql: "does not answer (TimeoutError)", disk: "x", schema: "x", valkey: "ok", shards: "ok" };
+  answer = (path) =>
+    path === "/ready"
+      ? Response.json({ status: "not ready", checks }, { status: 503 })
+      : new Promise<Response>(() => undefined);
+  void client.refetchQueries();
+  await vi.waitFor(() => expect(document.querySelector('[role="alert"] tbody tr')).not.toBeNull(), PATIENCE);
+  expect(document.querySelector('[role="alert"] tbody tr')?.textContent).toContain("PostgreSQL");
   expect(document.body.textContent).not.toContain("version 18");
 });

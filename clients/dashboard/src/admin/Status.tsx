@@ -1,20 +1,30 @@
 import { useQuery } from "@tanstack/react-query";
-import { dateTime, type PartStatus, readableBytes, toApiError } from "@trailmind/api";
+import { dateTime, type PartStatus, readableBytes } from "@trailmind/api";
+import type { ReactNode } from "react";
 import { useLanguage } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { Table, WithCode } from "./parts";
 import { checksQuery, statusQuery } from "./queries";
 import { badgeClass, messageOf, partsOfChecks, remedyOf } from "./status-words";
 import { useAdminWords } from "./words";
+import "./admin.css";
 
 /** Which parts of the server work, what waits, the last backup, the disk and the alerts that fire. */
 export function Status() {
+  return (
+    <UnlessDatabaseIsDown>
+      <FullStatus />
+    </UnlessDatabaseIsDown>
+  );
+}
+
+function FullStatus() {
   const w = useAdminWords();
   const language = useLanguage();
   const query = useQuery(statusQuery());
   if (query.isPending) return <Skeletons rows={8} height={36} />;
   // Not what was true before: while the database is down the server does not answer, and the last answer says that all is well.
-  if (query.isError || !query.data) return <Checks error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.isError || !query.data) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   const status = query.data;
   const { versions, last_backup: backup } = status;
   const facts: [string, string][] = [
@@ -104,14 +114,16 @@ function Parts({ parts }: { parts: PartStatus[] }) {
   );
 }
 
-/** Without the database no status can be read, nor who asks for it: then the server's own checks say what is down. */
-function Checks({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+/**
+ * Without the database no status can be read, nor who asks for it: then the server's own checks say what is down. They
+ * are asked all the time, because a database that accepts connections and answers nothing delays every other answer.
+ */
+export function UnlessDatabaseIsDown({ children }: { children: ReactNode }) {
   const w = useAdminWords();
-  const checks = useQuery(checksQuery()).data;
-  const parts = checks ? partsOfChecks(checks) : [];
+  const checks = useQuery(checksQuery());
+  const parts = checks.data && !checks.isError ? partsOfChecks(checks.data) : [];
   const database = parts.find((part) => part.name === "postgresql");
-  if (toApiError(error).kind !== "unavailable" || database?.state !== "down")
-    return <ErrorState error={error} onRetry={onRetry} />;
+  if (database?.state !== "down") return children;
   return (
     <div role="alert">
       <p>

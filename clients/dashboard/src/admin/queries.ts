@@ -1,7 +1,7 @@
 /** The queries of the operators' page. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { defined, type JobReply, type SessionReply, unwrap } from "@trailmind/api";
-import { api } from "~/api/client";
+import { anonymousApi, api } from "~/api/client";
 
 const PAGE_SIZE = 50;
 
@@ -95,7 +95,7 @@ export const checksQuery = () =>
   queryOptions({
     queryKey: ["admin", "checks"],
     queryFn: async ({ signal }) => {
-      const { data, error } = await api.GET("/ready", { signal });
+      const { data, error } = await anonymousApi.GET("/ready", { signal });
       const reply: object = data ?? error;
       return "checks" in reply ? (reply.checks as Record<string, string>) : {};
     },
