@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SettingsPatch, type SettingsReply, toApiError, unwrap } from "@trailmind/api";
+import { type SettingsReply, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
 import { api } from "~/api/client";
 import { serverQuery, settingsQuery } from "~/api/queries";
@@ -10,6 +10,9 @@ import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { Section } from "./Section";
 import "./Settings.css";
+
+type Change = Partial<Omit<SettingsReply, "is_language_chosen">>;
+const SAVING = ["save-settings"];
 
 /** Settings stored with the account, the same on every device. Language and theme also work without the server. */
 export function Settings() {
@@ -22,19 +25,34 @@ export function Settings() {
   const settings = stored.data?.settings;
   // Without a mail server, mails are written to a folder of the operator. An older server does not say whether it has one.
   const canReceiveMail = !server.isPending && server.data?.sends_mail !== false;
+  const { queryKey } = settingsQuery();
+  const show = (part: Change) =>
+    client.setQueryData(queryKey, (old) => old && { ...old, settings: { ...old.settings, ...part } });
   const save = useMutation({
-    mutationFn: (change: SettingsPatch) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
+    mutationKey: SAVING,
+    // One after the other: of two changes of one setting, the later one counts.
+    scope: { id: "settings" },
+    mutationFn: (change: Change) => unwrap(api.PATCH("/v1/users/me/settings", { body: change })),
+    // A list is saved with a button and may be refused: until then its field keeps what was typed.
+    onMutate: async ({ excluded_domains, allowed_domains, ...part }) => {
+      await client.cancelQueries({ queryKey });
+      const before = Object.entries(client.getQueryData(queryKey)?.settings ?? {});
+      show(part);
+      return Object.fromEntries(before.filter(([name]) => name in part));
+    },
     onSuccess: (reply) => {
-      client.setQueryData(settingsQuery().queryKey, reply);
+      // While another change is on its way, the answer does not have it.
+      if (client.isMutating({ mutationKey: SAVING }) === 1) client.setQueryData(queryKey, reply);
       toast(t.account.saved);
     },
-    onError: (error, part) => {
+    onError: (error, part, before) => {
+      if (before) show(before);
       const hasDomains = part.excluded_domains !== undefined || part.allowed_domains !== undefined;
       const isDomain = hasDomains && toApiError(error).code === "VALIDATION_ERROR";
       toast(isDomain ? t.account.excludedBad : errorMessage(error, t));
     },
   });
-  const change = (part: SettingsPatch) => {
+  const change = (part: Change) => {
     if (part.language) void setLanguage(part.language);
     if (part.theme) setTheme(part.theme);
     if (settings) save.mutate(part);
@@ -77,7 +95,6 @@ export function Settings() {
                 label={t.mail.sends.notices}
                 hint={t.mail.sends.noticesHint}
                 isOn={settings.email_notifications}
-                isSaving={save.isPending}
                 onChange={(email_notifications) => change({ email_notifications })}
               />
             )}
@@ -85,7 +102,6 @@ export function Settings() {
               label={t.account.datasets}
               hint={t.account.datasetsHint}
               isOn={settings.allows_datasets}
-              isSaving={save.isPending}
               onChange={(allows_datasets) => change({ allows_datasets })}
             />
             <DomainList
@@ -110,13 +126,7 @@ export function Settings() {
 }
 
 /** A setting that is on or off, saved when it changes. */
-function Switch(props: {
-  label: string;
-  hint: string;
-  isOn: boolean;
-  isSaving: boolean;
-  onChange: (isOn: boolean) => void;
-}) {
+function Switch(props: { label: string; hint: string; isOn: boolean; onChange: (isOn: boolean) => void }) {
   return (
     <label className="row wrap">
       <span className="grow">
@@ -124,12 +134,7 @@ function Switch(props: {
         <br />
         <span className="small muted">{props.hint}</span>
       </span>
-      <input
-        type="checkbox"
-        checked={props.isOn}
-        disabled={props.isSaving}
-        onChange={(e) => props.onChange(e.target.checked)}
-      />
+      <input type="checkbox" checked={props.isOn} onChange={(e) => props.onChange(e.target.checked)} />
     </label>
   );
 }
@@ -184,7 +189,7 @@ function ModelChoices({
 }: {
   settings: SettingsReply;
   vendors: string[];
-  change: (part: SettingsPatch) => void;
+  change: (part: Change) => void;
 }) {
   const t = useMessages();
   const named = vendors.join(", ");
