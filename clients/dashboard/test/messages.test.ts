@@ -1,5 +1,6 @@
 import { ApiError } from "@trailmind/api";
 import { expect, it } from "vitest";
+import { ADMIN_WORDS } from "~/admin/words";
 import { en } from "~/i18n/en";
 import { ko } from "~/i18n/ko";
 import { errorMessage } from "~/ui/error-message";
@@ -30,4 +31,15 @@ it("promises no second attempt after an act of the user that did not reach the s
   const lost = new ApiError(0, "offline", "Failed to fetch", { kind: "offline" });
   expect(errorMessage(lost, en)).toBe(`No connection. ${en.notReached}`);
   for (const t of [en, ko]) expect(errorMessage(lost, t)).not.toContain(t.errors.offline?.[1]);
+});
+
+it("says one page, not one pages", () => {
+  const notes = ["unknown_pages", "repeated_pages"].map((code) => en.mapNotes[code]?.({ count: "1" }));
+  const counts = [en.stages.read(1, 1), en.first.playing(1, 1), en.search.more(1), ADMIN_WORDS.en.runRate(1, "2 min")];
+  for (const text of [...notes, ...counts]) expect(text).not.toMatch(/\b1 (pages|events|results|maps)/);
+});
+
+it("does not say that pages stay on the server, which a vendor gets after consent", () => {
+  expect(en.auth.points.join()).toContain("unless you agree");
+  expect(ko.auth.points.join()).toContain("동의하기 전에는");
 });

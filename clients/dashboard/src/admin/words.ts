@@ -1,5 +1,5 @@
 /** The words of the operators' page, apart from the others, because few people load them. */
-import type { PartStatus, RunActionBody, RunReply, StatusDetail } from "@trailmind/api";
+import { type PartStatus, plural, type RunActionBody, type RunReply, type StatusDetail } from "@trailmind/api";
 import { useLanguage } from "~/i18n";
 
 const en = {
@@ -134,7 +134,7 @@ const en = {
   report: "Report",
   reportOf: (run: string) => `Download the report of ${run}`,
   makingReport: "Making the report…",
-  runRate: (perMinute: number, left: string) => `${perMinute} maps a minute, ${left} left`,
+  runRate: (perMinute: number, left: string) => `${plural(perMinute, "map")} a minute, ${left} left`,
   runCounts: (counts: RunReply["progress"]) =>
     [
       `${counts.done} made, ${counts.promoted} shown, ${counts.unchanged} unchanged`,

@@ -86,7 +86,7 @@ export const en = {
     points: [
       "Records only when you say so",
       "Every label shows the sentence it came from",
-      "Your pages stay on your server",
+      "No AI vendor gets your pages unless you agree",
     ],
   },
   status: {
@@ -157,7 +157,7 @@ export const en = {
       "The extension needs Chrome, Edge or another Chromium browser (120 or newer) on a computer. Open this page there.",
     trySample: "Play a sample session",
     sampleHint: "A recorded session of free documentation runs through the real recorder in about ten seconds.",
-    playing: (a: number, b: number) => `Playing ${a} of ${b} events…`,
+    playing: (a: number, b: number) => `Playing ${a} of ${plural(b, "event")}…`,
     sampleTitle: "Sample session",
     sampleFailed: "The sample stopped. What was recorded is kept.",
   },
@@ -275,7 +275,7 @@ export const en = {
     drawing: "Drawing",
     saving: "Saving",
     other: "Working",
-    read: (a: number, b: number) => `${a} of ${b} pages read`,
+    read: (a: number, b: number) => `${a} of ${plural(b, "page")} read`,
     topics: (c: number) => `${plural(c, "topic")} found`,
     elapsed: (d: string) => `${d} so far`,
     title: "Drawing your map",
@@ -559,8 +559,9 @@ export const en = {
     error_pages: (n) => `Error pages of their sites: ${n.count}.`,
     texts_unreadable: (n) => `Pages whose text could not be read, for example scanned PDF files: ${n.count}.`,
     words_only: () => "Topics were found by words alone: the server lacks the package that compares meaning.",
-    unknown_pages: (n) => `The model named ${n.count} pages that are not in this session; they were ignored.`,
-    repeated_pages: (n) => `The model placed ${n.count} pages twice; the first place was kept.`,
+    unknown_pages: (n) =>
+      `Pages that the model named and that are not in this session, which were ignored: ${n.count}.`,
+    repeated_pages: (n) => `Pages that the model placed twice, which kept the first place: ${n.count}.`,
     local_topics_kept: (n) => `${n.provider} grouped the pages less aptly than we do, so the topics are our own.`,
     local_names_kept: (n) =>
       `Names and descriptions by ${n.provider} that do not fit their pages: ${n.count}. Ours replace them.`,
@@ -626,7 +627,7 @@ export const en = {
     thisSession: "this session",
     thisMap: "this map",
     switchLanguage: "한국어로 보기",
-    more: (c: number) => `First ${c} results`,
+    more: (c: number) => `First ${plural(c, "result")}`,
     type: "Type a word to search.",
     filters: "Filter results",
     marked: "Only marked pages",

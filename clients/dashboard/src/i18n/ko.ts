@@ -85,7 +85,11 @@ export const ko: Messages = {
     showPassword: "비밀번호 보기",
     hidePassword: "비밀번호 숨기기",
     passwordHint: "8자 이상",
-    points: ["시작을 누를 때만 기록해요", "모든 이름표에 근거 문장이 있어요", "페이지는 내 서버에만 남아요"],
+    points: [
+      "시작을 누를 때만 기록해요",
+      "모든 이름표에 근거 문장이 있어요",
+      "동의하기 전에는 AI 업체에 페이지를 보내지 않아요",
+    ],
   },
   status: { recording: "기록 중", paused: "일시정지", processing: "지도 그리는 중", completed: "완료", failed: "실패" },
   groups: { today: "오늘", yesterday: "어제", week: "이번 주", month: "이번 달", older: "이전" },

@@ -25,9 +25,10 @@ export const en = {
     dismiss: "Dismiss",
     retry: "Try now",
     loading: "One moment…",
-    pages: "pages",
-    visits: "visits",
-    highlights: "highlights",
+    pages: (count: number) => plural(count, "page"),
+    /** Below a count that is set large. */
+    visits: (count: number): string => (count === 1 ? "visit" : "visits"),
+    highlights: (count: number): string => (count === 1 ? "highlight" : "highlights"),
   },
   signedOut: {
     title: "Sign in to record",

@@ -24,3 +24,9 @@ test("the setting has priority over the browser", () => {
   expect(messagesFor("auto").language).toBe("ko");
   expect(messagesFor("en").language).toBe("en");
 });
+
+test("one of something is not many", () => {
+  const { pages, visits, highlights } = en.common;
+  expect([pages(1), visits(1), highlights(1)]).toEqual(["1 page", "visit", "highlight"]);
+  expect([pages(2), visits(0), highlights(3)]).toEqual(["2 pages", "visits", "highlights"]);
+});

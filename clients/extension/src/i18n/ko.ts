@@ -24,9 +24,9 @@ export const ko: Messages = {
     dismiss: "닫기",
     retry: "지금 시도",
     loading: "잠시만요…",
-    pages: "페이지",
-    visits: "방문",
-    highlights: "하이라이트",
+    pages: (count) => `${count}페이지`,
+    visits: () => "방문",
+    highlights: () => "하이라이트",
   },
   signedOut: {
     title: "로그인하고 기록하기",

@@ -28,8 +28,8 @@ export function InterruptedScreen({ recording }: { recording: RecordingView }) {
       <Statistics
         items={[
           { value: duration(elapsedMs(recording, Date.now()), messages.language), label: messages.recording.time },
-          { value: recording.pages, label: messages.common.visits },
-          { value: recording.highlights, label: messages.common.highlights },
+          { value: recording.pages, label: messages.common.visits(recording.pages) },
+          { value: recording.highlights, label: messages.common.highlights(recording.highlights) },
         ]}
       />
       <ReceiptLine recording={recording} />

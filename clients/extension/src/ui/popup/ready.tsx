@@ -105,7 +105,7 @@ export function ReadyScreen() {
             <span class="card-title">{sessionName(last, messages.language)}</span>
             <span class="muted">
               {dateTime(last.startedAt, messages.language)}
-              {last.pages !== null && ` · ${last.pages} ${messages.common.pages}`}
+              {last.pages !== null && ` · ${messages.common.pages(last.pages)}`}
             </span>
             <Icon name="out" />
           </a>

@@ -37,8 +37,8 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
       </div>
       <Statistics
         items={[
-          { value: recording.pages, label: messages.common.visits },
-          { value: recording.highlights, label: messages.common.highlights },
+          { value: recording.pages, label: messages.common.visits(recording.pages) },
+          { value: recording.highlights, label: messages.common.highlights(recording.highlights) },
           { value: recording.receipt.stored, label: text.stored },
         ]}
       />
