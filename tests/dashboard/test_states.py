@@ -205,3 +205,27 @@ async def test_unknown_routes(user: BrowserUser) -> None:
     await expect(page.get_by_role("heading", name="This session does not exist")).to_be_visible()
     await page.goto("/nowhere/at/all")
     await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+async def test_the_status_page_names_a_database_that_answers_nothing_before_the_login_is_restored(
+    user: BrowserUser,
+) -> None:
+    page = user.page
+    await user.sign_up()
+    checks = {
+        "postgresql": "does not answer (TimeoutError)",
+        "disk": "x",
+        "schema": "x",
+        "valkey": "ok",
+        "shards": "ok",
+    }
+    body = json.dumps({"status": "not ready", "checks": checks})
+    # The page is left before the login is answered.
+    await page.route("**/v1/auth/refresh", lambda _: None)
+    await page.route("**/ready", lambda r: r.fulfill(status=503, body=body, content_type="application/json"))
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto("/admin?tab=status")
+    said = page.get_by_role("alert")
+    await expect(said.get_by_role("row").filter(has_text="PostgreSQL")).to_contain_text("does not answer")
+    hidden_px = await said.get_by_role("region").evaluate("(e) => e.scrollWidth - e.clientWidth")
+    assert hidden_px <= 0, "a phone shows all of it"

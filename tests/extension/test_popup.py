@@ -130,6 +130,8 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
             _check(page, f"{mark}-consent")
             show(language, theme)
             page.wait_for_selector("[data-screen=signed-out]")
+            hidden_px = page.evaluate("(e => e.scrollHeight - e.clientHeight)(document.querySelector('main'))")
+            assert hidden_px <= 0, f"{mark}: the sign-in form has a scroll bar"
             _check(page, f"{mark}-signed-out")
         sign_in(first, "a.reader.with.a.long.name@example.com")
         wait_until(lambda: current_screen(first) == "ready", what="ready")
