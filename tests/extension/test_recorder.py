@@ -149,6 +149,8 @@ def test_a_highlight_made_just_before_the_page_is_left(chromium: Chromium, serve
     dwell(1.5)
     marked.append(tab.drag_over("#p2"))
     tab.close()
+    # The browser hands the last message of a closed tab over when it has time.
+    wait_until(lambda: len(events(server, "highlight")) == len(marked), what="the passage of the closed tab")
     stop_recording(popup)
     assert [e["text"] for e in events(server, "highlight")] == [" ".join(each.split()) for each in marked]
 

@@ -261,8 +261,10 @@ def test_cpu_time_of_the_recorder_in_a_page(chromium: Chromium, server: FakeServ
     tab = chromium.open(site.url("/article/1"))
     dwell(1)
     costs = [tab.script_cost_ms(site.url(f"/article/{n}"), "recorder.js") for n in range(2, 7)]
-    # The minimum of five: on a shared machine the others include time of other processes.
-    assert 0 < min(costs) < 5, costs
+    # The minimum of five: on a shared machine the others include time of other processes. The profiler takes samples,
+    # and may take none in a short script.
+    assert max(costs) > 0, costs
+    assert min(costs) < 5, costs
     stop_recording(popup)
 
 
