@@ -1,4 +1,4 @@
-/** Places of nodes that the reader has chosen. The server's images follow the same rules (`cluster/mindmap/render/`). */
+/** Places of nodes that the reader has chosen. The server draws its pictures by the same rules (`mindmap/render`). */
 import type { MapModel, MapNode } from "./model";
 
 export type FlatLayout = "tree" | "radial";
