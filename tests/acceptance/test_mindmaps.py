@@ -252,6 +252,7 @@ async def test_a_map_is_made_while_its_progress_is_recorded(
     ann: ApiUser, worker: InProcessWorker, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock holds the stages back from the time when the pages are read until the map is drawn."""
+    await worker.run()  # what other tests left in the queue
     session = await record(ann)
     await ann.ok("POST", f"/v1/sessions/{session}/stop")
     tasks = worker.generator.tasks
