@@ -62,7 +62,7 @@ async def check_within(limit_s: float, check: Coroutine[None, None, str]) -> str
 def _forget(task: asyncio.Task[str]) -> None:
     _ending.discard(task)
     if not task.cancelled():
-        task.exception()  # otherwise it would be logged as one that no client asked for
+        task.exception()  # otherwise asyncio would log it as never retrieved
 
 
 async def _postgresql(state: AppState) -> str:

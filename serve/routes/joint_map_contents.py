@@ -25,7 +25,7 @@ from models.recording.timeline_store import load_timeline
 from models.schemas.exports import ExportFormat
 from models.schemas.joint_maps import JointMapReply
 from models.schemas.page_texts import PageTextReply
-from serve.dependencies import CurrentUserId, DbConnection, DbSession, State
+from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, State
 from serve.map_image import (
     IMAGE_RESPONSES,
     ImageLayout,
@@ -104,7 +104,7 @@ async def export_joint_map(
 )
 async def stream_of_map(
     map_id: str,
-    user_id: CurrentUserId,
+    identity: CurrentIdentity,
     state: State,
     request: Request,
     follow: Annotated[bool, Query(description="Keep the stream open when the map is done, for edit events")] = False,
@@ -115,8 +115,9 @@ async def stream_of_map(
     deleted. It may be cut at any time: reconnect, and the first event contains everything.
     """
     async with state.session_factory() as db:
-        joint_map = await owned_joint_map(db, map_id, user_id)
-    return await event_stream(state, request, _WatchedJointMap(joint_map.id, user_id), live=False, follow=follow)
+        joint_map = await owned_joint_map(db, map_id, identity.user_id)
+    watched = _WatchedJointMap(joint_map.id, identity.user_id)
+    return await event_stream(state, request, watched, identity.family_id, follow=follow)
 
 
 class _WatchedJointMap:

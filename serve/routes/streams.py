@@ -16,17 +16,15 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from redis.exceptions import RedisError
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.maps.live_maps import LiveMapUpdate
 from cluster.maps.notifications import DELETED, session_channel
-from models.errors import TrailmindError
 from models.mindmap.joint_maps import JointMap
 from models.mindmap.versions import IS_CURRENT, MapStatus, Mindmap, MindmapVersion
 from models.recording.browsing_sessions import OPEN_STATUSES, BrowsingSession, owned_session, parse_session_id
 from serve.auth.authorization import authenticate
-from serve.dependencies import CurrentUserId, State
+from serve.dependencies import CurrentIdentity, State
 from serve.state import AppState
 from serve.streams.notification_hub import Subscription
 from serve.streams.stream_checks import OpenStream
@@ -46,7 +44,7 @@ log = structlog.get_logger("serve")
 )
 async def stream(
     session_id: str,
-    user_id: CurrentUserId,
+    identity: CurrentIdentity,
     state: State,
     request: Request,
     live: Annotated[bool, Query(description="While recording, send the growing map as `map_delta` events")] = True,
@@ -60,21 +58,30 @@ async def stream(
     within seconds after the login ends or the session is deleted.
     """
     async with state.session_factory() as db:
-        session = await owned_session(db, parse_session_id(session_id), user_id)
-    return await event_stream(state, request, _WatchedSession(session), live=live, follow=follow)
+        session = await owned_session(db, parse_session_id(session_id), identity.user_id)
+    watched = _WatchedSession(session)
+    return await event_stream(state, request, watched, identity.family_id, live=live, follow=follow)
 
 
 async def event_stream(
-    state: AppState, request: Request, watched: Watched, *, live: bool = False, follow: bool
+    state: AppState,
+    request: Request,
+    watched: Watched,
+    login_id: uuid.UUID | None,
+    *,
+    live: bool = False,
+    follow: bool,
 ) -> StreamingResponse:
-    """The events of what is watched, as a response. Raises RateLimited when the user has too many streams."""
-    identity = await authenticate(state, request)
+    """The events of what is watched, as a response. Raises RateLimited when the user has too many streams.
+
+    `login_id` is the login that the request was made with, None for an API key.
+    """
     stream = OpenStream(
         watched.user_id,
         watched.id,
         watched.find_existing,
         credentials=request.headers["authorization"],
-        login_id=identity.family_id,
+        login_id=login_id,
         authenticate=partial(authenticate, state, request),
     )
     if state.rate_limiter.is_enabled:
@@ -160,18 +167,6 @@ def _is_final(data: dict[str, Any]) -> bool:
     return status in {MapStatus.COMPLETED, MapStatus.FAILED} and data.get("session_status") not in OPEN_STATUSES
 
 
-async def _is_permitted(stream: OpenStream) -> bool:
-    """Whether the login of the stream is valid. A store that cannot be reached does not end a stream."""
-    try:
-        # The status of a login is cached for two seconds, so this costs the verification of a signature.
-        await stream.authenticate()
-    except TrailmindError:
-        return False
-    except (RedisError, SQLAlchemyError, OSError) as error:
-        log.warning("stream_not_verified", error=type(error).__name__)
-    return True
-
-
 async def _stop_counting(state: AppState, stream: OpenStream) -> None:
     try:
         await state.open_streams.close(stream.user_id, stream.id)
@@ -203,7 +198,7 @@ async def _events(
                 yield KEEPALIVE_COMMENT
                 continue
             event, data = item
-            if DELETED in (data.get("session_status"), data.get("status")) or not await _is_permitted(stream):
+            if DELETED in (data.get("session_status"), data.get("status")) or not await stream.is_permitted():
                 return
             yield _encode(event, data)
             if event == "mindmap" and _is_final(data) and not follow:

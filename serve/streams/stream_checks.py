@@ -51,6 +51,17 @@ class OpenStream:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     renewed_at: float = field(default_factory=time.monotonic)
 
+    async def is_permitted(self) -> bool:
+        """Whether the login is valid. A store that cannot be reached does not end a stream."""
+        try:
+            # The status of a login is cached for two seconds, so this costs the verification of a signature.
+            await self.authenticate()
+        except TrailmindError:
+            return False
+        except (RedisError, SQLAlchemyError, OSError) as error:
+            log.warning("stream_not_verified", error=type(error).__name__)
+        return True
+
 
 class StreamChecks:
     """Ends each open stream whose login has ended or whose session is deleted. `open_streams` is None without limits.
@@ -110,9 +121,7 @@ class StreamChecks:
             # What is watched belongs to the key because each kind has its route, and each route its access rule.
             by_credentials[stream.credentials, stream.find_existing].append(stream)
         for same in by_credentials.values():
-            try:
-                await same[0].authenticate()
-            except TrailmindError:
+            if not await same[0].is_permitted():
                 for stream in same:
                     stream.end()
 

@@ -7,6 +7,7 @@ import {
   type PlacedLabel,
   pixelBounds,
   placeSceneLabels,
+  widen,
 } from "./flat-labels";
 import { LINK_FONT_PX, type PlacedLinkLabel, placeLinkLabels } from "./link-labels";
 import { labelFont, labelWidth } from "./measure";
@@ -78,17 +79,11 @@ export function flatPicture(scene: Scene, title: string, palette: Palette, mode:
     // A curve stays inside its control points; of these it comes at most three quarters close to the inner ones.
     const at = (from: number, control: number, to: number) => (from + to) / 8 + (control * 3) / 4;
     const [x, y] = [at(curve[0], curve[2], curve[6]), at(curve[1], curve[3], curve[7])];
-    bounds.x0 = Math.min(bounds.x0, x * plan.k);
-    bounds.x1 = Math.max(bounds.x1, x * plan.k);
-    bounds.y0 = Math.min(bounds.y0, y * plan.k);
-    bounds.y1 = Math.max(bounds.y1, y * plan.k);
+    widen(bounds, x * plan.k, y * plan.k, x * plan.k, y * plan.k);
   }
   for (const { label, x, y } of plan.linkLabels) {
     const half = labelWidth([label], "page", LINK_FONT_PX) / 2;
-    bounds.x0 = Math.min(bounds.x0, x - half);
-    bounds.x1 = Math.max(bounds.x1, x + half);
-    bounds.y0 = Math.min(bounds.y0, y - LINK_FONT_PX);
-    bounds.y1 = Math.max(bounds.y1, y + LINK_FONT_PX);
+    widen(bounds, x - half, y - LINK_FONT_PX, x + half, y + LINK_FONT_PX);
   }
   const area: Area = {
     x: Math.floor(bounds.x0) - PICTURE_MARGIN_PX,

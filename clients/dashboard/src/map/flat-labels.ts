@@ -139,15 +139,9 @@ function withFold(label: PlacedLabel): PlacedLabel {
  */
 export function pixelBounds(scene: Scene, k: number, mode: LabelMode, isNarrow: boolean): Scene["bounds"] {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
-  const add = (x0: number, y0: number, x1: number, y1: number) => {
-    bounds.x0 = Math.min(bounds.x0, x0);
-    bounds.y0 = Math.min(bounds.y0, y0);
-    bounds.x1 = Math.max(bounds.x1, x1);
-    bounds.y1 = Math.max(bounds.y1, y1);
-  };
   for (const n of scene.nodes) {
     const r = n.r * k + 2;
-    add(n.x * k - r, n.y * k - r, n.x * k + r, n.y * k + r);
+    widen(bounds, n.x * k - r, n.y * k - r, n.x * k + r, n.y * k + r);
     if (isPageUnlabelled(n, k, mode, isNarrow)) continue;
     const { x, y, width, height, size } = firstPlace(labelOf(n, k, mode, isNarrow), k);
     const fold = n.canFold ? foldWidths(n, size).gap + foldWidths(n, size).width : 0;
@@ -155,9 +149,17 @@ export function pixelBounds(scene: Scene, k: number, mode: LabelMode, isNarrow: 
     const pill = n.side === "center" ? size : 0;
     const [halfX, halfY] = [(cos * width + sin * height) / 2 + pill, (sin * width + cos * height) / 2 + pill / 2];
     const [left, right] = n.side === "left" ? [fold, 0] : [0, fold];
-    add(x - halfX - left, y - halfY, x + halfX + right, y + halfY);
+    widen(bounds, x - halfX - left, y - halfY, x + halfX + right, y + halfY);
   }
   return bounds;
+}
+
+/** Makes bounds contain a rectangle, too. */
+export function widen(bounds: Scene["bounds"], x0: number, y0: number, x1: number, y1: number): void {
+  bounds.x0 = Math.min(bounds.x0, x0);
+  bounds.y0 = Math.min(bounds.y0, y0);
+  bounds.x1 = Math.max(bounds.x1, x1);
+  bounds.y1 = Math.max(bounds.y1, y1);
 }
 
 /** What is under a point: a node's label or disc, or the control that folds its branch. */
