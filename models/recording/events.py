@@ -19,6 +19,15 @@ class Event(Base):
     """
 
     __tablename__ = "events"
+    __table_args__ = (
+        # Whether a page text is still needed is asked for each text of a session that loses its events.
+        Index(
+            "ix_events_content_key",
+            "content_key",
+            "session_id",
+            postgresql_where=text("content_key IS NOT NULL"),
+        ),
+    )
 
     session_id: Mapped[uuid.UUID] = mapped_column(
         ForeignKey("browsing_sessions.id", ondelete="CASCADE"), primary_key=True

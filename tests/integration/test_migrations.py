@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import psycopg
 
 from models.billing.purchases import INSERT_CHECKOUT
+from models.lifecycle.forget import DELETE_UNUSED_CONTENTS
 from models.migrations.run import migrate
 from models.mindmap.summaries import without_reading_time
 
@@ -101,3 +103,56 @@ def test_purchases_have_no_time_of_expiry_of_their_own(fresh_database: str) -> N
             "SELECT status, count(expires_at), count(*) FROM checkouts GROUP BY status"
         ).fetchall()
         assert rows == [("open", 2, 3)]
+
+
+_ADD_EVENTS = """
+    INSERT INTO events (session_id, event_key, type, occurred_at, payload, content_key)
+    SELECT s.id, gen_random_uuid(), 'scroll', now(), repeat('x', 300),
+        CASE WHEN n % 100 = 0 THEN md5(s.id::text || n)::uuid END
+    FROM browsing_sessions s, generate_series(1, 1000) n
+"""
+
+
+def _blocks_read_to_find_unused_texts(connection: psycopg.Connection[Any], user_id: uuid.UUID) -> int:
+    """Blocks that PostgreSQL reads to find which texts of one session, whose events are deleted, are unused."""
+    connection.execute("ANALYZE")
+    deleted = connection.execute(
+        "DELETE FROM events WHERE session_id = (SELECT min(id::text)::uuid FROM browsing_sessions)"
+        " RETURNING content_key"
+    ).fetchall()
+    keys = [key for (key,) in deleted if key is not None]
+    row = connection.execute(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + DELETE_UNUSED_CONTENTS, {"user_id": user_id, "keys": keys}
+    ).fetchone()
+    assert row is not None
+    plan = row[0][0]["Plan"]
+    assert plan["Actual Rows"] == len(keys) == 10
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def test_unused_page_texts_are_found_without_reading_all_events(fresh_database: str) -> None:
+    migrate(sqlalchemy_url(fresh_database), "0038")
+    with psycopg.connect(fresh_database, autocommit=True) as connection:
+        user_id = uuid.uuid4()
+        connection.execute("INSERT INTO users (id, email) VALUES (%s, 'ann@test.local')", [user_id])
+        for _ in range(20):
+            connection.execute(
+                "INSERT INTO browsing_sessions (id, user_id, title, status, started_at)"
+                " VALUES (%s, %s, 't', 'completed', now())",
+                [uuid.uuid4(), user_id],
+            )
+        connection.execute(_ADD_EVENTS)
+        connection.execute(
+            "INSERT INTO page_contents (user_id, content_key, text)"
+            " SELECT %s, content_key, 'text' FROM events WHERE content_key IS NOT NULL",
+            [user_id],
+        )
+        before = _blocks_read_to_find_unused_texts(connection, user_id)
+        # A build that was interrupted leaves an index of this name.
+        connection.execute("CREATE INDEX ix_events_content_key ON events (type)")
+        migrate(sqlalchemy_url(fresh_database), "0039")
+        connection.execute(
+            "DELETE FROM browsing_sessions WHERE id = (SELECT min(id::text)::uuid FROM browsing_sessions)"
+        )
+        after = _blocks_read_to_find_unused_texts(connection, user_id)
+    assert after < before / 3
