@@ -70,6 +70,9 @@ def local_ray_environment(settings: Settings) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # Ray starts its workers, among them the API, with a niceness of 15: beside other programs of the machine they
+        # would get a thirtieth of a contested CPU. Runs, which no user waits for, lower their own (`cluster.runs`).
+        "RAY_worker_niceness": "0",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),

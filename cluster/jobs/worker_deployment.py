@@ -21,16 +21,18 @@ from cluster.settings import load_settings
 if TYPE_CHECKING:
     from cluster.jobs.worker import JobWorker
 
-#: While a server starts, users wait for its API and not yet for a job: the import yields the CPU.
-_IMPORT_NICENESS = 10
+#: While a server starts, users wait for its API and not yet for a job: the import yields the CPU. This is added to the
+#: niceness of the process, which is 15 on the nodes of a cluster; 19 is the highest.
+_IMPORT_NICENESS, _HIGHEST_NICENESS = 10, 19
 #: Longer than the worker waits for its running jobs (`cluster.jobs.worker.SHUTDOWN_TIMEOUT_S`).
 _STOP_TIMEOUT_S = 28.0
 
 
 def _import_at_low_priority() -> type[JobWorker]:
     if sys.platform == "linux":  # where threads have priorities; this thread ends with the import
+        niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + _IMPORT_NICENESS, _HIGHEST_NICENESS)
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _IMPORT_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
     from cluster.jobs.worker import JobWorker
 
     return JobWorker

@@ -30,8 +30,8 @@ _BESIDE_WORK_S = 60.0
 def _give_way() -> None:
     """Let the processes of a serving application come first whenever they want the CPU.
 
-    Ray starts every worker with a niceness of 15 (`worker_niceness`), compared with which 19 leaves this one a third of
-    a contested CPU. The class for idle time leaves it less than a tenth (sched(7)).
+    On the nodes of a cluster Ray starts every worker with a niceness of 15 (`worker_niceness`), compared with which 19
+    leaves this one a third of a contested CPU. The class for idle time leaves it less than a tenth (sched(7)).
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

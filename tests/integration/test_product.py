@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -70,6 +71,12 @@ def test_unused_ray_processes_do_not_run(product: Product) -> None:
         "ray::ProxyActor",
     ):
         assert not [line for line in running if name in line]
+
+
+def test_the_api_has_the_priority_of_other_programs(product: Product) -> None:
+    """Beside a program that keeps the CPUs busy, a process with Ray's niceness of 15 answers after minutes."""
+    api = next(process for process in product.processes() if "trailmind:Api" in " ".join(process.cmdline()))
+    assert api.nice() <= os.getpriority(os.PRIO_PROCESS, 0)
 
 
 @pytest.mark.parametrize("sample", ["01-money-and-stars", "04-korean-office"])
