@@ -91,6 +91,7 @@ def edited_map() -> MindmapDocument:
     ]
     edited, reports = apply_edits(document, operations)
     assert [report for report in reports if report.status == "not_applied"] == []
+    assert "see also" in [why for _, _, why in links_of(edited)]
     return edited
 
 
@@ -126,6 +127,16 @@ def page_lines(node: Node) -> list[str]:
     return [*notes, *node.data.highlights]
 
 
+def links_of(document: MindmapDocument) -> list[tuple[Node, Node, str]]:
+    """The links beside the tree: both ends, and the name or the shared terms."""
+    nodes = {node.id: node for node in document.nodes if not node.data.hidden}
+    return [
+        (nodes[edge.source], nodes[edge.target], edge.label or ", ".join(edge.terms))
+        for edge in document.edges
+        if edge.kind == "cross" and {edge.source, edge.target} <= nodes.keys()
+    ]
+
+
 @needs_readers
 def test_markmap_draws_the_whole_map(document: MindmapDocument) -> None:
     drawn = read("markdown", to_markdown(document))
@@ -136,6 +147,12 @@ def test_markmap_draws_the_whole_map(document: MindmapDocument) -> None:
         if node_id == CORE_ID and document.excluded_pages:
             assert text_of(found[-1]["html"]) == {"en": "Left out", "ko": "지도에서 뺀 페이지"}[document.language]
             assert len(found[-1]["children"]) == len(document.excluded_pages)
+            found = found[:-1]
+        if node_id == CORE_ID and (links := links_of(document)):
+            assert text_of(found[-1]["html"]) == {"en": "Related topics", "ko": "관련 주제"}[document.language]
+            assert [text_of(line["html"]) for line in found[-1]["children"]] == [
+                f"{source.label} ↔ {target.label}{f' ({why})' if why else ''}" for source, target, why in links
+            ]
             found = found[:-1]
         assert len(found) == len(expected)
         for child, drawn_child in zip(expected, found, strict=True):
@@ -176,7 +193,9 @@ def test_opml_and_freemind_hold_the_same_tree(document: MindmapDocument) -> None
         assert found[label] == node.label
         notes = found["notes"] if label == "TEXT" else found["_note"].split("\n") if "_note" in found else []
         marked = [f"“{' '.join(text.split())}”" for text in node.data.highlights]
-        assert notes == ([node.data.description] if node.data.description else []) + marked
+        # An outline has no arrows: the notes of both ends name the link.
+        named = [] if label == "TEXT" else linked.get(node.id, [])
+        assert notes == ([node.data.description] if node.data.description else []) + marked + named
         if node.type == "page" and node.data.urls:
             assert found.get("LINK") == node.data.urls[0] if label == "TEXT" else found["url"] == node.data.urls[0]
         expected = visible_children(document, node.id)
@@ -184,12 +203,14 @@ def test_opml_and_freemind_hold_the_same_tree(document: MindmapDocument) -> None
         for child, node_found in zip(expected, found["children"], strict=True):
             check(node_found, child, label)
 
+    linked: dict[str, list[str]] = {}
+    for source, target, why in links_of(document):
+        for node, other in ((source, target), (target, source)):
+            linked.setdefault(node.id, []).append(f"↔ {other.label}{f' ({why})' if why else ''}")
     check(read("opml", to_opml(document)), document.nodes[0], "text")
     drawn = read("freemind", to_freemind(document))
     check(drawn, document.nodes[0], "TEXT")
-    visible = {node.id for node in document.nodes if not node.data.hidden}
-    expected = {(e.source, e.target) for e in document.edges if e.kind == "cross" and {e.source, e.target} <= visible}
-    assert set(arrows(drawn)) == expected
+    assert set(arrows(drawn)) == {(source.id, target.id) for source, target, _ in links_of(document)}
     # The core in the middle, topics in readable hues on both sides of it.
     assert {child["POSITION"] for child in drawn["children"]} == {"left", "right"}
     topics = [child for child in visible_children(document, CORE_ID) if child.type == "topic"]

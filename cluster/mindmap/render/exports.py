@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from cluster.mindmap.render.canvas import format_duration
 from cluster.mindmap.render.dashboard_tones import DASHBOARD_TONES, with_tones
-from models.mindmap.document import CORE_ID, MindmapDocument, Node
+from models.mindmap.document import CORE_ID, Edge, MindmapDocument, Node
 from models.text import collapse_whitespace
 
 #: Signs that Markdown or its extensions (tables, strikethrough, formulas, shortcodes) read as markup.
@@ -18,6 +18,7 @@ _LINK_ESCAPES = str.maketrans({"<": "%3C", ">": "%3E", "\\": "%5C", " ": "%20"})
 
 
 _LEFT_OUT = {"en": "Left out", "ko": "지도에서 뺀 페이지"}
+_RELATED = {"en": "Related topics", "ko": "관련 주제"}
 _BLANK_LINES = re.compile(r"\n{3,}")
 #: Font sizes in FreeMind, in points; pages have the program's own.
 _FREEMIND_SIZES = {"core": 18, "topic": 15, "subtopic": 13}
@@ -26,7 +27,7 @@ _FREEMIND_SIZES = {"core": 18, "topic": 15, "subtopic": 13}
 def to_markdown(document: MindmapDocument) -> str:
     """Markdown with a heading per topic, a linked item per page with its reading time, and highlights as quotes.
 
-    The notes about how the map was made stand below its summary.
+    The notes about how the map was made stand below its summary, the links between topics below the tree.
 
     A page beside topics is a heading of their level: under `### Topic` it would belong to that topic, and markmap drops
     a list that is followed by deeper headings.
@@ -54,6 +55,12 @@ def to_markdown(document: MindmapDocument) -> str:
                 lines.extend([f"- {line(node)}", *(f"  - {text}" for text in _page_texts(node))])
 
     write_children(CORE_ID, 2)
+    if links := _links(document, nodes):
+        lines += _heading(_RELATED.get(document.language, _RELATED["en"]), 2)
+        lines += [
+            f"- {_escape_markdown(nodes[edge.source].label)} ↔ {_escape_markdown(_linked(nodes[edge.target], edge))}"
+            for edge in links
+        ]
     if document.excluded_pages:
         lines += _heading(_LEFT_OUT.get(document.language, _LEFT_OUT["en"]), 2)
         lines += [
@@ -83,12 +90,19 @@ def _page_texts(node: Node) -> list[str]:
 
 
 def to_opml(document: MindmapDocument) -> str:
-    """OPML 2.0 (http://opml.org/spec2.opml); pages are outline elements of type "link"."""
+    """OPML 2.0 (http://opml.org/spec2.opml); pages are outline elements of type "link".
+
+    An outline has no links beside its tree: the notes of both ends name them.
+    """
     nodes, children = _visible_nodes_by_id(document), document.children()
+    linked: dict[str, list[str]] = {}
+    for edge in _links(document, nodes):
+        for node_id, other_id in ((edge.source, edge.target), (edge.target, edge.source)):
+            linked.setdefault(node_id, []).append(f"↔ {collapse_whitespace(_linked(nodes[other_id], edge))}")
 
     def outline(node: Node, indent: str) -> list[str]:
         attributes = f"text={_quote_attribute(node.label)}"
-        note = "\n".join(_note_lines(node))
+        note = "\n".join([*_note_lines(node), *linked.get(node.id, [])])
         if note:
             attributes += f" _note={quoteattr(note)}"
         if node.type == "page" and node.data.urls:
@@ -124,12 +138,11 @@ def to_freemind(document: MindmapDocument) -> str:
     document = with_tones(document, DASHBOARD_TONES["light"])
     nodes, children = _visible_nodes_by_id(document), document.children()
     arrows: dict[str, list[str]] = {}
-    for edge in document.edges:
-        if edge.kind == "cross" and edge.source in nodes and edge.target in nodes:
-            # Freeplane shows the label, FreeMind ignores it.
-            label = f" MIDDLE_LABEL={_quote_attribute(edge.label)}" if edge.label else ""
-            arrow = f"<arrowlink DESTINATION={_quote_attribute('ID_' + edge.target)}{label}/>"
-            arrows.setdefault(edge.source, []).append(arrow)
+    for edge in _links(document, nodes):
+        # Freeplane shows the label, FreeMind ignores it.
+        label = f" MIDDLE_LABEL={_quote_attribute(edge.label)}" if edge.label else ""
+        arrow = f"<arrowlink DESTINATION={_quote_attribute('ID_' + edge.target)}{label}/>"
+        arrows.setdefault(edge.source, []).append(arrow)
     left = _left_topics(nodes, children)
 
     def write(node: Node, indent: str, position: str = "") -> list[str]:
@@ -176,6 +189,17 @@ def _left_topics(nodes: dict[str, Node], children: dict[str, list[str]]) -> set[
 
 def _visible_nodes_by_id(document: MindmapDocument) -> dict[str, Node]:
     return {node.id: node for node in document.nodes if not node.data.hidden}
+
+
+def _links(document: MindmapDocument, nodes: dict[str, Node]) -> list[Edge]:
+    """The links between `nodes` beside the tree."""
+    return [edge for edge in document.edges if edge.kind == "cross" and edge.source in nodes and edge.target in nodes]
+
+
+def _linked(node: Node, edge: Edge) -> str:
+    """One end of a link, with the name that the user gave the link or else the terms that both ends share."""
+    why = edge.label or ", ".join(edge.terms)
+    return f"{node.label} ({why})" if why else node.label
 
 
 def _core_label(document: MindmapDocument) -> str:
