@@ -2,10 +2,13 @@ import { describe, expect, it } from "vitest";
 import { fitCamera, movedIntoView, sizeBesideTools } from "~/map/camera";
 import { hitAt, labelBox, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { placeAt } from "~/map/free-places";
+import { GalaxyLabels } from "~/map/galaxy-labels";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { LINK_FONT_PX, placeLinkLabels } from "~/map/link-labels";
 import { labelWidth } from "~/map/measure";
 import { type MapModel, parseMap, subtree } from "~/map/model";
+import type { Palette } from "~/map/palette";
+import type { Pen } from "~/map/pen";
 import { nextPress } from "~/map/presses";
 import { FONT_SIZE, galaxyScene, LINE_HEIGHT, MIN_TREE_FONT_PX, radialScene, treeScene, wrapLabel } from "~/map/scene";
 import { directionOf } from "~/map/text-direction";
@@ -358,6 +361,20 @@ describe("nextPress", () => {
     expect(nextPress(first, 103, 101, 1300, "other")).toMatchObject({ hit: "git", isSecond: true });
     expect(nextPress(first, 103, 101, 1600, "other")).toMatchObject({ hit: "other", isSecond: false });
     expect(nextPress(first, 120, 101, 1300, "other")).toMatchObject({ hit: "other", isSecond: false });
+  });
+});
+
+describe("the galaxy", () => {
+  it("says how many nodes a folded branch holds", () => {
+    const { nodes } = galaxyScene(model, { collapsed: new Set(["t0"]), focus: null });
+    const screen = new Map(nodes.map((n, i) => [n.id, { x: 300 * i, y: 300, r: 6, depth: 300 }]));
+    const palette = { text: "#111", bg: "#fff", ink: [], font: "sans-serif" } as unknown as Palette;
+    const written: string[] = [];
+    const pen = { strokeText: () => undefined, fillText: (text: string) => written.push(text) } as unknown as Pen;
+    const view = { nodes, screen, marks, palette, size: { width: 300 * nodes.length, height: 600 }, distance: 600 };
+    new GalaxyLabels(() => undefined).write(pen, view, palette);
+    expect(written).toContain("Topic 0 +7");
+    expect(written.filter((text) => text.includes("+"))).toHaveLength(1);
   });
 });
 

@@ -15,19 +15,34 @@ from models.mindmap.operations import Operation
 def apply_edits(document: MindmapDocument, operations: Sequence[Operation]) -> tuple[MindmapDocument, list[EditReport]]:
     """`document` (a version without edits) after `operations`, with layouts, and one report per operation.
 
-    Nodes without edits keep their positions; pinned nodes are exactly where they were pinned.
+    Nodes without edits keep their positions; pinned nodes are exactly where they were pinned. What has moved below
+    another node gets a position beside it.
     """
     edited, reports = apply_operations(document, operations)
-    return with_layout(edited) if operations else edited, reports
+    return _with_layout(edited, _moved(document, edited)) if operations else edited, reports
 
 
-def with_layout(document: MindmapDocument) -> MindmapDocument:
-    """`document` with all three layouts computed again, starting from the present positions of its nodes.
+def _moved(before: MindmapDocument, after: MindmapDocument) -> frozenset[str]:
+    """The nodes of both documents that are below another node than before, with everything below them."""
+    old, new = before.parents(), after.parents()
+    below = after.children()
+    moved = [node_id for node_id, parent in new.items() if old.get(node_id, parent) != parent]
+    for node_id in moved:
+        moved += below.get(node_id, [])
+    return frozenset(moved)
+
+
+def _with_layout(document: MindmapDocument, moved: frozenset[str]) -> MindmapDocument:
+    """`document` with all three layouts computed again, starting from the positions of the nodes that are not `moved`.
 
     A node at the origin other than the core has no position yet and gets one.
     """
     nodes_to_place = layout_nodes(document.nodes, document.parents())
-    positions = {n.id: n.position for n in document.nodes if (n.position.x, n.position.y, n.position.z) != (0, 0, 0)}
+    positions = {
+        n.id: n.position
+        for n in document.nodes
+        if (n.position.x, n.position.y, n.position.z) != (0, 0, 0) and (n.id not in moved or n.data.pinned)
+    }
     pinned = frozenset(node.id for node in document.nodes if node.data.pinned and node.id in positions)
     galaxy = galaxy_layout(nodes_to_place, positions, pinned)
     nodes = tuple(

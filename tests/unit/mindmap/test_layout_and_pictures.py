@@ -35,7 +35,7 @@ from cluster.mindmap.render.tree_scene import tree_scene
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.samples import sample_names
 from models.mindmap.document import TOPIC_COLORS, FlatLayoutName, MindmapDocument, Node, Point
-from models.mindmap.operations import Place
+from models.mindmap.operations import AddNode, Move, Place
 from models.mindmap.validation import validate_document
 from tests.support.map_sessions import make_page, make_session, sample_map
 
@@ -62,6 +62,33 @@ def test_galaxy_has_no_overlaps_and_fits_the_camera(name: str) -> None:
     for node in document.nodes:
         assert abs(node.position.x) <= 500
         assert abs(node.position.y) <= 290
+
+
+def test_pages_that_move_below_a_new_part_of_their_topic_stand_around_it_in_the_galaxy() -> None:
+    document = sample_map("06-long-research")
+    types = {node.id: node.type for node in document.nodes}
+    pages_of = {
+        node_id: [child for child in children if types[child] == "page"]
+        for node_id, children in document.children().items()
+        if types[node_id] == "topic"
+    }
+    topic, pages = max(pages_of.items(), key=lambda item: len(item[1]))
+    # The two pages that are farthest from each other, and a third.
+    place = {node.id: (node.position.x, node.position.y, node.position.z) for node in document.nodes}
+    first, second = max(combinations(pages, 2), key=lambda pair: math.dist(place[pair[0]], place[pair[1]]))
+    moved = [first, second, next(page for page in pages if page not in (first, second))]
+    add = AddNode(op_id="part", parent_id=topic, type="subtopic", label="A part")
+    new_id = apply_edits(document, [add])[1][0].node_id
+    assert new_id is not None
+    moves = [Move(op_id=page, node_id=page, parent_id=new_id) for page in moved]
+    edited, reports = apply_edits(document, [add, *moves])
+    assert {report.status for report in reports} == {"applied"}
+    after = {node.id: (node.position.x, node.position.y, node.position.z) for node in edited.nodes}
+    before = max(math.dist(place[page], after[new_id]) for page in moved)
+    farthest = max(math.dist(after[page], after[new_id]) for page in moved)
+    assert farthest < min(before, 90.0)
+    assert all(after[node_id] == place[node_id] for node_id in place if node_id not in moved)
+    assert overlapping_nodes(edited) == []
 
 
 @pytest.mark.parametrize("name", sample_names())

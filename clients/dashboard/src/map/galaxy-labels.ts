@@ -144,8 +144,9 @@ export class GalaxyLabels {
     // In half pixels, so that a rendered label can be used again while the camera moves.
     const fontSize =
       Math.round(2 * FONT_SIZE[n.node.type] * Math.max(0.82, Math.min(1.15, NOMINAL_DISTANCE / at.depth))) / 2;
-    const width = labelWidth(n.lines, n.node.type, fontSize);
-    const height = n.lines.length * fontSize * LINE_HEIGHT;
+    const lines = linesOf(n);
+    const width = labelWidth(lines, n.node.type, fontSize);
+    const height = lines.length * fontSize * LINE_HEIGHT;
     const distance = at.r + 5;
     const around: [number, number][] = [
       [at.x, at.y - distance - height / 2],
@@ -220,14 +221,22 @@ function drawSelection(context: CanvasRenderingContext2D, { screen, marks }: Gal
 
 function renderLabel(n: SceneNode, fontSize: number, palette: Palette, ratio: number): LabelBitmap {
   const canvas = document.createElement("canvas");
-  canvas.width = Math.ceil((labelWidth(n.lines, n.node.type, fontSize) + 2 * OUTLINE) * ratio);
-  canvas.height = Math.ceil((n.lines.length * fontSize * LINE_HEIGHT + 2 * OUTLINE) * ratio);
+  const lines = linesOf(n);
+  canvas.width = Math.ceil((labelWidth(lines, n.node.type, fontSize) + 2 * OUTLINE) * ratio);
+  canvas.height = Math.ceil((lines.length * fontSize * LINE_HEIGHT + 2 * OUTLINE) * ratio);
   const bitmap = { canvas, width: canvas.width / ratio, height: canvas.height / ratio };
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) return bitmap;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   writeLabel(context, n, fontSize, palette, bitmap.width / 2, bitmap.height / 2);
   return bitmap;
+}
+
+/** The lines of a label; the last one ends with the number of nodes that are folded below the node. */
+function linesOf({ lines, numCollapsed }: SceneNode): string[] {
+  if (numCollapsed === 0) return lines;
+  const count = `+${numCollapsed}`;
+  return [...lines.slice(0, -1), [...lines.slice(-1), count].join(" ")];
 }
 
 /** Writes a label around its centre. */
@@ -240,8 +249,9 @@ function writeLabel(pen: Pen, n: SceneNode, fontSize: number, palette: Palette, 
   pen.strokeStyle = palette.bg;
   pen.font = labelFont(n, fontSize, palette);
   pen.fillStyle = labelColour(n, palette);
-  n.lines.forEach((line, i) => {
-    const lineY = y + (i - (n.lines.length - 1) / 2) * fontSize * LINE_HEIGHT;
+  const lines = linesOf(n);
+  lines.forEach((line, i) => {
+    const lineY = y + (i - (lines.length - 1) / 2) * fontSize * LINE_HEIGHT;
     pen.strokeText(line, x, lineY);
     pen.fillText(line, x, lineY);
   });
