@@ -9,11 +9,18 @@ from typing import Final
 from models.search.words import fold_text, paired_words, query_runs, quoted_lexeme, search_words
 
 #: One error in a shorter word would make it match too much.
-MIN_TYPO_CHARS = 4
+MIN_TYPO_CHARS = 3
+#: Every error is forgiven in words of so many letters. In shorter ones a replaced letter makes another word too often:
+#: only a missing letter and exchanged neighbours are, of the whole word, and only in a query of few words, because so
+#: short a word has many candidates.
+_MIN_ANY_ERROR_CHARS: Final = 4
+_MAX_RUNS_WITH_SHORT: Final = 2
 #: Words written together are shorter. A space at every place of a long run would make a query of quadratic length.
 _MAX_TOGETHER_CHARS: Final = 24
 #: The least trigram similarity of a word with one error to the right one; edit distance decides afterwards.
-SIMILARITY: Final = "0.3"
+_SIMILARITY: Final = "0.3"
+#: "rft" has two of the seven trigrams that it and "raft" have together.
+_SIMILARITY_OF_SHORT: Final = "0.28"
 
 
 #: Two exchanged letters leave a longer word trigrams enough to be found by.
@@ -36,21 +43,35 @@ class ForgivingTerm:
 def forgiving_terms(text: str) -> list[ForgivingTerm]:
     """The words of a query, each with what else it may mean. Empty if nothing can be forgiven."""
     terms = []
-    for is_paired, run in query_runs(text):
+    runs = query_runs(text)
+    for is_paired, run in runs:
         if is_paired:
             terms.append(ForgivingTerm(_with_one_space(run)))
         else:
-            typo = run if len(run) >= MIN_TYPO_CHARS and not run.isdigit() else None
+            typo = run if _may_hold_error(run, len(runs)) else None
             exchanged = _with_exchanged_letters(run) if typo and len(run) <= _MAX_EXCHANGED_CHARS else None
             terms.append(ForgivingTerm(f"{quoted_lexeme(run)}:*", typo, exchanged))
     can_forgive = any(term.typo is not None or "|" in term.tsquery for term in terms)
     return terms if can_forgive else []
 
 
+def least_similarity(terms: Sequence[ForgivingTerm]) -> str:
+    """The trigram similarity from which on a page may hold what these terms mean."""
+    has_short = any(term.typo is not None and len(term.typo) < _MIN_ANY_ERROR_CHARS for term in terms)
+    return _SIMILARITY_OF_SHORT if has_short else _SIMILARITY
+
+
+def _may_hold_error(run: str, num_runs: int) -> bool:
+    if len(run) < MIN_TYPO_CHARS or run.isdigit():
+        return False
+    return len(run) >= _MIN_ANY_ERROR_CHARS or num_runs <= _MAX_RUNS_WITH_SHORT
+
+
 def _with_exchanged_letters(run: str) -> str | None:
     """A tsquery of the words that become `run` when two neighbouring letters are exchanged."""
     words = {f"{run[:i]}{run[i + 1]}{run[i]}{run[i + 2 :]}" for i in range(len(run) - 1)} - {run}
-    return " | ".join(f"{quoted_lexeme(word)}:*" for word in sorted(words)) or None
+    prefix = ":*" if len(run) >= _MIN_ANY_ERROR_CHARS else ""
+    return " | ".join(f"{quoted_lexeme(word)}{prefix}" for word in sorted(words)) or None
 
 
 def _with_one_space(run: str) -> str:
@@ -63,12 +84,16 @@ def _with_one_space(run: str) -> str:
 
 def has_word_like(typo: str, texts: Iterable[str]) -> bool:
     """Whether `texts` have a word that differs from `typo` by at most one error, or that begins with such a word."""
-    return any(
-        is_one_error_apart(typo, start)
-        for text in texts
-        for word in search_words(text)
-        for start in {word, word[: len(typo) - 1], word[: len(typo)], word[: len(typo) + 1]}
-    )
+    return any(_may_be_meant(typo, word) for text in texts for word in search_words(text))
+
+
+def _may_be_meant(typo: str, word: str) -> bool:
+    """Whether `word`, or the beginning of a longer word, is `typo` with one error corrected."""
+    if len(typo) >= _MIN_ANY_ERROR_CHARS:
+        starts = {word, word[: len(typo) - 1], word[: len(typo)], word[: len(typo) + 1]}
+        return any(is_one_error_apart(typo, start) for start in starts)
+    is_complete = len(word) == len(typo) + 1 or sorted(word) == sorted(typo)
+    return is_complete and is_one_error_apart(typo, word)
 
 
 def meant_terms(query: str, heads: Sequence[str], folded_text: Callable[[], str]) -> list[str]:
@@ -80,17 +105,15 @@ def meant_terms(query: str, heads: Sequence[str], folded_text: Callable[[], str]
     head_words = dict.fromkeys(word for head in heads for word in search_words(head))
     folded = [fold_text(each) for each in heads]
     terms = []
-    for is_paired, run in query_runs(query):
+    runs = query_runs(query)
+    for is_paired, run in runs:
         if any(run in each for each in folded) or run in folded_text():
             terms.append(run)
         elif is_paired:
             spaced = [f"{run[:i]} {run[i:]}" for i in range(1, len(run))]
             terms += [each for each in spaced if any(each in part for part in (*folded, folded_text()))]
-        elif len(run) >= MIN_TYPO_CHARS and not run.isdigit():
-            lengths = (len(run) - 1, len(run), len(run) + 1)
-            # Of a longer word only the beginning that is like the query.
-            starts = {word: [word, *(word[:length] for length in lengths)] for word in head_words}
-            terms += [word for word, each in starts.items() if any(is_one_error_apart(run, start) for start in each)]
+        elif _may_hold_error(run, len(runs)):
+            terms += [word for word in head_words if _may_be_meant(run, word)]
     return list(dict.fromkeys(terms))
 
 

@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier, Literal, Placeholder
 
 from models.database import Connection
-from models.search.forgiving import SIMILARITY, forgiving_terms, has_word_like, meant_terms
+from models.search.forgiving import forgiving_terms, has_word_like, least_similarity, meant_terms
 from models.search.words import fold_text, fold_with_positions, query_terms, tsquery_text
 
 #: A query with more hits counts as common; up to so many hits are ranked.
@@ -201,7 +201,7 @@ async def _forgiving_hits(
             alternatives.append(SQL("head @@ {}::tsquery").format(Placeholder(f"exchanged{i}")))
         conditions.append(SQL("({})").format(SQL(" OR ").join(alternatives)))
         flags.append((term.typo, SQL("{} AS {}").format(as_typed, Identifier(f"typed{i}")), f"typed{i}"))
-    await cursor.execute(SET_SIMILARITY, {"similarity": SIMILARITY})
+    await cursor.execute(SET_SIMILARITY, {"similarity": least_similarity(terms)})
     statement = _FORGIVING_HITS.format(
         flags=SQL("").join(SQL(", {}").format(flag) for _, flag, _ in flags),
         matches=_both(filter_sql, SQL(" AND ").join(conditions)),

@@ -191,6 +191,22 @@ async def test_an_error_in_a_word_of_four_letters(ann: ApiUser, query: str) -> N
     assert set(found) <= {"raft.example/", "rafting.example/"}
 
 
+@pytest.mark.parametrize("query", ["rft", "rat", "rft consensus", "rft nothing"])
+async def test_a_letter_that_is_missing_in_a_word_of_four(ann: ApiUser, query: str) -> None:
+    session_id = await ann.start()
+    for name in ("Raft consensus", "Rafting in Norway", "Root shift", "The fat cab of Arles"):
+        page = f"https://{name.split()[0].lower()}.example/"
+        await ann.send(session_id, [visit(page, title=name, content=f"{name}, in some more words. " * 30)])
+    await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+    assert await _urls(ann, query) == ([] if "nothing" in query else ["raft.example/"])
+    # Another letter would make too many words: "cat" is none of "fat" and "cab".
+    assert await _urls(ann, "cat") == []
+    hits = (await ann.ok("GET", "/v1/search", params={"q": query}))["results"]
+    for hit in hits:
+        marked = {hit["snippet"][m["start"] : m["end"]].lower() for m in hit["marks"]}
+        assert "raft" in marked
+
+
 async def test_a_word_that_exists_is_not_taken_for_an_error(ann: ApiUser) -> None:
     session_id = await ann.start()
     for name in ("form", "from"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.search.forgiving import forgiving_terms, is_one_error_apart
+from models.search.forgiving import forgiving_terms, has_word_like, is_one_error_apart, meant_terms
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,27 @@ def test_words_that_cannot_have_exchanged_letters() -> None:
     assert not is_one_error_apart("tarf", "raft")
 
 
+@pytest.mark.parametrize(
+    ("typed", "word", "is_meant"),
+    [
+        ("rft", "raft", True),
+        ("rat", "raft", True),
+        ("gti", "git", True),
+        ("cat", "car", False),
+        ("rft", "rafts", False),
+        ("gti", "gits", False),
+    ],
+)
+def test_in_three_letters_one_is_missing_or_two_are_exchanged(typed: str, word: str, is_meant: bool) -> None:
+    assert has_word_like(typed, [word]) == is_meant
+    assert (meant_terms(typed, [word], lambda: "") == [word]) == is_meant
+
+
+def test_short_words_are_forgiven_in_queries_of_few_words() -> None:
+    assert [term.typo for term in forgiving_terms("rft consensus")] == ["rft", "consensus"]
+    assert [term.typo for term in forgiving_terms("the rft consensus")] == [None, None, "consensus"]
+
+
 @pytest.mark.parametrize("typed", ["postgrql", "mostgresql", "sqlpostgre", "psotgrseql", "postgresqlab"])
 def test_more_errors_or_a_wrong_first_letter_are_not(typed: str) -> None:
     assert not is_one_error_apart(typed, "postgresql")
@@ -36,7 +57,7 @@ def test_more_errors_or_a_wrong_first_letter_are_not(typed: str) -> None:
 def test_korean_runs_may_lack_one_space() -> None:
     (term,) = forgiving_terms("셀범위")
     assert term.tsquery == "('셀범' & '범위') | ('셀' & '범위') | ('셀범' & '위')"
-    assert forgiving_terms("git 12345") == []
+    assert forgiving_terms("go 12345") == []
 
 
 def test_a_long_run_is_not_divided_at_every_place() -> None:
