@@ -355,9 +355,16 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     await tabs.get_by_role("link", name="Runs").click()
     await expect(page.get_by_text("Runs remake many maps")).to_be_visible()
     await assert_accessible("runs")
-    await tabs.get_by_role("link", name="Status").click()
+    assert page_errors.messages == []
+    # This server has no shards and so is not ready: the browser itself reports the 503 with which it says so.
+    async with page.expect_response("**/ready") as checks:
+        await tabs.get_by_role("link", name="Status").click()
+    answer = await (await checks.value).json()
+    assert {name for name, result in answer["checks"].items() if result != "ok"} == {"shards"}
     await expect(page.get_by_role("region", name="Status").locator("tbody tr").first).to_be_visible()
     await assert_accessible("status")
-    assert page_errors.messages == []
+    assert [
+        each for each in page_errors.messages if not each.endswith(f" 503 (Service Unavailable) ({shop.origin}/ready)")
+    ] == []
     await db.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job[0]])
     await context.close()

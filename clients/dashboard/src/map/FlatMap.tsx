@@ -11,6 +11,7 @@ import {
 } from "react";
 import { useMessages } from "~/i18n";
 import { useElementSize } from "~/ui/useElementSize";
+import { useEventState } from "~/ui/useEventState";
 import { type Camera, fitCamera, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
 import { DragGhost } from "./DragGhost";
 import { type DrawPlan, makePlan, NARROW } from "./draw";
@@ -46,7 +47,7 @@ export function FlatMap(props: FlatMapProps) {
   const marker = useRef<HTMLDivElement>(null);
   const size = useElementSize(canvas);
   const isNarrow = size.width < NARROW;
-  const [drag, setDrag] = useState<Drag | null>(null);
+  const [drag, dragNow, setDrag] = useEventState<Drag | null>(null);
   const isFirstDraw = useRef(true);
   const tiles = useTiledCanvas(canvas, isFirstDraw);
   const startsNodeDrag = useRef((_: MouseEvent): boolean => false);
@@ -141,21 +142,23 @@ export function FlatMap(props: FlatMapProps) {
     props.onToggle(id);
   };
   const drop = () => {
+    const dropped = dragNow.current;
     setDrag(null);
-    if (!drag?.target) return;
+    if (!dropped?.target) return;
     // A map that its reader arranges stays where it is.
     isMovedByUser.current = true;
-    props.editing?.drop(drag.id, drag.target);
+    props.editing?.drop(dropped.id, dropped.target);
   };
-  const pointer = usePointer(props, canvas, findHit, toggle, latestPlan, zoom, drag, setDrag, drop);
+  const pointer = usePointer(props, canvas, findHit, toggle, latestPlan, zoom, dragNow, setDrag, drop);
   startsNodeDrag.current = pointer.startsNodeDrag;
   const node = model.byId.get(cursor) ?? model.root;
   /** Shift with an arrow moves the cursor's node; letting go of Shift drops it. */
   const dragByKeys = ([right, down]: readonly [number, number]) => {
     const rect = rectOf(cursor);
     if (!rect || !props.editing || cursor === model.root.id) return;
-    const from = drag?.id === cursor ? drag.from : { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 };
-    const at = drag?.id === cursor ? drag : from;
+    const before = dragNow.current?.id === cursor ? dragNow.current : null;
+    const from = before?.from ?? { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 };
+    const at = before ?? from;
     const [x, y] = [at.x + right * KEY_STEP_PX, at.y + down * KEY_STEP_PX];
     setDrag({ id: cursor, from, x, y, target: pointer.freePlace(cursor, x - from.x, y - from.y) });
   };
@@ -174,15 +177,15 @@ export function FlatMap(props: FlatMapProps) {
         onKeyDown={(event) => {
           const step = event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey && KEY_STEPS[event.key];
           if (step) dragByKeys(step);
-          else if (drag && event.key === "Escape") setDrag(null);
+          else if (dragNow.current && event.key === "Escape") pointer.cancel();
           else return handleKey(event, props, cursor, zoom, fit, toggle);
           event.preventDefault();
           event.stopPropagation();
         }}
         onKeyUp={(event) => {
-          if (drag && event.key === "Shift") drop();
+          if (dragNow.current && event.key === "Shift") drop();
         }}
-        onBlur={() => setDrag(null)}
+        onBlur={() => dragNow.current && pointer.cancel()}
       >
         <div
           ref={marker}

@@ -61,7 +61,7 @@ export function Galaxy(props: MapProps & { scene: Scene; ref?: Ref<MapHandle> })
       role="img"
       aria-label={t.map.canvas(model.root.label, scene.nodes.length)}
       onPointerDown={(e) => {
-        press.current = nextPress(press.current, e.clientX, e.clientY, performance.now(), nodeAt(e));
+        press.current = nextPress(press.current, e.clientX, e.clientY, e.timeStamp, nodeAt(e));
       }}
       onPointerMove={(e) => {
         if (e.pointerType !== "mouse" || e.buttons !== 0) return;

@@ -26,18 +26,24 @@ export function usePointer(
   toggle: (id: string) => void,
   plan: RefObject<DrawPlan | null>,
   zoom: Zoom,
-  drag: Drag | null,
+  drag: RefObject<Drag | null>,
   setDrag: (drag: Drag | null) => void,
   drop: () => void,
 ) {
   const { model, scene, hovered, onSelect, onHover, editing } = props;
   const press = useRef<Press<Hit | null> | null>(null);
   const hasDragged = useRef(false);
-  const hold = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const stopHold = useRef(() => {});
   const isTouchDrag = useRef(false);
   const endTouch = () => {
-    clearTimeout(hold.current);
+    stopHold.current();
     isTouchDrag.current = false;
+  };
+  /** Ends a drag without a drop. The button that is still pressed begins no other. */
+  const cancel = () => {
+    endTouch();
+    press.current = null;
+    setDrag(null);
   };
   useEffect(() => {
     const element = canvas.current;
@@ -50,12 +56,12 @@ export function usePointer(
     element?.addEventListener("touchmove", keepFromPanning, { capture: true, passive: false });
     return () => {
       element?.removeEventListener("touchmove", keepFromPanning, { capture: true });
-      clearTimeout(hold.current);
+      stopHold.current();
     };
   }, [canvas]);
   const isMovable = (hit: Hit | null) => hit !== null && !hit.isFold && hit.n.node.type !== "core";
-  const pressAt = (event: { clientX: number; clientY: number }, isTouch: boolean) => {
-    press.current = nextPress(press.current, event.clientX, event.clientY, performance.now(), findHit(event, isTouch));
+  const pressAt = (event: PointerEvent, isTouch: boolean) => {
+    press.current = nextPress(press.current, event.clientX, event.clientY, event.timeStamp, findHit(event, isTouch));
   };
   // d3-zoom gets the mouse event of the same press after this hook's pointer event.
   const startsNodeDrag = () => editing !== null && isMovable(press.current?.hit ?? null);
@@ -109,25 +115,24 @@ export function usePointer(
       hasDragged.current = false;
       const isTouch = event.pointerType !== "mouse";
       if (event.button === 0) pressAt(event, isTouch);
-      clearTimeout(hold.current);
+      stopHold.current();
       const box = canvas.current?.getBoundingClientRect();
       const hit = press.current?.hit;
       if (!isTouch || !event.isPrimary || !box || !hit || !startsNodeDrag()) return;
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-      hold.current = setTimeout(() => {
+      stopHold.current = afterHold(() => {
         isTouchDrag.current = hasDragged.current = true;
         setDrag({ id: hit.n.id, target: null, from: { x, y }, x, y });
-      }, HOLD_MS);
+      });
     },
     onPointerMove: (event: PointerEvent) => {
       const box = canvas.current?.getBoundingClientRect();
       if (!box) return;
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-      if (drag) return setDrag({ ...drag, x, y, target: targetAt(drag, event) });
+      if (drag.current) return setDrag({ ...drag.current, x, y, target: targetAt(drag.current, event) });
       const from = press.current;
       if (event.pointerType !== "mouse") {
-        if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > HOLD_SLACK_PX)
-          clearTimeout(hold.current);
+        if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > HOLD_SLACK_PX) stopHold.current();
         return;
       }
       if (event.buttons === 0) {
@@ -147,12 +152,9 @@ export function usePointer(
     },
     onPointerUp: () => {
       endTouch();
-      if (drag) drop();
+      if (drag.current) drop();
     },
-    onPointerCancel: () => {
-      endTouch();
-      setDrag(null);
-    },
+    onPointerCancel: cancel,
     onContextMenu: (event: React.MouseEvent) => {
       // Browsers open it for a finger that rests.
       if (isTouchDrag.current) event.preventDefault();
@@ -175,5 +177,20 @@ export function usePointer(
       } else if (hit) toggle(hit.n.id);
     },
   };
-  return { handlers, startsNodeDrag, freePlace };
+  return { handlers, startsNodeDrag, freePlace, cancel };
+}
+
+/** Calls `then` when a finger has rested for so long; the result stops it. */
+function afterHold(then: () => void): () => void {
+  // A busy page gets the moves of a finger later than its timers, but not later than it draws twice.
+  let frame = 0;
+  const timer = setTimeout(() => {
+    frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(then);
+    });
+  }, HOLD_MS);
+  return () => {
+    clearTimeout(timer);
+    cancelAnimationFrame(frame);
+  };
 }

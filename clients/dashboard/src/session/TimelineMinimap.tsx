@@ -2,6 +2,7 @@ import { timeOfDay } from "@trailmind/api";
 import { useEffect, useRef, useState } from "react";
 import { useLanguage, useMessages } from "~/i18n";
 import { usePalette } from "~/map/usePalette";
+import { useEventState } from "~/ui/useEventState";
 import type { Range, Row } from "./timeline-rows";
 import "./TimelineMinimap.css";
 
@@ -24,7 +25,7 @@ export function TimelineMinimap({
   const tones = usePalette();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
-  const [brush, setBrush] = useState<Range | null>(null);
+  const [brush, brushNow, setBrush] = useEventState<Range | null>(null);
   const [cursorMs, setCursorMs] = useState(span.fromMs);
   const length = span.toMs - span.fromMs;
 
@@ -79,10 +80,12 @@ export function TimelineMinimap({
           e.currentTarget.setPointerCapture(e.pointerId);
           setBrush({ fromMs: timeAt(e), toMs: timeAt(e) });
         }}
-        onPointerMove={(e) => brush && setBrush({ ...brush, toMs: timeAt(e) })}
+        onPointerMove={(e) => brushNow.current && setBrush({ ...brushNow.current, toMs: timeAt(e) })}
         onPointerUp={() => {
-          if (!brush) return;
-          const [fromMs, toMs] = [Math.min(brush.fromMs, brush.toMs), Math.max(brush.fromMs, brush.toMs)];
+          const brushed = brushNow.current;
+          if (!brushed) return;
+          const fromMs = Math.min(brushed.fromMs, brushed.toMs);
+          const toMs = Math.max(brushed.fromMs, brushed.toMs);
           setBrush(null);
           if ((toMs - fromMs) / length > 0.015) onRange({ fromMs, toMs });
           else {

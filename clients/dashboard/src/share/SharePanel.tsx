@@ -60,9 +60,9 @@ export function SharePanel({ owner, language }: { owner: MapOwner; language: Lan
   const create = useMutation({
     mutationFn: () => requests.create({ shows, expires_in_days: days }),
     onSuccess: async ({ share }) => {
-      await refresh();
-      // A link is made to be sent: it is on the clipboard without another click.
+      // A link is made to be sent: it is on the clipboard without another click. Browsers allow that for seconds only.
       toast((await copyText(share.url)) ? t.share.createdAndCopied : t.share.created);
+      await refresh();
     },
     onError: (error) => toast(errorMessage(error, t)),
   });
