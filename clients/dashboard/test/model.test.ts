@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ancestors, findNodes, type MapModel, neighbourhood, parseMap, step, subtree } from "~/map/model";
+import { applyOperation } from "~/session/apply-operation";
 import { mapData } from "./support";
 
 const model = parseMap(mapData()) as MapModel;
@@ -11,6 +12,14 @@ describe("parseMap", () => {
     expect(model.topicOf.get("p2-3")).toBe("t2");
     expect(model.hueOf("p2-3")).toBe(2);
     expect(model.hueOf("core")).toBeNull();
+  });
+  it("parses only what an edit has changed", () => {
+    const data = mapData();
+    const before = parseMap(data) as MapModel;
+    const edited = applyOperation(data, { op: "rename", node_id: "t1", label: "Renamed" });
+    const after = parseMap(edited) as MapModel;
+    const changed = after.nodes.filter((node) => node !== before.byId.get(node.id));
+    expect(changed.map((node) => node.label)).toEqual(["Renamed"]);
   });
   it("returns null for an invalid document", () => {
     for (const bad of [

@@ -54,22 +54,23 @@ const nodeSchema = v.object({
     {},
   ),
 });
+const edgeSchema = v.object({
+  source: v.string(),
+  target: v.string(),
+  weight: v.optional(v.number(), 1),
+  kind: v.optional(v.picklist(["contains", "cross"]), "contains"),
+  label: v.optional(v.string()),
+  terms: list(v.string()),
+});
+const layoutsSchema = v.record(v.string(), v.record(v.string(), v.object({ x: v.number(), y: v.number() })));
+/** The large parts are parsed by themselves (`parsePart`). */
 const documentSchema = v.object({
   title: text,
   summary: text,
   provider: text,
-  nodes: v.array(nodeSchema),
-  edges: v.array(
-    v.object({
-      source: v.string(),
-      target: v.string(),
-      weight: v.optional(v.number(), 1),
-      kind: v.optional(v.picklist(["contains", "cross"]), "contains"),
-      label: v.optional(v.string()),
-      terms: list(v.string()),
-    }),
-  ),
-  layouts: v.optional(v.record(v.string(), v.record(v.string(), v.object({ x: v.number(), y: v.number() }))), {}),
+  nodes: v.array(v.unknown()),
+  edges: v.array(v.unknown()),
+  layouts: v.optional(v.unknown(), {}),
   left_out: list(
     v.object({
       page_id: v.string(),
@@ -92,8 +93,37 @@ const documentSchema = v.object({
 export const MAX_TOPIC_LEVELS = 3;
 
 export type MapNode = v.InferOutput<typeof nodeSchema>;
-type MapDocument = v.InferOutput<typeof documentSchema>;
-type MapEdge = MapDocument["edges"][number];
+type MapEdge = v.InferOutput<typeof edgeSchema>;
+interface MapDocument extends Omit<v.InferOutput<typeof documentSchema>, "nodes" | "edges" | "layouts"> {
+  nodes: MapNode[];
+  edges: MapEdge[];
+  layouts: v.InferOutput<typeof layoutsSchema>;
+}
+
+/**
+ * What parts of documents were parsed to. Documents are never changed in place, and an edited one shares most parts with
+ * the one before it: without this every edit of a large map would wait for all of them.
+ */
+const parsedParts = new WeakMap<object, unknown>();
+
+function parsePart<S extends v.GenericSchema>(schema: S, part: unknown): v.InferOutput<S> | null {
+  const known = typeof part === "object" && part !== null ? parsedParts.get(part) : undefined;
+  if (known !== undefined) return known as v.InferOutput<S>;
+  const parsed = v.safeParse(schema, part);
+  if (!parsed.success) return null;
+  parsedParts.set(part as object, parsed.output);
+  return parsed.output;
+}
+
+function parseDocument(data: unknown): MapDocument | null {
+  const parsed = v.safeParse(documentSchema, data);
+  if (!parsed.success) return null;
+  const nodes = parsed.output.nodes.flatMap((node) => parsePart(nodeSchema, node) ?? []);
+  const edges = parsed.output.edges.flatMap((edge) => parsePart(edgeSchema, edge) ?? []);
+  const layouts = parsePart(layoutsSchema, parsed.output.layouts);
+  const isComplete = nodes.length === parsed.output.nodes.length && edges.length === parsed.output.edges.length;
+  return isComplete && layouts ? { ...parsed.output, nodes, edges, layouts } : null;
+}
 
 export interface MapModel {
   document: MapDocument;
@@ -118,16 +148,15 @@ export interface MapModel {
  * The model of a document; null for an unknown shape or without a core. Hidden nodes and their descendants are omitted.
  */
 export function parseMap(data: unknown): MapModel | null {
-  const parsed = v.safeParse(documentSchema, data);
-  if (!parsed.success) return null;
-  const document = parsed.output;
+  const document = parseDocument(data);
+  if (!document) return null;
   const root = document.nodes.find((node) => node.type === "core");
   if (!root) return null;
   const all = new Map(document.nodes.map((node) => [node.id, node]));
   const linked = new Map<string, string[]>();
   for (const edge of document.edges) {
     if (edge.kind !== "contains" || !all.has(edge.source) || !all.has(edge.target)) continue;
-    linked.set(edge.source, [...(linked.get(edge.source) ?? []), edge.target]);
+    append(linked, edge.source, edge.target);
   }
   const byId = new Map<string, MapNode>([[root.id, root]]);
   const parent = new Map<string, string>();
@@ -142,7 +171,7 @@ export function parseMap(data: unknown): MapModel | null {
       if (!node || byId.has(child) || node.data.hidden) continue;
       byId.set(child, node);
       parent.set(child, id);
-      children.set(id, [...(children.get(id) ?? []), child]);
+      append(children, id, child);
       depth.set(child, (depth.get(id) ?? 0) + 1);
       topicOf.set(child, id === root.id ? child : (topicOf.get(id) ?? child));
       queue.push(child);
@@ -179,6 +208,12 @@ export function parseMap(data: unknown): MapModel | null {
     depth,
     hueOf,
   };
+}
+
+function append(lists: Map<string, string[]>, key: string, value: string): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }
 
 /** A node's ancestors, nearest first. */
