@@ -24,6 +24,7 @@ from cluster.settings import Settings, load_settings
 from serve.dashboard import install_dashboard
 from serve.events_endpoint import EventsEndpoint, SmallBatches
 from serve.http.cors import with_cors
+from serve.http.database_probe import DatabaseProbe
 from serve.http.errors import install_error_handlers
 from serve.http.head import HeadMiddleware
 from serve.http.middleware import RequestMiddleware, is_events_request
@@ -168,6 +169,7 @@ def with_middleware(api: FastAPI, settings: Settings) -> ASGIApp:
         hosts=(urlsplit(settings.server.origin).hostname or "", *settings.server.allowed_hosts),
         timeout_s=settings.server.request_timeout_s,
         https_only=settings.server.origin.startswith("https://"),
+        is_database_silent=DatabaseProbe(settings.database.postgres_dsn).is_silent,
         observe=_count_request,
     )
 

@@ -12,12 +12,13 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import lru_cache
 from typing import Any
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import (
@@ -27,6 +28,7 @@ from models.errors import (
     PayloadTooLarge,
     RequestTimeout,
     TrailmindError,
+    Unavailable,
     UnknownHost,
     UnsupportedMediaType,
 )
@@ -47,6 +49,8 @@ MAX_HEADERS, MAX_HEADER_BYTES = 100, 32 * 1024
 _SLOW_S = 2.0
 #: How long the answer after a time-out may take.
 _TIMEOUT_REPLY_S = 5.0
+#: A request that has no response after this time, and again after each such time, asks whether the database answers.
+_DATABASE_CHECK_S = 2.0
 
 _HSTS = "max-age=31536000"
 _SECURITY_HEADERS = {
@@ -99,8 +103,9 @@ class RequestMiddleware:
 
     `loopback_only` refuses clients on other machines: Ray Serve's replicas listen on every interface whatever their
     configuration says, so on a laptop the app itself has to refuse them. `timeout_s` limits the time until a response
-    begins; streams may then take longer. `hosts` are the names that the server answers for. `observe` receives method,
-    route, status and seconds of each request.
+    begins; streams may then take longer, and when `is_database_silent` meanwhile, the request is answered at once with
+    503. `hosts` are the names that the server answers for. `observe` receives method, route, status and seconds of each
+    request.
     """
 
     def __init__(
@@ -112,12 +117,15 @@ class RequestMiddleware:
         observe: Callable[[str, str, int, float], None] | None = None,
         timeout_s: float = 60.0,
         https_only: bool = False,
+        is_database_silent: Callable[[], Awaitable[bool]] | None = None,
+        database_check_s: float = _DATABASE_CHECK_S,
     ) -> None:
         # HSTS (RFC 6797) prevents a downgrade to http.
         headers = _SECURITY_HEADERS | ({"strict-transport-security": _HSTS} if https_only else {})
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._hosts = frozenset(host.lower() for host in hosts)
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
+        self._is_database_silent, self._database_check_s = is_database_silent, database_check_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -155,10 +163,24 @@ class RequestMiddleware:
             receive, max_body_bytes, is_awaited=b"content-length" in headers or b"transfer-encoding" in headers
         )
         deadline = asyncio.timeout(self._timeout_s)
+
+        async def end_without_database() -> None:
+            # The answer does not wait for the end of the app's work: psycopg takes ten seconds or more to cancel a
+            # statement at a database that answers nothing.
+            await response.answer_instead(_database_silence(body), scope, body.receive)
+            if not (watch.is_stopped or deadline.expired()):
+                deadline.reschedule(asyncio.get_running_loop().time())
+
+        watch = _DatabaseWatch(self._is_database_silent, self._database_check_s, end_without_database)
+
+        def on_start() -> None:
+            # A response that has begun is not interrupted: streams stay open.
+            deadline.reschedule(None)
+            watch.stop()
+
         try:
             async with deadline:
-                # A response that has begun is not interrupted: streams stay open.
-                response.on_start = lambda: deadline.reschedule(None)
+                response.on_start = on_start
                 if rejection is not None:
                     await error_response(rejection)(scope, receive, response.send)
                 else:
@@ -169,13 +191,12 @@ class RequestMiddleware:
             if not deadline.expired():
                 raise
             async with asyncio.timeout(_TIMEOUT_REPLY_S):
-                response.on_start = None
+                response.on_start = watch.stop
                 error = RequestTimeout(self._timeout_s) if body.is_awaited else DeadlineExceeded(self._timeout_s)
-                answer = error_response(error)
-                if body.is_awaited:
-                    # The rest of the body would be read as the next request.
-                    answer.headers["connection"] = "close"
-                await answer(scope, receive, response.send)
+                await _closing(error_response(error), body)(scope, receive, response.send)
+        finally:
+            watch.stop()
+            await watch.answered()
 
     def _record(self, scope: Scope, status: int, took_s: float, *, is_routine: bool) -> None:
         """Count and log the request."""
@@ -211,6 +232,18 @@ class RequestMiddleware:
         return None
 
 
+def _closing(answer: Response, body: _Body) -> Response:
+    """`answer`, after which the connection ends if the client has not sent all of `body`."""
+    if body.is_awaited:
+        # The rest of the body would be read as the next request.
+        answer.headers["connection"] = "close"
+    return answer
+
+
+def _database_silence(body: _Body) -> Response:
+    return _closing(error_response(Unavailable("the database does not answer; try again in a moment", 2.0)), body)
+
+
 def _logged_ids(scope: Scope) -> dict[str, str]:
     """The id of the browsing session in the path. Anything else in its place is the client's text, which no log has."""
     try:
@@ -226,9 +259,20 @@ class _Response:
         self._send, self._request_id, self._scope, self._headers = send, request_id, scope, headers
         self.status, self.is_started = 500, False
         self.on_start: Callable[[], None] | None = None
+        self._is_answered_instead = False
+
+    async def answer_instead(self, answer: ASGIApp, scope: Scope, receive: Receive) -> None:
+        """Send `answer`; what the app sends from now on is dropped. Only before a response has begun."""
+        self._is_answered_instead = True
+        self.on_start = None
+        await answer(scope, receive, self._send_message)
 
     async def send(self, message: Message) -> None:
-        """ASGI `send`."""
+        """ASGI `send` of the app."""
+        if not self._is_answered_instead:
+            await self._send_message(message)
+
+    async def _send_message(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.is_started = message["status"], True
             if self.on_start is not None:
@@ -245,6 +289,47 @@ class _Response:
                 *(header for header in self._headers if header[0] not in names),
             ]
         await self._send(message)
+
+
+class _DatabaseWatch:
+    """Calls `on_silence` once when PostgreSQL answers nothing, asked after `period_s` and again after each of them."""
+
+    def __init__(
+        self,
+        is_silent: Callable[[], Awaitable[bool]] | None,
+        period_s: float,
+        on_silence: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._is_silent, self._period_s, self._on_silence = is_silent, period_s, on_silence
+        self._asking: asyncio.Task[None] | None = None
+        self._is_answering = self.is_stopped = False
+        # Nearly every request ends before: a timer costs less than a task.
+        self._timer = asyncio.get_running_loop().call_later(period_s, self._begin) if is_silent is not None else None
+
+    def _begin(self) -> None:
+        self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        assert self._is_silent is not None
+        while True:
+            if await self._is_silent():
+                break
+            await asyncio.sleep(self._period_s)
+        self._is_answering = True
+        await self._on_silence()
+
+    def stop(self) -> None:
+        """Ask no more; `on_silence` is not called any more, and goes on if it was."""
+        self.is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._asking is not None and not self._is_answering:
+            self._asking.cancel()
+
+    async def answered(self) -> None:
+        """Wait for the end of `on_silence`, if it was called."""
+        if self._is_answering and self._asking is not None:
+            await self._asking
 
 
 def _bind_request_id(scope: Scope, headers: dict[bytes, bytes]) -> str:

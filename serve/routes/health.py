@@ -12,12 +12,10 @@ from models.database import check_disk, ping
 from models.migrations.run import current_revision, latest_revision
 from models.schemas.health import HealthReply, ReadyReply
 from serve.dependencies import State
+from serve.http.database_probe import LIMIT_S, within
 from serve.state import AppState
 
 router = APIRouter(tags=["health"])
-_LIMIT_S = 3.0
-#: Checks that were cancelled and have not ended: the event loop itself holds tasks weakly.
-_ending: set[asyncio.Task[str]] = set()
 
 
 @router.get("/health")
@@ -31,7 +29,7 @@ async def ready(state: State, response: Response) -> ReadyReply:
     """Whether PostgreSQL, its disk and schema, Valkey and the shards are available; 503 with the reason if not."""
     names = ("postgresql", "disk", "schema", "valkey", "shards")
     checks = dict(
-        zip(names, await asyncio.gather(*(check_within(_LIMIT_S, check(state)) for check in _CHECKS)), strict=True)
+        zip(names, await asyncio.gather(*(check_within(LIMIT_S, check(state)) for check in _CHECKS)), strict=True)
     )
     is_ready = all(value == "ok" for value in checks.values())
     if not is_ready:
@@ -42,27 +40,10 @@ async def ready(state: State, response: Response) -> ReadyReply:
 
 async def check_within(limit_s: float, check: Coroutine[None, None, str]) -> str:
     """What `check` returns, or after at most `limit_s` seconds that the part does not answer, and why."""
-    # Not `asyncio.timeout`, which waits until the check has ended: when PostgreSQL accepts connections and answers
-    # nothing, psycopg tries for ten more seconds to cancel the statement.
-    task = asyncio.create_task(check)
     try:
-        done, _ = await asyncio.wait({task}, timeout=limit_s)
-        if not done:
-            raise TimeoutError
-        return task.result()
+        return await within(limit_s, check)
     except Exception as error:  # every failure is a result of the check
         return f"does not answer ({type(error).__name__})"
-    finally:
-        if not task.done():
-            _ending.add(task)
-            task.add_done_callback(_forget)
-            task.cancel()
-
-
-def _forget(task: asyncio.Task[str]) -> None:
-    _ending.discard(task)
-    if not task.cancelled():
-        task.exception()  # otherwise asyncio would log it as never retrieved
 
 
 async def _postgresql(state: AppState) -> str:

@@ -13,6 +13,7 @@ import httpx2
 import psycopg
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from cluster.settings import Settings, with_changes
 from models.database import SMALL_WORK_MEM, WRITE_TEMPORARY_FILE
@@ -385,6 +386,94 @@ async def test_a_body_that_does_not_arrive_is_answered_with_408(
     assert sent[0]["status"] == 408
     assert dict(sent[0]["headers"])[b"connection"] == b"close"
     assert json.loads(sent[1]["body"])["error"]["code"] == "REQUEST_TIMEOUT"
+
+
+async def test_long_work_of_a_database_that_answers_goes_on(settings: Settings) -> None:
+    """The database is asked while a request waits, and again, and the request is not ended."""
+    api = create_api(settings, no_actor)
+    num_checks = 0
+    is_checked_again = asyncio.Event()
+
+    async def is_silent() -> bool:
+        nonlocal num_checks
+        num_checks += 1
+        if num_checks > 1:
+            is_checked_again.set()
+        return False
+
+    @api.get("/long")
+    async def long_work() -> str:
+        await is_checked_again.wait()
+        return "done"
+
+    async with api.router.lifespan_context(api):
+        app = RequestMiddleware(
+            api, loopback_only=False, is_database_silent=is_silent, database_check_s=0.01, timeout_s=PATIENCE_S
+        )
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
+            answer = await client.get("/long")
+    assert answer.json() == "done"
+
+
+async def test_a_request_that_ends_after_its_answer_sends_no_second_one(settings: Settings) -> None:
+    """As psycopg, which needs seconds to cancel its statement and then raises an error of its own."""
+    api, sent = create_api(settings, no_actor), list[Any]()
+    is_answered = asyncio.Event()
+
+    async def is_silent() -> bool:
+        return True
+
+    @api.get("/stuck")
+    async def stuck() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await is_answered.wait()
+            raise psycopg.OperationalError("the connection is lost") from None
+        return "never"
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            is_answered.set()
+
+    async def receive() -> Any:
+        return await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/stuck", "raw_path": b"", "query_string": b"", "headers": []}
+    scope |= {"client": ("127.0.0.1", 1), "scheme": "http"}
+    async with api.router.lifespan_context(api):
+        app = RequestMiddleware(api, loopback_only=False, is_database_silent=is_silent, database_check_s=0.01)
+        async with asyncio.timeout(PATIENCE_S):
+            await app(scope, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 503
+
+
+async def test_a_stream_that_has_begun_is_not_ended_by_a_silent_database(settings: Settings) -> None:
+    api = create_api(settings, no_actor)
+    num_checks = 0
+
+    async def is_silent() -> bool:
+        nonlocal num_checks
+        num_checks += 1
+        return True
+
+    async def parts() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.sleep(0.2)
+        yield "b"
+
+    @api.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(parts())
+
+    async with api.router.lifespan_context(api):
+        app = RequestMiddleware(api, loopback_only=False, is_database_silent=is_silent, database_check_s=0.1)
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://testserver") as client:
+            answer = await client.get("/stream")
+    assert answer.text == "ab"
+    assert num_checks == 0
 
 
 async def test_logs_contain_no_password(

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import psycopg
 import pytest
+import uvicorn
 from pydantic import SecretStr
 
 import serve.routes.events as event_routes
 from cluster.settings import Settings, with_changes
-from tests.support.client import ApiUser, sign_up, visit
-from tests.support.server import make_settings, running_api
+from serve.app import create_api, with_middleware
+from tests.support.client import PASSWORD, ApiUser, sign_up, visit
+from tests.support.conditions import LONG_PATIENCE_S
+from tests.support.server import make_settings, no_actor, running_api
+from tests.support.silent_database import way_to_database
+
+
+@asynccontextmanager
+async def served(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the app behind a real socket, where an answer arrives before the app has ended its work."""
+    api = create_api(settings, no_actor)
+    config = uvicorn.Config(with_middleware(api, settings), port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    async with api.router.lifespan_context(api):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=LONG_PATIENCE_S) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            await serving
 
 
 async def test_an_unexpected_error_is_a_500_without_details(ann: ApiUser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +78,31 @@ async def test_without_a_database_requests_return_503_with_retry_after(settings:
         assert ready.json()["checks"]["postgresql"] != "ok"
         assert ready.json()["checks"]["valkey"] == "ok"
         assert (await client.get("/health")).status_code == 200, "the process itself is well"
+
+
+async def test_a_silent_database_is_answered_with_503_within_seconds(settings: Settings) -> None:
+    """Whatever a request needs of it; the time limit of requests plays no part."""
+    async with way_to_database(settings.database.postgres_dsn) as way:
+        hidden = with_changes(settings, database_url=SecretStr(way.url), request_timeout_s=3600)
+        async with served(hidden) as client:
+            ann = await sign_up(client)
+            session = await ann.start()
+            way.stop_answering()
+            async with asyncio.timeout(LONG_PATIENCE_S):
+                answers = await asyncio.gather(
+                    ann.call("GET", "/v1/sessions"),
+                    ann.call("GET", f"/v1/sessions/{session}/timeline"),
+                    ann.call("PUT", f"/v1/sessions/{session}", json={"title": "New"}),
+                    ann.call("POST", f"/v1/sessions/{session}/events", json={"events": [visit("https://example.com")]}),
+                    client.post("/v1/auth/login", json={"email": ann.email, "password": PASSWORD}),
+                )
+            for answer in answers:
+                assert answer.status_code == 503, answer.text
+                assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+                assert answer.headers["retry-after"] == "2"
+            way.answer()
+            # The connections that waited in silence are not given to who comes next.
+            assert (await ann.call("GET", "/v1/sessions")).status_code == 200
 
 
 async def test_without_valkey_recording_continues(settings: Settings) -> None:
