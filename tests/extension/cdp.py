@@ -7,6 +7,7 @@ tab is visible.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -82,7 +83,12 @@ class Tab:
         return bool(self.evaluate(f"!!document.querySelector({json.dumps(selector)})"))
 
     def click(self, selector: str) -> None:
-        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+        """Clicks an element; first waits until it is enabled, because a busy machine enables it late."""
+        self.evaluate(
+            f"(async () => {{ const end = Date.now() + {PATIENCE_S * 900:.0f}; const e = () =>"
+            f" document.querySelector({json.dumps(selector)}); while (e().disabled && Date.now() < end)"
+            " await new Promise((resolve) => setTimeout(resolve, 50)); e().click(); })()"
+        )
 
     def fill(self, selector: str, value: str) -> None:
         self.evaluate(
@@ -135,13 +141,18 @@ class Tab:
 
     def script_cost_ms(self, url: str, script: str, wait_ms: int = 1_000) -> float:
         """CPU time that `script` took while `url` loaded and for a while after, by the sampling profiler."""
+        return self.script_costs_ms(url, [script], wait_ms)[0]
+
+    def script_costs_ms(self, url: str, scripts: Sequence[str], wait_ms: int = 1_000, also: str = "0") -> list[float]:
+        """CPU time of each of `scripts` while `url` loaded and for a while after, and then `also` was evaluated."""
         self.send("Profiler.enable")
         self.send("Profiler.setSamplingInterval", interval=100)
         self.send("Profiler.start")
         self.goto(url)
         self.evaluate(f"new Promise(r => setTimeout(r, {wait_ms}))")
+        self.evaluate(also)
         profile = self.send("Profiler.stop")["profile"]
         self.send("Profiler.disable")
-        ours = {n["id"] for n in profile["nodes"] if script in n["callFrame"]["url"]}
-        pairs = zip(profile["samples"], [*profile["timeDeltas"][1:], 0], strict=False)
-        return float(sum(delta for node, delta in pairs if node in ours)) / 1000
+        urls = {n["id"]: n["callFrame"]["url"] for n in profile["nodes"]}
+        samples = list(zip(profile["samples"], [*profile["timeDeltas"][1:], 0], strict=False))
+        return [sum(delta for node, delta in samples if script in urls[node]) / 1000 for script in scripts]

@@ -171,7 +171,9 @@ _PAGES = {
     "/map/start": _MAP,
     "/thread/how-to-mend-a-net/812": _THREAD,
     "/live": _document(
-        "Live", f"<main><h1>Live</h1>{words(13)}</main><script>setTimeout(() => location.reload(), 2500)</script>"
+        "Live",
+        f"<main><h1>Live</h1>{words(13)}</main><script>sessionStorage.loads = Number(sessionStorage.loads ?? 0) + 1;"
+        "setTimeout(() => location.reload(), 2500)</script>",
     ),
     "/shadow": _SHADOW,
     "/shadow-login": _SHADOW_LOGIN,

@@ -11,7 +11,7 @@ from tests.extension.browser import Chromium, dwell, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
-from tests.extension.user_actions import ready_to_record, wait_for_screen
+from tests.extension.user_actions import ready_to_record, start_recording, wait_for_screen
 
 pytestmark = pytest.mark.browser
 
@@ -55,3 +55,13 @@ def test_start_mark_exclude_pause_and_stop(chromium: Chromium, server: FakeServe
     stored = [e for s in server.sessions.values() for e in s.events.values()]
     assert {e["url"] for e in stored} == {site.url("/article/3")}
     assert sorted(e["metadata"]["via"] for e in stored if e["type"] == "highlight") == ["command", "menu"]
+
+
+def test_stop_is_obeyed_while_a_pause_is_not_done(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    popup = ready_to_record(chromium, server)
+    start_recording(popup)
+    popup.evaluate(
+        "new Promise((done) => { const press = (name) => document.querySelector(`[data-name=${name}]`).click();"
+        " press('pause'); setTimeout(() => done(press('stop'))); })"
+    )
+    wait_for_screen(popup, "completed")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.extension.browser import EXTENSION_ID, Chromium, current_screen, dwell, wait_until
+from tests.extension.browser import EXTENSION_ID, Chromium, current_screen, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
-from tests.extension.user_actions import sign_in, stop_recording, wait_for_screen
+from tests.extension.user_actions import sign_in, stop_recording, stored_receipt, wait_for_screen
 
 pytestmark = pytest.mark.browser
 
@@ -75,20 +75,22 @@ def test_the_user_grants_and_revokes_permissions(
     chromium.open(site.url("/article/6"))
     wait_until(lambda: popup.has("[data-name=import-history]"))
     popup.click("[data-name=import-history]")
-
-    def is_imported() -> bool:
-        # Chrome writes its history down some time after the visit; who is told that there is nothing asks again.
-        if popup.evaluate("document.body.innerText.includes('None of these pages')"):
-            popup.click("[data-name=import-history]")
-        return current_screen(popup) == "completed"
-
-    wait_until(is_imported, what="the visit in Chrome's history")
+    found_nothing = "document.body.innerText.includes('None of these pages')"
+    wait_until(lambda: current_screen(popup) == "completed" or popup.evaluate(found_nothing), what="the import")
+    if current_screen(popup) != "completed":
+        # Chrome writes its history down some time after the visit; who was told that there is nothing asks again.
+        in_history = (
+            "chrome.history.search({text: ''}).then((found) => found.some((p) => p.url.includes('/article/6')))"
+        )
+        wait_until(lambda: popup.evaluate(in_history), what="the visit in Chrome's history")
+        popup.click("[data-name=import-history]")
+    wait_for_screen(popup, "completed")
     popup.click("[data-name=new]")
     wait_for_screen(popup, "ready")
     popup.click("[data-name=start]")
     wait_for_screen(popup, "recording")
     chromium.open(site.url("/article/1"))
-    dwell(1.5)
+    wait_until(lambda: stored_receipt(popup)["seen"] > 0, what="the recorded visit")
     # Revoked during a recording: it pauses, and resumes only with the permission.
     popup.evaluate(f"chrome.permissions.remove({{origins: {ORIGINS}}})")
     wait_for_screen(popup, "paused")

@@ -55,12 +55,8 @@ export function RecordingScreen({ recording }: { recording: RecordingView }) {
             {text.pause}
           </Button>
         )}
-        <Button
-          kind={isPaused ? "plain" : "record"}
-          name="stop"
-          isDisabled={isBusy}
-          onClick={() => void run(command("stop", {}))}
-        >
+        {/* Never disabled: who wants to stop does not wait until all tabs have heard of a pause or its end. */}
+        <Button kind={isPaused ? "plain" : "record"} name="stop" onClick={() => void run(command("stop", {}))}>
           {text.stop}
         </Button>
       </div>
