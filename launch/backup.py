@@ -37,6 +37,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from models.errors import ConfigurationError
 from models.migrations.run import latest_revision, migrate
+from models.plurals import counted
 from models.table_checksums import (
     TableChecksum,
     clear_database,
@@ -303,11 +304,11 @@ def _prepare(dsn: str, *, replace: bool) -> None:
         if table_names := list_tables(connection):
             if not replace:
                 raise BackupError(
-                    f"the database has {len(table_names)} tables already: restore into an empty one, or give --replace "
-                    "to delete what is there"
+                    f"the database has {counted(len(table_names), 'table')} already: restore into an empty one, or "
+                    "give --replace to delete what is there"
                 )
             if others := count_other_clients(connection):
-                raise BackupError(f"{others} other connections use the database: stop the server first")
+                raise BackupError(f"other connections use the database ({others}): stop the server first")
             clear_database(connection)
 
 

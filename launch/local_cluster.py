@@ -41,6 +41,7 @@ from launch.stores.account import server_account
 from launch.stores.sockets import socket_dir
 from models.errors import ConfigurationError
 from models.migrations.run import migrate
+from models.plurals import counted
 
 _HEAD = 0
 #: CPUs of a worker node, unless TRAILMIND_NUM_CPUS says otherwise.
@@ -125,7 +126,7 @@ class LocalCluster:
             **self._start_gcs_valkey(settings),
             **_RAY_ENVIRONMENT,
         }
-        report(f"Starting a head and {len(self.groups)} nodes …")
+        report(f"Starting a head and {counted(len(self.groups), 'node')} …")
         self._start_node(_HEAD)
         self._wait_for_head()
         for number in range(1, len(self.groups) + 1):

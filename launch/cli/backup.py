@@ -15,6 +15,7 @@ import typer
 from cluster.settings import Settings
 from launch.cli.options import AsJson, DataDir, command_settings, print_line, reported_steps
 from models.errors import ConfigurationError
+from models.plurals import counted
 
 if TYPE_CHECKING:
     from launch.backup import BackupReport
@@ -71,7 +72,7 @@ def backup_command(
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    typer.echo(f"{done.name}: {done.num_rows:,} rows, {done.num_bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
+    typer.echo(f"{done.name}: {counted(done.num_rows, 'row')}, {done.num_bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
     if done.deleted:
         typer.echo(f"Deleted {len(done.deleted)} older backups.")
     if not done.is_encrypted:
@@ -119,7 +120,9 @@ def restore_command(
     if as_json:
         typer.echo(json.dumps(asdict(done)))
         return
-    typer.echo(f"{done.name}: {done.num_rows:,} rows in {done.num_tables} tables, all equal to the backup.")
+    typer.echo(
+        f"{done.name}: {counted(done.num_rows, 'row')} in {counted(done.num_tables, 'table')}, all equal to the backup."
+    )
     typer.echo(f"Age of the data (RPO): {_duration(done.age_s)}. Duration of the restore (RTO): {done.seconds:.1f} s.")
 
 

@@ -12,6 +12,7 @@ import typer
 from launch.cli.options import AsJson, DataDir, err, print_line, settings_with_database
 from launch.cli.regenerate import Since, Until, check_days, listed_sessions
 from models.errors import BadRequest
+from models.plurals import counted
 
 if TYPE_CHECKING:
     from cluster.analysis.dataset_evaluation import DatasetEvaluation
@@ -92,7 +93,9 @@ def _export(dsn: str, options: DatasetOptions, out: Path) -> Manifest:
         )
         async with pool:
             with err.status("Reading the sessions …") as status:
-                exporter = DatasetExporter(pool, lambda done, total: status.update(f"{done} of {total} sessions"))
+                exporter = DatasetExporter(
+                    pool, lambda done, total: status.update(f"{done} of {counted(total, 'session')}")
+                )
                 return await exporter.export(options, out)
 
     return asyncio.run(run())
@@ -127,7 +130,7 @@ def print_evaluation(directory: Path, *, as_json: bool) -> None:
     from cluster.analysis.dataset_evaluation import evaluate_dataset
 
     with err.status("Making the maps …") as status:
-        evaluation = evaluate_dataset(directory, lambda done: status.update(f"{done} maps"))
+        evaluation = evaluate_dataset(directory, lambda done: status.update(counted(done, "map")))
     if as_json:
         typer.echo(json.dumps(evaluation.to_json(), ensure_ascii=False))
         return

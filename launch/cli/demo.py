@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from cluster.mindmap.render.tree_text import to_tree_text
 from launch.replay import ReplayClient, read_session_file, shift_to_end_at
 from models.mindmap.document import MindmapDocument
+from models.plurals import counted
 
 DEFAULT_SAMPLE = "02-web-app-week"
 
@@ -83,7 +84,7 @@ def print_result(result: dict[str, Any], console: Console) -> None:
     console.print(f"[bold]Times[/]    Stop → map {stop_to_map / 1000:.2f} s")
     for step, timing in timings.items():
         console.print(
-            f"         {step:<17} {timing['calls']:>3} calls   median {timing['p50']:>7.1f} ms"
+            f"         {step:<17} {counted(timing['calls'], 'call'):>9}   median {timing['p50']:>7.1f} ms"
             f"   max {timing['max']:>7.1f} ms"
         )
 

@@ -12,6 +12,7 @@ import typer
 
 from launch.cli.options import AsJson, DataDir, Port, command_settings, err, reported_steps, settings_with_database
 from launch.signals import wait_for_signal
+from models.plurals import counted
 
 if TYPE_CHECKING:
     from launch.local_nodes import ClusterInfo
@@ -58,7 +59,7 @@ def kill_node_command(number: NodeNumber, data_dir: DataDir = None) -> None:
     from launch.local_nodes import kill_node
 
     cluster = _cluster_with_node(number, data_dir)
-    typer.echo(f"killed node {number}: {kill_node(cluster.directory, number)} processes")
+    typer.echo(f"killed node {number}: {counted(kill_node(cluster.directory, number), 'process')}")
 
 
 @cluster_app.command("drain-node")
@@ -113,5 +114,4 @@ def shards(
         shard_map = asyncio.run(scheduling.current_shard_map(settings))
     else:
         shard_map = asyncio.run(scheduling.request_num_shards(settings, number))
-    noun = "shard" if shard_map.num_shards == 1 else "shards"
-    typer.echo(f"{shard_map.num_shards} {noun} (version {shard_map.version} of the map)")
+    typer.echo(f"{counted(shard_map.num_shards, 'shard')} (version {shard_map.version} of the map)")

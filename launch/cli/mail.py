@@ -12,6 +12,7 @@ import typer
 
 from launch.cli.options import DataDir, command_settings, settings_with_database
 from models.errors import ConfigurationError
+from models.plurals import counted
 
 if TYPE_CHECKING:
     from cluster.mail.messages import Mail
@@ -42,7 +43,7 @@ def preview(
     if not links:
         raise ConfigurationError(f"there is no mail of the kind {kind}")
     (output / "index.html").write_text(f'<!doctype html><meta charset="utf-8"><ul>{"".join(links)}</ul>')
-    typer.echo(f"{len(links)} mails in {output}/index.html")
+    typer.echo(f"{counted(len(links), 'mail')} in {output}/index.html")
 
 
 def with_embedded_pictures(mail: Mail) -> str:
@@ -112,7 +113,7 @@ def bounce(
     found = refused_addresses(report.read())
     for address in found:
         _with_database(data_dir, lambda connection, address=address: suppress_address(connection, address, "bounce"))  # type: ignore[misc]
-    typer.echo(f"{len(found)} addresses suppressed.")
+    typer.echo(f"{counted(len(found), 'address')} suppressed.")
 
 
 @mail_app.command()

@@ -102,7 +102,7 @@ def _read_pages(file: Path) -> list[CapturedPage]:
     except InvalidSessionFile as error:
         raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from error
     if not pages:
-        message = f'none of its {len(events)} events visits a page: an event of type "page_visit" with a "url"'
+        message = f'none of its events ({len(events)}) visits a page: an event of type "page_visit" with a "url"'
         raise typer.BadParameter(f"{file}: {message}", param_hint="FILE")
     return pages
 

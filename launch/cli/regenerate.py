@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from launch.cli.options import AsJson, DataDir, err, print_line, settings_with_database
 from models.errors import BadRequest, ConfigurationError
+from models.plurals import counted
 
 if TYPE_CHECKING:
     from cluster.runs.driver import RunState
@@ -100,7 +101,7 @@ def regenerate(
     settings = settings_with_database(data_dir)
     if dry_run:
         num_sessions, _ = _with_pool(settings, lambda tools: _checked_count(tools, parameters))
-        typer.echo(f"{num_sessions} sessions")
+        typer.echo(counted(num_sessions, "session"))
         return
     name = run_id or _new_name()
     _with_pool(settings, lambda tools: _create(tools, name, parameters, None, None, is_estimated=False))
@@ -331,7 +332,7 @@ def discard_command(run: RunName, data_dir: DataDir = None) -> None:
     from cluster.runs.operation import discard_run
 
     num_deleted = _with_pool(settings_with_database(data_dir), lambda tools: discard_run(tools.pool, run))
-    typer.echo(f"{run}: {num_deleted} maps deleted that were never shown")
+    typer.echo(f"{run}: {counted(num_deleted, 'map')} deleted that were never shown")
 
 
 @regenerate_app.command("report")
@@ -368,7 +369,7 @@ def report_command(
         typer.echo(json.dumps(asdict(summary), default=str))
         return
     typer.echo(
-        f"{summary.directory / 'report.html'}: {summary.num_maps} maps, {summary.num_pictures} drawn,"
+        f"{summary.directory / 'report.html'}: {counted(summary.num_maps, 'map')}, {summary.num_pictures} drawn,"
         f" {summary.html_bytes / 1e6:.1f} MB"
     )
 
@@ -591,8 +592,9 @@ def _print_estimate(estimate: RunEstimate, concurrency: int | None, *, as_json: 
         return
     minutes = estimate.seconds / 60 / (concurrency or 1)
     typer.echo(
-        f"{estimate.num_sessions} sessions of {estimate.num_users} users, about {estimate.num_pages} pages\n"
-        f"at most {estimate.tokens:,} tokens in {estimate.num_calls:,} calls,"
+        f"{counted(estimate.num_sessions, 'session')} of {counted(estimate.num_users, 'user')},"
+        f" about {counted(estimate.num_pages, 'page')}\n"
+        f"at most {counted(estimate.tokens, 'token')} in {counted(estimate.num_calls, 'call')},"
         f" at most ${estimate.cost_micros / 1e6:.2f}\n"
         f"about {minutes:.1f} minutes with {concurrency or 1} at a time, and the time of the models"
     )
@@ -618,9 +620,9 @@ def _state_json(run: Run, progress: RunProgress) -> dict[str, Any]:
 def _state_line(run: Run, progress: RunProgress) -> str:
     counts = {name: count for name, count in progress.model_dump().items() if name in _COUNTED and count}
     parts = [f"{count} {name.replace('_', ' ')}" for name, count in counts.items()]
-    spent = f"; {progress.tokens:,} tokens, ${progress.cost_micros / 1e6:.4f}" if progress.tokens else ""
+    spent = f"; {counted(progress.tokens, 'token')}, ${progress.cost_micros / 1e6:.4f}" if progress.tokens else ""
     reason = f" ({run.reason})" if run.reason else ""
-    return f"{run.id}: {run.status}{reason}: {progress.total} maps: {', '.join(parts) or 'none'}{spent}"
+    return f"{run.id}: {run.status}{reason}: {counted(progress.total, 'map')}: {', '.join(parts) or 'none'}{spent}"
 
 
 _COUNTED = ("waiting", "running", "done", "unchanged", "superseded", "failed", "promoted", "rolled_back", "edits_lost")

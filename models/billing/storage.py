@@ -18,6 +18,7 @@ from models.base import Base, UpdatedAt
 from models.billing.plans import plan_in_version
 from models.database import Connection
 from models.errors import TrailmindError
+from models.plurals import counted
 
 #: What PostgreSQL needs for a row and its index entries, beside payload and text.
 ROW_BYTES = 150
@@ -92,7 +93,7 @@ def readable_bytes(num_bytes: int) -> str:
     for unit, size in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
         if num_bytes >= size:
             return f"{num_bytes / size:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{num_bytes} bytes"
+    return counted(num_bytes, "byte")
 
 
 def text_bytes(text: str) -> int:

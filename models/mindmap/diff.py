@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.mindmap.document import CORE_ID, MindmapDocument, Node
+from models.plurals import counted
 from models.text import quoted
 
 ChangeKind = Literal[
@@ -119,7 +120,7 @@ def _renaming_reason(before: _DocumentIndex, after: _DocumentIndex, old_id: str,
 def _new_topic_change(before: _DocumentIndex, after: _DocumentIndex, new_id: str) -> Change:
     """A new topic: split off the old topic that had most of its pages, or added."""
     pages = after.pages_of[new_id]
-    label, num_pages = after.label(new_id), _count_pages(len(pages))
+    label, num_pages = after.label(new_id), counted(len(pages), "page")
     origin = max(before.pages_of, key=lambda old_id: (len(before.pages_of[old_id] & pages), old_id), default=None)
     if origin is not None and len(before.pages_of[origin] & pages) * 2 > len(pages):
         keywords = ", ".join(after.nodes[new_id].data.keywords[:_MAX_WORDS_NAMED])
@@ -128,7 +129,11 @@ def _new_topic_change(before: _DocumentIndex, after: _DocumentIndex, new_id: str
             "topic_split", f"{label} was split off {before.label(origin)} with {num_pages}.", why, (new_id, origin)
         )
     num_new = len(pages - set(before.topic_of))
-    why = f"{_count_pages(num_new)} of it {'was' if num_new == 1 else 'were'} not on the map before." if num_new else ""
+    why = (
+        f"{counted(num_new, 'page')} of it {'was' if num_new == 1 else 'were'} not on the map before."
+        if num_new
+        else ""
+    )
     return Change("topic_added", f"{label} is new, with {num_pages}.", why, (new_id,))
 
 
@@ -138,9 +143,9 @@ def _membership_reason(before: _DocumentIndex, after: _DocumentIndex, old_id: st
     num_left = len(before.pages_of[old_id] - after.pages_of[new_id])
     parts = []
     if num_joined:
-        parts.append(f"{_count_pages(num_joined)} joined it")
+        parts.append(f"{counted(num_joined, 'page')} joined it")
     if num_left:
-        parts.append(f"{_count_pages(num_left)} left it")
+        parts.append(f"{counted(num_left, 'page')} left it")
     return " and ".join(parts) + "." if parts else ""
 
 
@@ -200,7 +205,3 @@ def _document_changes(old: MindmapDocument, new: MindmapDocument) -> Iterator[Ch
         if old_score is not None and new_score is not None and abs(new_score - old_score) >= _MIN_SCORE_CHANGE:
             verb = "rose" if new_score > old_score else "fell"
             yield Change("score_changed", f"{name.capitalize()} {verb} from {old_score:.0%} to {new_score:.0%}.")
-
-
-def _count_pages(number: int) -> str:
-    return f"{number} page{'' if number == 1 else 's'}"

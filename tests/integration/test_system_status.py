@@ -202,7 +202,7 @@ def test_what_needs_attention(environment: pytest.MonkeyPatch, migrated: str) ->
     assert parts["backup"]["problem"] == "backup_never"
     assert (parts["alerts"]["state"], parts["alerts"]["problem"]) == ("down", "alerts_firing")
     assert "CRITICAL  TrailmindCommitsFail" in text
-    assert re.search(r"101 wait, the oldest for \d+ min", text), text
+    assert re.search(r"101 waiting, the oldest for \d+ min", text), text
 
 
 def test_attention_alone_has_an_exit_code_of_its_own(environment: pytest.MonkeyPatch, migrated: str) -> None:

@@ -15,7 +15,8 @@ export function selectLanguage(choice: LanguageChoice, browserLanguage: () => st
   return /^ko\b/i.test(browserLanguage()) ? "ko" : "en";
 }
 
-/** A count with its English noun: "1 page", "1,200 pages". */
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+/** A count with its English noun: "1 page", "1,200 pages". A count that is formatted already stays as it is: "25K tokens". */
+export function plural(count: number | string, one: string, many = `${one}s`): string {
+  const shown = typeof count === "number" ? count.toLocaleString("en") : count;
+  return `${shown} ${shown === "1" ? one : many}`;
 }

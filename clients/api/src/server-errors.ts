@@ -2,7 +2,7 @@
 
 import type { ApiError } from "./errors.ts";
 import { shortDate } from "./format.ts";
-import type { Language } from "./messages.ts";
+import { type Language, plural } from "./messages.ts";
 
 type Words = (values: Record<string, string>, language: Language) => string;
 
@@ -163,7 +163,7 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   TOO_MANY_PAGES: {
     en: ({ num_pages, max_pages }) =>
       num_pages
-        ? `These sessions have ${num_pages} pages, and a map takes ${max_pages}. Choose fewer.`
+        ? `These sessions have ${plural(num_pages, "page")}, and a map takes ${max_pages}. Choose fewer.`
         : "These sessions have too many pages for one map. Choose fewer.",
     ko: ({ num_pages, max_pages }) =>
       num_pages

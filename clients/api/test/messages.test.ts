@@ -16,4 +16,5 @@ it("counts in English", () => {
   expect(plural(1, "page")).toBe("1 page");
   expect(plural(1_200, "page")).toBe("1,200 pages");
   expect(plural(2, "entry", "entries")).toBe("2 entries");
+  expect([plural("1", "token"), plural("25K", "token")]).toEqual(["1 token", "25K tokens"]);
 });

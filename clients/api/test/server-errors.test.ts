@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { ApiError, errorOf, SERVER_ERRORS, wordError } from "../src/index.ts";
+import { pluralFaults } from "./plural-faults.ts";
 
 describe("the words of a server's error", () => {
   it.each(Object.keys(SERVER_ERRORS))("exist in both languages for %s, with and without values", (code) => {
@@ -12,6 +13,10 @@ describe("the words of a server's error", () => {
         expect(words).not.toContain("undefined");
         expect(/[가-힣]/.test(words)).toBe(language === "ko");
       }
+  });
+
+  it("say one page, not one pages", () => {
+    expect(Object.entries(SERVER_ERRORS).flatMap(([code, { en }]) => pluralFaults(en, code))).toEqual([]);
   });
 
   it("names the day on which tokens are renewed", () => {

@@ -31,7 +31,7 @@ def parse_events(raw: bytes | str) -> list[dict[str, Any]]:
     events = [event for event in data if isinstance(event, dict) and isinstance(event.get("type"), str)]
     if data and not events:
         raise InvalidSessionFile(
-            f'none of the {len(data)} entries is an event: an event has a "type" and a "timestamp"'
+            f'none of the entries ({len(data)}) is an event: an event has a "type" and a "timestamp"'
         )
     return events
 

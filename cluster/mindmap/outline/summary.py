@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
+from models.plurals import counted
 from models.text import shorten
 
 _MAX_TITLE_CHARS = 60
@@ -84,7 +85,7 @@ def _english_summary(labels: Sequence[str], num_pages: int, longest: str, share:
     if num_more > 0:
         named.append(f"{num_more} more topics" if num_more > 1 else "one more topic")
     listed = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " and " + named[-1]
-    text = f"{num_pages} page{'s' if num_pages != 1 else ''} on {listed}"
+    text = f"{counted(num_pages, 'page')} on {listed}"
     if share is not None and len(labels) > 1:
         amount = "most of" if share > 0.5 else "the largest part of"
         text += f", {amount} the reading time ({share:.0%}) on {longest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cluster.mindmap.render.canvas import format_duration
 from models.mindmap.document import MindmapDocument, Node
+from models.plurals import counted
 from models.text import collapse_whitespace, shorten
 
 _MAX_QUOTE_CHARS = 88
@@ -78,20 +79,16 @@ def _scores_line(document: MindmapDocument) -> str:
 def _node_line(node: Node) -> str:
     facts = []
     if node.type in ("topic", "subtopic"):
-        facts.append(_count(len(node.data.urls), "page"))
+        facts.append(counted(len(node.data.urls), "page"))
     if node.data.total_duration >= 1000:
         facts.append(format_duration(node.data.total_duration))
     if node.type == "page":
         if node.data.visit_count > 1:
-            facts.append(_count(node.data.visit_count, "visit"))
+            facts.append(counted(node.data.visit_count, "visit"))
         if node.data.highlights:
-            facts.append(_count(len(node.data.highlights), "highlight"))
+            facts.append(counted(len(node.data.highlights), "highlight"))
     label = collapse_whitespace(node.label)
     return f"{label}  [{', '.join(facts)}]" if facts else label
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _node_quote(node: Node) -> str:

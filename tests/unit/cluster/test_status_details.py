@@ -21,7 +21,7 @@ def test_a_part_says_its_details_in_one_sentence_with_readable_values() -> None:
         detail("jobs_waiting_since", count=3, oldest_s=7_260.4),
         detail("database_size", version="18.1", used_bytes=41_943_040),
     )
-    assert part.message == "3 wait, the oldest for 2 h 1 min; version 18.1, 40 MB"
+    assert part.message == "3 waiting, the oldest for 2 h 1 min; version 18.1, 40 MB"
     assert [(each.code, each.values) for each in part.details] == [
         ("jobs_waiting_since", {"count": 3, "oldest_s": 7_260.4}),
         ("database_size", {"version": "18.1", "used_bytes": 41_943_040}),

@@ -109,11 +109,14 @@ def _session(*times: object) -> str:
         (_session(-5), "not in milliseconds"),
         (_session(True), "not in milliseconds"),
         (_session(1_770_000_000_000, "2026-02-02"), "entry 2, a page visit,"),
-        ('[{"title": "Bread", "url": "https://a.example/", "time_usec": 1770000000000000}]', "none of the 1 entries"),
-        ("[]", "none of its 0 events visits a page"),
-        ('[{"type": "visit", "timestamp": 1770000000000, "url": "https://a.example/"}]', "none of its 1 events visits"),
-        ('[{"type": "page_visit", "timestamp": 1770000000000, "url": 7}]', "none of its 1 events visits"),
-        ('[{"type": "scroll", "timestamp": 1770000000, "url": "https://a.example/"}]', "none of its 1 events visits"),
+        ('[{"title": "Bread", "url": "https://a.example/", "time_usec": 1770000000000000}]', "none of the entries (1)"),
+        ("[]", "none of its events (0) visits a page"),
+        (
+            '[{"type": "visit", "timestamp": 1770000000000, "url": "https://a.example/"}]',
+            "none of its events (1) visits",
+        ),
+        ('[{"type": "page_visit", "timestamp": 1770000000000, "url": 7}]', "none of its events (1)"),
+        ('[{"type": "scroll", "timestamp": 1770000000, "url": "https://a.example/"}]', "none of its events (1)"),
     ],
 )
 def test_a_file_without_readable_visits_is_refused_in_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:

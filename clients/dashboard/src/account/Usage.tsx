@@ -46,7 +46,7 @@ function CurrentMonth({ usage }: { usage: UsageData }) {
         {usage.is_unlimited && <span className="badge">{t.account.unlimited}</span>}
         <span className="muted">{t.account.resets(shortDate(new Date(usage.period_end), new Date(), language))}</span>
       </p>
-      {!usage.is_unlimited && <UsageMeter percent={Math.round(usage.percent_used)} />}
+      {!usage.is_unlimited && <Meter percent={Math.round(usage.percent_used)} label={t.account.usage} />}
     </div>
   );
 }
@@ -68,16 +68,6 @@ function Storage({ usage }: { usage: UsageData }) {
         <p className="notice amber">{percent >= 100 ? t.account.storageFull : t.account.storageNear}</p>
       )}
     </div>
-  );
-}
-
-function UsageMeter({ percent }: { percent: number }) {
-  const t = useMessages();
-  return (
-    <>
-      <Meter percent={percent} label={t.account.usage} />
-      {percent >= 80 && <p className="notice amber">{percent >= 100 ? t.account.over : t.account.near}</p>}
-    </>
   );
 }
 

@@ -55,8 +55,9 @@ const en = {
   givePlan: "Give a plan",
   until: "Until (empty: without an end)",
   endPlan: "End the given plan",
-  tokens: (used: string, limit: string | null) => (limit ? `${used} of ${limit} tokens used.` : `${used} tokens used.`),
-  tokensBeyond: (left: string) => `${left} tokens left beside the plan's.`,
+  tokens: (used: string, limit: string | null) =>
+    `${limit ? `${used} of ${plural(limit, "token")}` : plural(used, "token")} used.`,
+  tokensBeyond: (left: string) => `${plural(left, "token")} left beside the plan's.`,
   giveTokens: "Give tokens",
   numTokens: "Tokens",
   disputed: "A payment is disputed.",

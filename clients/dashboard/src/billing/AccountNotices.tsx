@@ -7,6 +7,7 @@ import { useLanguage, useMessages } from "~/i18n";
 import { IconButton } from "~/ui/basics";
 import { type AccountNotice, accountNotices } from "./notices";
 import { billingQuery, usageQuery } from "./queries";
+import { useRefusal } from "./tokens";
 import "./AccountNotices.css";
 
 const HIDDEN = "trailmind.hidden-notice";
@@ -58,6 +59,7 @@ function noticeId(notice: AccountNotice): string {
 function Sentence({ notice }: { notice: AccountNotice }) {
   const t = useMessages();
   const language = useLanguage();
+  const isRefused = useRefusal();
   const day = (at: string) => shortDate(new Date(at), new Date(), language);
   switch (notice.kind) {
     case "pastDue":
@@ -82,7 +84,7 @@ function Sentence({ notice }: { notice: AccountNotice }) {
     case "tokensOver":
       return (
         <p>
-          {t.billing.tokensOver(day(notice.resetsAt))} <Link to="/account">{t.billing.toAccount}</Link>
+          {t.billing.tokensOver(day(notice.resetsAt), isRefused)} <Link to="/account">{t.billing.toAccount}</Link>
         </p>
       );
     case "tokensNear":

@@ -532,6 +532,8 @@ export const ko: Messages = {
     go: "다시 그리기",
     cost: (provider, dollars, tokens) => `${provider}: 최대 ${dollars}, ${tokens}.`,
     share: (percent) => `이번 달 요금제의 ${percent}예요.`,
+    tooDear: (d, isRefused) =>
+      `요금제에 남은 토큰으로는 모자라요. ${isRefused ? "설정에 따라 지도를 그리지 않아요" : "그래서 모델 없이 그려요"}. 토큰은 ${d}에 다시 채워져요.`,
   },
 
   consent: {
@@ -711,8 +713,6 @@ export const ko: Messages = {
     atOnce: (n) => `동시에 ${c(n)}개 기록`,
     atOnceAny: "동시 기록 무제한",
     custom: "문의",
-    near: "이번 달 사용량이 얼마 남지 않았어요.",
-    over: "이번 달 사용량을 다 썼어요. 초기화될 때까지 로컬 방식으로 그려요.",
     noHistory: "아직 사용량이 없어요.",
     features: {
       export_png: "그림 (PNG)",
@@ -899,7 +899,8 @@ export const ko: Messages = {
     confirmNow: "결제 확인하기",
     toAccount: "계정 열기",
     disputed: "은행이 결제에 이의를 제기했어요. 결정이 날 때까지 아무것도 살 수 없어요.",
-    tokensOver: (d) => `이번 기간의 토큰을 다 썼어요. ${d}까지는 모델 없이 지도를 그려요.`,
+    tokensOver: (d, isRefused) =>
+      `이번 기간의 토큰을 다 썼어요. ${isRefused ? `설정에 따라 ${d}까지 새 지도를 그리지 않아요` : `${d}까지는 모델 없이 지도를 그려요`}.`,
     tokensNear: (percent, d) => `이번 기간 토큰의 ${percent}%를 썼어요. ${d}에 다시 채워져요.`,
   },
   extension: {

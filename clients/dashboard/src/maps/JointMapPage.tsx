@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { type Language, unwrap, wordErrorCode } from "@trailmind/api";
+import { unwrap } from "@trailmind/api";
 import { ArrowLeft, Ellipsis, History, RefreshCw, Share2, Trash2, TriangleAlert } from "lucide-react";
 import { Suspense, useEffect, useMemo, useState } from "react";
 import { api } from "~/api/client";
 import { type MapOwner, sessionQuery } from "~/api/queries";
+import { useFailureReason } from "~/billing/tokens";
 import { useLanguage, useMessages } from "~/i18n";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
@@ -13,6 +14,7 @@ import { Evidence } from "~/session/Evidence";
 import { ExportMenu } from "~/session/ExportMenu";
 import { type Edits, useEdits } from "~/session/edits";
 import { exportActions } from "~/session/export-actions";
+import { FailureHint } from "~/session/FailureHint";
 import { FORMATS } from "~/session/features";
 import { type Progress, useLiveUpdates } from "~/session/live-updates";
 import type { SessionSearch } from "~/session/search-params";
@@ -76,7 +78,6 @@ function LoadedMap(props: {
 }) {
   const { map, model, progress, edits, search } = props;
   const t = useMessages();
-  const language = useLanguage();
   const navigate = useNavigate({ from: "/maps/$id" });
   const generate = useGenerate(map);
   const [dialog, setDialog] = useState<DialogName>(null);
@@ -88,7 +89,7 @@ function LoadedMap(props: {
   const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
   const hasEvidence = useEvidenceAfterClick(node !== null, renamingId !== null);
   const title = model?.root.label || map.title || t.maps.untitled;
-  const reason = failureReason(map, language);
+  const reason = useFailureReason(map.error_code);
   useOfferedActions(useJointMapActions(map, setDialog, generate.mutate));
   const { editing, newTopicButton, newTopicDialog } = useMapEditing(model, edits, renamingId, setRenamingId);
   const drawing = isDrawing(map) && (
@@ -222,7 +223,7 @@ function LoadedMap(props: {
           </div>
         ) : (
           <EmptyState icon={<TriangleAlert className="figure" size={32} strokeWidth={1.5} />} title={t.map.failed}>
-            {reason} {t.map.failedHint}
+            <FailureHint code={map.error_code} />
           </EmptyState>
         )}
       </div>
@@ -230,11 +231,6 @@ function LoadedMap(props: {
       <Dialogs name={dialog} map={map} model={model} owner={owner} edits={edits} onClose={() => setDialog(null)} />
     </div>
   );
-}
-
-/** Why the last generation failed; empty without a known reason. */
-function failureReason({ error_code: code }: JointMap, language: Language): string | null {
-  return code && code !== "MAP_FAILED" ? wordErrorCode(code, {}, language) : "";
 }
 
 type DialogName = "versions" | "share" | "score" | "left-out" | "delete" | null;

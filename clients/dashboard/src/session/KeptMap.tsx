@@ -1,8 +1,9 @@
 /** Says that the last generation gave no better map, why, which version is shown instead, and what the user can do. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { dateTime, unwrap, wordErrorCode } from "@trailmind/api";
+import { dateTime, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Mindmap, Session } from "~/api/queries";
+import { useFailureReason } from "~/billing/tokens";
 import { useLanguage, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
@@ -29,11 +30,11 @@ export function KeptMap({ session, map }: { session: Session; map: Mindmap }) {
     onError: (error) => toast(errorMessage(error, t)),
   });
   const kept = keptMap(map);
+  const reason = useFailureReason(kept?.code);
   if (!kept) return null;
   const date = dateTime(Date.parse(kept.shownSince), language);
   const isBusy = generate.isPending || choose.isPending;
   const reasons = kept.notes.map(({ code, values }) => t.mapNotes[code]?.(values ?? {}) ?? "").filter(Boolean);
-  const reason = kept.code === "MAP_FAILED" ? "" : wordErrorCode(kept.code, {}, language);
   return (
     <section className="notice amber model-consent" aria-label={t.keptMap.title}>
       <p role="status">

@@ -1,5 +1,5 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import { duration, wordErrorCode } from "@trailmind/api";
+import { duration } from "@trailmind/api";
 import { Ellipsis, Network, RefreshCw, TriangleAlert } from "lucide-react";
 import { useEffect, useState } from "react";
 import { isOpen, type Mindmap, type Session } from "~/api/queries";
@@ -13,6 +13,7 @@ import { useMedia } from "~/ui/media";
 import { ErrorState, Skeletons } from "~/ui/states";
 import { useLostSince } from "~/ui/useLostSince";
 import type { Edits } from "./edits";
+import { FailureHint } from "./FailureHint";
 import { hasFeature } from "./features";
 import { KeptMap } from "./KeptMap";
 import type { Progress } from "./live-updates";
@@ -111,7 +112,6 @@ function isGenerating(map: Mindmap | null | undefined, session: Session): boolea
 
 function MissingMap({ session, query, progress, isUnreadable }: Props) {
   const t = useMessages();
-  const language = useLanguage();
   const map = query.data;
   if (isOpen(session.session_status) && !map)
     return (
@@ -139,8 +139,7 @@ function MissingMap({ session, query, progress, isUnreadable }: Props) {
         title={t.map.failed}
         actions={actions}
       >
-        {map.error_code && map.error_code !== "MAP_FAILED" ? wordErrorCode(map.error_code, {}, language) : ""}{" "}
-        {t.map.failedHint}
+        <FailureHint code={map.error_code} />
       </EmptyState>
     );
   return (

@@ -6,6 +6,7 @@ import { useQuery } from "@tanstack/react-query";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { isOpen, type Mindmap, receiptQuery, type Session, timelineQuery } from "~/api/queries";
+import { useRefusal } from "~/billing/tokens";
 import { type Messages, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import { SharePanel } from "~/share/SharePanel";
@@ -297,8 +298,9 @@ function Disclosures({ session, language }: Props) {
   );
 }
 
-function Regenerate({ session, onClose }: Props) {
+function Regenerate({ session, language, onClose }: Props) {
   const t = useMessages();
+  const isRefused = useRefusal();
   const generate = useGenerate(session.id);
   const quote = useQuery(quoteQuery(session.id));
   const cost = useCostSentence(quote);
@@ -310,7 +312,7 @@ function Regenerate({ session, onClose }: Props) {
       </p>
       {quote.data && !quote.data.quote.is_affordable && (
         <p className="notice amber" role="status">
-          {t.account.over}
+          {t.regenerate.tooDear(shortDate(new Date(quote.data.quote.resets_at), new Date(), language), isRefused)}
         </p>
       )}
       <div className="dialog-actions">

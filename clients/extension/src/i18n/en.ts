@@ -113,7 +113,8 @@ export const en = {
     title: "Everything is saved",
     titleRefused: "Saved, with exceptions",
     confirmed: (stored: number) => `The server confirmed ${plural(stored, "event")}, one by one.`,
-    refused: (count: number) => `The server refused ${plural(count, "event")}. They are kept on this device.`,
+    refused: (count: number) =>
+      `The server refused ${plural(count, "event")}. ${count === 1 ? "It is" : "They are"} kept on this device.`,
     openMap: "Open the map",
     openSession: "Open the session",
     newSession: "New session",
@@ -137,8 +138,9 @@ export const en = {
     gone: "The server no longer has this session",
     closed: "This session was closed elsewhere",
     leadRecording: (waiting: number) =>
-      `Recording continues on this device. ${plural(waiting, "event")} wait for your decision.`,
-    leadEnded: (waiting: number) => `${plural(waiting, "event")} could not be sent and are kept on this device.`,
+      `Recording continues on this device. ${plural(waiting, "event waits", "events wait")} for your decision.`,
+    leadEnded: (waiting: number) =>
+      `${plural(waiting, "event could not be sent and is", "events could not be sent and are")} kept on this device.`,
     nothing: "No events are waiting.",
     continue: "Continue in a new session",
     finish: "Save them as a new session",
@@ -228,7 +230,7 @@ export const en = {
     lead: "This is exactly what a recording would send about the page you were on. Nothing has been sent.",
     nothing: (reason: string) => `Nothing. This page is not recorded: ${reason}.`,
     unavailable: "This page cannot be read from here.",
-    text: (chars: number) => `Text of the page (${chars.toLocaleString("en")} characters)`,
+    text: (chars: number) => `Text of the page (${plural(chars, "character")})`,
     noText: "No readable text was found.",
     unreadablePdf: "The text of this PDF could not be read: a scan, a protected file, or fonts without characters.",
     raw: "The event as it is sent",

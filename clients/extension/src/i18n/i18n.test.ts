@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
+import { pluralFaults } from "../../../api/test/plural-faults";
 import { en } from "./en";
 import { ko } from "./ko";
 import { messagesFor } from "./messages";
@@ -26,6 +27,7 @@ test("the setting has priority over the browser", () => {
 });
 
 test("one of something is not many", () => {
+  expect(pluralFaults(en)).toEqual([]);
   const { pages, visits, highlights } = en.common;
   expect([pages(1), visits(1), highlights(1)]).toEqual(["1 page", "visit", "highlight"]);
   expect([pages(2), visits(0), highlights(3)]).toEqual(["2 pages", "visits", "highlights"]);

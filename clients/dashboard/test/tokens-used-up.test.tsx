@@ -1,0 +1,62 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { createRoot, type Root } from "react-dom/client";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { AccountNotices } from "~/billing/AccountNotices";
+import { loadMessages, setLanguage } from "~/i18n";
+import { FailureHint } from "~/session/FailureHint";
+
+vi.mock("@tanstack/react-router", async (original) => ({
+  ...(await original<object>()),
+  Link: ({ to, children }: { to: string; children: string }) => <a href={to}>{children}</a>,
+}));
+
+const usage = { can_use_ai: false, is_unlimited: false, percent_used: 100, period_end: "2031-12-01T12:00:00Z" };
+let root: Root;
+let container: HTMLElement;
+
+beforeEach(async () => {
+  await loadMessages();
+  container = document.body.appendChild(document.createElement("div"));
+  root = createRoot(container);
+});
+afterEach(async () => {
+  root.unmount();
+  container.remove();
+  vi.unstubAllGlobals();
+  await setLanguage("en");
+});
+
+function show(part: ReactNode, whenOutOfTokens: "local" | "refuse") {
+  const replies: Record<string, object> = {
+    "/v1/usage": { usage },
+    "/v1/users/me/settings": { settings: { when_out_of_tokens: whenOutOfTokens } },
+    "/v1/billing": { billing: { enabled: false } },
+  };
+  vi.stubGlobal("fetch", async (request: Request) => Response.json(replies[new URL(request.url).pathname] ?? {}));
+  root.render(<QueryClientProvider client={new QueryClient()}>{part}</QueryClientProvider>);
+}
+
+it.each([
+  ["local", "en", "Maps are drawn without a model until 1 Dec 2031."],
+  ["refuse", "en", "By your setting no new maps are drawn until 1 Dec 2031."],
+  ["local", "ko", "2031년 12월 1일까지는 모델 없이 지도를 그려요."],
+  ["refuse", "ko", "설정에 따라 2031년 12월 1일까지 새 지도를 그리지 않아요."],
+] as const)("says what happens without tokens as the setting %s says, in %s", async (setting, language, sentence) => {
+  await setLanguage(language);
+  show(<AccountNotices />, setting);
+  await vi.waitFor(() => expect(container.textContent).toContain(sentence));
+});
+
+it.each([
+  ["en", "They are renewed on 1 Dec 2031."],
+  ["ko", "2031년 12월 1일에 다시 채워져요."],
+] as const)(
+  "names the day on which a refused map can be drawn, and offers no useless try, in %s",
+  async (language, day) => {
+    await setLanguage(language);
+    show(<FailureHint code="TOKEN_LIMIT_EXCEEDED" />, "refuse");
+    await vi.waitFor(() => expect(container.textContent).toContain(day));
+    expect(container.textContent).not.toMatch(/Try again|다시 시도/);
+  },
+);
