@@ -199,7 +199,11 @@ def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
     """
     evidence = [_title_evidence(page)] if page.title else []
     adding = [p for p in page.passages if p.text.casefold() not in page.title.casefold()]
-    passage = next((p for p in adding if p.field == "highlight" or stands_alone(p.text)), adding[0] if adding else None)
+    # What the reader marked may speak of "we", but not begin in the middle of a sentence.
+    passage = next(
+        (p for p in adding if stands_alone(p.text) or (p.field == "highlight" and p.text.lower().startswith("we "))),
+        adding[0] if adding else None,
+    )
     if passage is not None:
         return _description(passage), (*evidence, _to_evidence(page, passage, "description"))
     if not evidence:

@@ -27,6 +27,7 @@ from cluster.mindmap.pages.titles import segment_title
 from cluster.mindmap.text.language import detect_language, is_complete_sentence, split_sentences
 from cluster.mindmap.text.meaning import LANGUAGES, NO_VECTOR, PageVector, SentenceEncoder, page_vector
 from cluster.mindmap.text.stop_words import latin_language
+from cluster.mindmap.text.words import split_words
 from models.recording.pages import CapturedPage
 from models.text import collapse_whitespace, shorten, strip_invisible, strip_markup
 from models.urls import host_of
@@ -244,9 +245,15 @@ def sentence_hash(sentence: str) -> int:
     return _line_hash(_NUMBER.sub("0", sentence).casefold())
 
 
-#: Words that cannot end an English sentence.
+#: Words that cannot end an English sentence, and Korean ones that cannot end one either.
 _CONTINUATION_WORDS = frozenset(
-    ("the", "a", "an", "of", "to", "and", "or", "in", "for", "with", "by", "from", "on", "at", "is", "are")
+    split_words(
+        """
+    the a an of to and or in for with by from on at is are as that which than into between such their its your our
+    was were be been has have had will can may must should not but if when because while where whose about using via
+    및 또는 그리고 하는 위한 대한 따라 통해 등의
+    """
+    )
 )
 _SENTENCE_FINAL = re.compile(r"[.!?:;。！？…\])}]$|[다요]$")
 
@@ -290,7 +297,7 @@ def _select_passages(
 ) -> tuple[Passage, ...]:
     """The most informative sentences of a page: its highlights, then the sentences that share words with its title,
     then the first complete ones; the beginning of the longest line of a page that has none of these."""
-    passages = _highlight_passages(highlights)
+    passages = _highlight_passages(highlights, sentences)
     seen = {passage.text for passage in passages}
     for sentence in _ranked_sentences(sentences, title_segments, seen):
         if len(passages) >= MAX_PASSAGES:
@@ -305,12 +312,23 @@ def _select_passages(
     return tuple(passages)
 
 
-def _highlight_passages(highlights: Sequence[str]) -> list[Passage]:
-    """The first highlights as passages; of a long one its first sentence."""
+def _highlight_passages(highlights: Sequence[str], sentences: Sequence[str]) -> list[Passage]:
+    """The first highlights as passages; of a long one its first sentence.
+
+    Who marks a part of a sentence remembers what stands around it; a reader of the map does not. Where the page has the
+    sentence, it is the passage.
+    """
     passages: dict[str, Passage] = {}
     for highlight in highlights[:_MAX_HIGHLIGHT_PASSAGES]:
         text = highlight if _is_quotable(highlight) else _first_sentence(highlight)
-        if len(text) >= 15:
+        if len(text) < 15:
+            continue
+        begin = next(iter(split_sentences(text)), text)
+        whole = next((sentence for sentence in sentences if begin in sentence), begin)
+        is_part = whole != begin and (begin == text or not whole.startswith(begin))
+        if is_part and _is_quotable(whole):
+            passages.setdefault(whole, Passage(whole, "text"))
+        else:
             passages.setdefault(text, Passage(text, "highlight"))
     return list(passages.values())
 
