@@ -16,7 +16,7 @@ _MAX_TITLE_CHARS = 2000
 _SUBSTANTIAL_CHARS = 700
 _MAX_HEADING_CHARS = 80
 # Spinners, dots of unread messages, and signs of playing media, at the start of a title.
-_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔔💬🆕✉📩📬🎙◜◝◞◟⁘∙·"
+_SIGNS = "\u2800-\u28ff●○•◦◉◎⦿⏺◐◑◒◓◴◵◶◷⏳⌛✱✲✳✴✶✻✽▶►⏵⏸⏹🔊🔇🔈🔉🔴🟢🟠🟡🔵🟣🟤⚫⚪♪♫♬🎵🎶🔔💬🆕✉📩📬🎙◜◝◞◟⁘∙·"
 _COUNT = r"(?:\d{1,3}|\d{1,3}(?:[.,]\d{3})+|\d+(?:[.,]\d)?[kKmM]|\d{4,6})\+?"
 # What is counted, in languages that name it: "3개", "5条消息", "3件の未読"; "3 new", "3 ungelesene Nachrichten".
 _UNREAD = (

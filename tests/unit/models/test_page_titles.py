@@ -28,6 +28,8 @@ from models.recording.page_titles import clean_title, file_name, is_interim_titl
         ("(1.2K) Trips in June", "Trips in June"),
         ("🔴 Live from the reef", "Live from the reef"),
         ("🔔 (4) Trips", "Trips"),
+        ("♫ Trips", "Trips"),
+        ("⚫ Trips", "Trips"),
         ("▶ Suffix arrays in linear time", "Suffix arrays in linear time"),
         ("⏸️ Suffix arrays", "Suffix arrays"),
         ("⠋ Building", "Building"),
