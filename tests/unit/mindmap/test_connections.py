@@ -79,6 +79,8 @@ def test_pages_about_other_things_are_not_connected() -> None:
         (("Kilowatt and minutes of a kiln", "Kilowatt and minutes of a pump"), "Kilowatt, minutes. Minutes, kilowatt."),
         (("Store and convert cobalt", "Store and convert compost"), "Store and convert it. Convert, store."),
         (("가마의 편집과 삭제", "퇴비의 편집과 삭제"), "편집과 삭제를 한다. 편집, 삭제."),
+        # A noun that pages use as a verb names an action: what is fermented or matured connects nothing.
+        (("유약 숙성의 첫날", "퇴비 숙성의 비용"), "숙성을 한다. 숙성하고 숙성합니다."),
     ],
 )
 def test_units_and_verbs_connect_nothing(titles: tuple[str, str], shared: str) -> None:
