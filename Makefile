@@ -201,6 +201,7 @@ openapi: setup ## Write the API's contract to docs/openapi.json
 eval: setup ## Quality of the maps of the sample sessions against their truth
 	@$(BIN)/trailmind eval $(ARGS)
 	@$(BIN)/python -m tests.map_exam.report
+	@$(BIN)/python -m tests.map_exam.report --without-vectors
 
 eval-passages: setup ## How many links "Open at this passage" lead to the right place, in Chromium
 	@$(IN_CLIENTS)

@@ -2,7 +2,8 @@
 
     python -m tests.map_exam.report [--part held_out] [--without-vectors] [--show single]
 
-Prints means by flavour, and the shares of labels, descriptions and connections that pass the rubric.
+Prints means by flavour, beside those of a grouping by host, and the shares of labels, descriptions and connections that
+pass the rubric.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from statistics import correlation, fmean
 
 from cluster.mindmap.build import build_map
 from cluster.mindmap.clustering.stability import adjusted_rand_index
 from cluster.mindmap.evaluation.quality import v_measure
 from models.mindmap.document import MindmapDocument, Node
+from models.urls import host_of
 from tests.map_exam.growth import SMALL_SESSION, grown_sessions
 from tests.map_exam.model_answers import AnsweredSession, answered_sessions
 from tests.map_exam.rubric import description_faults, is_grounded, is_plausible, label_faults, pages_below, quote_faults
@@ -44,6 +47,9 @@ class SessionScores:
     quote_faults: list[list[str]]
     chapters_found: list[bool] = field(default_factory=list)
     links_right: list[bool] = field(default_factory=list)
+    related_found: list[bool] = field(default_factory=list)
+    #: The ARI of the simplest grouping: by host.
+    ari_by_host: float = 0.0
 
 
 def score_session(session: ExamSession, *, with_vectors: bool = True) -> SessionScores:
@@ -85,6 +91,8 @@ def score_document(session: ExamSession, document: MindmapDocument) -> SessionSc
         [faults for node in (*topics, *subtopics) for faults in quote_faults(node)],
         _chapters_found(session, document),
         links_right=_links_right(session, document),
+        related_found=_related_found(session, document),
+        ari_by_host=adjusted_rand_index(expected, [host_of(captured[i].url) for i in ids]),
     )
 
 
@@ -108,6 +116,27 @@ def _links_right(session: ExamSession, document: MindmapDocument) -> list[bool]:
         is_plausible(_pages_of(source, document, session), _pages_of(target, document, session), session)
         for source, target in ends
     ]
+
+
+def _related_found(session: ExamSession, document: MindmapDocument) -> list[bool]:
+    """For each two subjects of which pages that were read are about the same thing, whether the map shows it.
+
+    It does with a connection of two such pages or of topics above them, or with both in one topic.
+    """
+    nodes, topic_of = {node.id: node for node in document.nodes}, document.topic_of_pages()
+    ends = [
+        tuple(frozenset(_pages_of(nodes[end], document, session)) for end in (edge.source, edge.target))
+        for edge in document.edges
+        if edge.kind == "cross"
+    ]
+    found: dict[frozenset[str], bool] = {}
+    for first, second in combinations(sorted(session.subject_of), 2):
+        subjects = frozenset((session.subject_of[first], session.subject_of[second]))
+        if len(subjects) == 2 and session.things(first) & session.things(second):
+            is_shown = first in topic_of and topic_of.get(first) == topic_of.get(second)
+            is_shown |= any((first in a and second in b) or (first in b and second in a) for a, b in ends)
+            found[subjects] = found.get(subjects, False) or is_shown
+    return list(found.values())
 
 
 def _pages_of(node: Node, document: MindmapDocument, session: ExamSession) -> list[str]:
@@ -222,6 +251,7 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
 
     return {
         "ari": round(fmean(s.ari for s in scores), 3),
+        "ari_by_host": round(fmean(s.ari_by_host for s in scores), 3),
         "v": round(fmean(s.v_measure for s in scores), 3),
         "right": share([s.ari > 0.999 for s in scores]),
         "count_error": round(fmean(abs(s.num_topics - s.num_subjects) for s in scores), 2),
@@ -231,7 +261,8 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "subtopics_good": share([not faults for s in scores for faults in s.subtopic_faults]),
         "chapters_found": share([found for s in scores for found in s.chapters_found]),
         "links": sum(len(s.links_right) for s in scores),
-        "links_wrong": sum(not right for s in scores for right in s.links_right),
+        "links_right": share([right for s in scores for right in s.links_right]),
+        "related_found": share([found for s in scores for found in s.related_found]),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
         "quotes_good": share([not faults for s in scores for faults in s.quote_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),

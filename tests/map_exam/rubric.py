@@ -84,13 +84,17 @@ def _is_one_chapter(pages: Sequence[CapturedPage], session: ExamSession) -> bool
 
 
 def is_plausible(pages: Sequence[str], other_pages: Sequence[str], session: ExamSession) -> bool:
-    """Whether a connection between two groups of page ids joins what belongs together: most pages have one subject.
+    """Whether a connection between two groups of page ids joins what belongs together.
 
-    The subjects of the exam have nothing to do with each other, so that a word that two of them share is chance.
+    It does if the subject of most pages, or what else one of them is about, is the same in both groups. Other subjects
+    of the exam have nothing to do with each other, so that a word that two of them share is chance.
     """
-    subjects = [Counter(session.subject_of[page] for page in group) for group in (pages, other_pages)]
-    first, second = (max(sorted(found), key=found.__getitem__, default="") for found in subjects)
-    return first == second != ""
+    things = []
+    for group in (pages, other_pages):
+        subjects = Counter(session.subject_of[page] for page in group)
+        main = max(sorted(subjects), key=subjects.__getitem__, default="")
+        things.append({main, *(thing for page in group for thing in session.also_about[page])} - {""})
+    return bool(things[0] & things[1])
 
 
 def pages_below(node: Node, document: MindmapDocument, session: ExamSession) -> list[CapturedPage]:
@@ -102,7 +106,9 @@ def pages_below(node: Node, document: MindmapDocument, session: ExamSession) -> 
         if page.type != "page" or page.data.page_id not in captured:
             continue
         above = parents.get(page.id)
-        if node.id in (above, parents.get(above or "")):
+        while above is not None and above != node.id:
+            above = parents.get(above)
+        if above is not None:
             below.append(captured[page.data.page_id or ""])
     return below
 

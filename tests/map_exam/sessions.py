@@ -19,8 +19,11 @@ from models.urls import host_of, page_id
 _FOLDER = Path(__file__).parent
 DEVELOPMENT, DEVELOPMENT_2 = "development", "development_2"
 DEVELOPMENT_3, DEVELOPMENT_4 = "development_3", "development_4"
-HELD_OUT, HELD_OUT_2 = "held_out", "held_out_2"
-PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, DEVELOPMENT_4, HELD_OUT, HELD_OUT_2)
+DEVELOPMENT_RELATED = "development_related"
+HELD_OUT, HELD_OUT_2, HELD_OUT_RELATED = "held_out", "held_out_2", "held_out_related"
+DEVELOPMENT_PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, DEVELOPMENT_4, DEVELOPMENT_RELATED)
+HELD_OUT_PARTS = (HELD_OUT, HELD_OUT_2, HELD_OUT_RELATED)
+PARTS = (*DEVELOPMENT_PARTS, *HELD_OUT_PARTS)
 
 #: What the interface of a platform adds to every page's text, before and behind what the author wrote.
 _INTERFACE: dict[str, tuple[str, str]] = {
@@ -48,12 +51,16 @@ _INTERFACE: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SubjectPage:
-    """One page of a subject, in a chapter of it where the subject is divided."""
+    """One page of a subject, in a chapter of it where the subject is divided.
+
+    `also_about` are things that pages of other subjects are about, too, and ids of other subjects.
+    """
 
     url: str
     title: str
     text: str
     chapter: str = ""
+    also_about: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,18 @@ class Subject:
         is_korean = {hangul_share(page.title) > 0.4 for page in self.pages}
         return "mixed" if len(is_korean) > 1 else "ko" if is_korean.pop() else "en"
 
+    @property
+    def also_about(self) -> frozenset[str]:
+        """What pages of it and pages of other subjects are about."""
+        return frozenset[str]().union(*(page.also_about for page in self.pages))
+
 
 @dataclass(frozen=True, slots=True)
 class ExamSession:
-    """A session, the flavour it belongs to, and the subject and the chapter of each page id."""
+    """A session, the flavour it belongs to, and the subject and the chapter of each page id.
+
+    `also_about` is by page id, too: things that pages of other subjects are about, and ids of other subjects.
+    """
 
     flavour: str
     number: int
@@ -81,6 +96,11 @@ class ExamSession:
     subject_of: dict[str, str]
     words_of: dict[str, tuple[str, ...]]
     chapter_of: dict[str, str]
+    also_about: dict[str, frozenset[str]]
+
+    def things(self, page: str) -> frozenset[str]:
+        """What a page is about: its subject, and what else. Pages that have one of them in common belong together."""
+        return self.also_about[page] | {self.subject_of[page]}
 
 
 def subjects(part: str) -> list[Subject]:
@@ -101,8 +121,11 @@ def subjects(part: str) -> list[Subject]:
             if not found[-1].pages:
                 raise ValueError(f"text without a page: {line[:40]!r}")
             page = found[-1].pages[-1]
-            text = f"{page.text}\n{line}".strip()
-            found[-1] = replace(found[-1], pages=(*found[-1].pages[:-1], replace(page, text=text)))
+            if line.startswith("& "):
+                page = replace(page, also_about=frozenset(thing.strip() for thing in line[2:].split(",")))
+            else:
+                page = replace(page, text=f"{page.text}\n{line}".strip())
+            found[-1] = replace(found[-1], pages=(*found[-1].pages[:-1], page))
     return found
 
 
@@ -110,9 +133,10 @@ def subjects(part: str) -> list[Subject]:
 class Flavour:
     """How the sessions of one kind are made.
 
-    `of_chapters` and `of_others` say whether it is made of subjects with chapters and of those without. `num_subjects`
-    and `pages_each` are chosen from; `switching` is the probability that the next page is of another subject; `text` is
-    "full", "short" (the first 60 characters, without the interface) or "none". `languages` limits the subjects.
+    `of_chapters`, `of_related` and `of_others` say whether it is made of subjects with chapters, of subjects that have
+    something to do with each other, and of those that are neither. `num_subjects` and `pages_each` are chosen from;
+    `switching` is the probability that the next page is of another subject; `text` is "full", "short" (the first 60
+    characters, without the interface) or "none". `languages` limits the subjects.
     """
 
     name: str
@@ -123,6 +147,7 @@ class Flavour:
     text: str = "full"
     languages: tuple[str, ...] = ("ko", "en", "mixed")
     of_chapters: bool = False
+    of_related: bool = False
     of_others: bool = True
 
 
@@ -139,6 +164,8 @@ FLAVOURS = (
     Flavour("fourteen", 4, (14,), (3, 4, 5), switching=0.3),
     # An evening with a course, a handbook, a trip or a choice among products; sometimes with two.
     Flavour("chapters", 16, (1, 1, 2), (10, 11, 12), switching=0.15, of_chapters=True, of_others=False),
+    # Two subjects that have something to do with each other, and one or two others.
+    Flavour("related", 12, (3, 4), (5, 6), of_related=True, of_others=False),
 )
 
 
@@ -146,7 +173,12 @@ def exam_sessions(part: str, flavours: Iterable[Flavour] = FLAVOURS) -> list[Exa
     """All sessions of one part of the exam, flavour by flavour."""
     known = subjects(part)
     has_chapters = any(page.chapter for subject in known for page in subject.pages)
-    made = [flavour for flavour in flavours if (flavour.of_chapters if has_chapters else flavour.of_others)]
+    is_related = any(subject.also_about for subject in known)
+    made = [
+        flavour
+        for flavour in flavours
+        if (flavour.of_related if is_related else flavour.of_chapters if has_chapters else flavour.of_others)
+    ]
     return [compose_session(flavour, number, known) for flavour in made for number in range(flavour.num_sessions)]
 
 
@@ -155,7 +187,10 @@ def compose_session(flavour: Flavour, number: int, known: Sequence[Subject]) -> 
     rng = random.Random(f"{flavour.name} {number}")
     allowed = [subject for subject in known if subject.language in flavour.languages]
     size = rng.choice(flavour.num_subjects)
-    chosen = [allowed[number % len(allowed)]] if size == 1 else rng.sample(allowed, min(size, len(allowed)))
+    if flavour.of_related:
+        chosen = _related_and_others(allowed, number, size, rng)
+    else:
+        chosen = [allowed[number % len(allowed)]] if size == 1 else rng.sample(allowed, min(size, len(allowed)))
     sizes = [rng.choice(flavour.pages_each) for _ in chosen]
     if flavour.name == "three_pages":
         sizes = [2, 1]
@@ -172,6 +207,7 @@ def compose_session(flavour: Flavour, number: int, known: Sequence[Subject]) -> 
     pages: dict[str, CapturedPage] = {}
     subject_of: dict[str, str] = {}
     chapter_of: dict[str, str] = {}
+    also_about: dict[str, frozenset[str]] = {}
     now_ms = 1_760_000_000_000 + number * 86_400_000
     for order, (name, visited) in enumerate(visits):
         dwell_ms = int(rng.lognormvariate(10.3, 0.8))
@@ -186,9 +222,18 @@ def compose_session(flavour: Flavour, number: int, known: Sequence[Subject]) -> 
         )
         subject_of[page.page_id] = name
         chapter_of[page.page_id] = visited.chapter
+        also_about[page.page_id] = visited.also_about
         now_ms += dwell_ms + rng.randrange(500, 20_000)
     words_of = {subject.name: subject.words for subject in chosen}
-    return ExamSession(flavour.name, number, tuple(pages.values()), subject_of, words_of, chapter_of)
+    return ExamSession(flavour.name, number, tuple(pages.values()), subject_of, words_of, chapter_of, also_about)
+
+
+def _related_and_others(known: Sequence[Subject], number: int, size: int, rng: random.Random) -> list[Subject]:
+    """One subject, those that have something to do with it, and others up to `size`."""
+    first = known[number % len(known)]
+    related = [subject for subject in known if subject is first or subject.also_about & first.also_about]
+    others = [subject for subject in known if subject not in related]
+    return [*related, *rng.sample(others, max(0, size - len(related)))]
 
 
 def _text(page: SubjectPage, amount: str, rng: random.Random) -> str:

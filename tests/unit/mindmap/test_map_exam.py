@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
@@ -14,8 +15,19 @@ from cluster.mindmap.build import build_map
 from cluster.mindmap.pages.evidence import quote_problems
 from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
 from tests.map_exam.report import MODEL_FIGURES, growth_report, model_report, report
-from tests.map_exam.rubric import wording_faults
-from tests.map_exam.sessions import DEVELOPMENT, DEVELOPMENT_2, FLAVOURS, HELD_OUT, HELD_OUT_2, PARTS, exam_sessions
+from tests.map_exam.rubric import is_plausible, wording_faults
+from tests.map_exam.sessions import (
+    DEVELOPMENT,
+    DEVELOPMENT_2,
+    DEVELOPMENT_PARTS,
+    DEVELOPMENT_RELATED,
+    FLAVOURS,
+    HELD_OUT,
+    HELD_OUT_2,
+    HELD_OUT_PARTS,
+    HELD_OUT_RELATED,
+    exam_sessions,
+)
 
 FLOORS = json.loads(Path(tests.map_exam.report.__file__).with_name("floors.json").read_text("utf-8"))
 
@@ -30,7 +42,7 @@ def test_held_out_figures_do_not_fall(part: str, flavour: str) -> None:
 
 def test_the_exam_has_sessions_of_every_flavour() -> None:
     assert len(exam_sessions(HELD_OUT)) >= 60
-    for part in (HELD_OUT, HELD_OUT_2):
+    for part in HELD_OUT_PARTS:
         sessions = exam_sessions(part)
         assert {session.flavour for session in sessions} == set(FLOORS[part])
         assert all(len(session.pages) >= 2 for session in sessions)
@@ -42,8 +54,6 @@ def test_most_sessions_of_subjects_with_chapters_have_three_or_more_pages_of_eac
     assert fmean(fmean(size >= 3 for size in sizes.values()) for sizes in chapters) > 0.8
 
 
-HELD_OUT_PARTS = (HELD_OUT, HELD_OUT_2)
-DEVELOPMENT_PARTS = tuple(part for part in PARTS if part not in HELD_OUT_PARTS)
 GRADED_LABELS = {DEVELOPMENT: "graded_labels.txt", DEVELOPMENT_2: "graded_labels_2.txt"}
 
 
@@ -63,6 +73,28 @@ def agreement(part: str, kind: str) -> tuple[list[bool], list[bool]]:
             passes.append(not wording_faults(label, pages, sessions[name], parent))
             accepted.append(grade in ("good", "fine"))
     return passes, accepted
+
+
+@pytest.mark.parametrize("part", [DEVELOPMENT_RELATED, HELD_OUT_RELATED])
+def test_most_sessions_of_related_subjects_have_pages_that_a_connection_can_join(part: str) -> None:
+    """Pages of different subjects that are about the same thing; only they make such a connection plausible."""
+    num_pairs = []
+    for session in exam_sessions(part):
+        pairs = [
+            (first, second)
+            for first, second in combinations(session.also_about, 2)
+            if session.subject_of[first] != session.subject_of[second]
+            and session.also_about[first] & session.also_about[second]
+        ]
+        assert all(is_plausible([first], [second], session) for first, second in pairs)
+        others = [page for page, things in session.also_about.items() if not things]
+        assert not any(
+            is_plausible([first], [second], session)
+            for first, second in combinations(others, 2)
+            if session.subject_of[first] != session.subject_of[second]
+        )
+        num_pairs.append(len(pairs))
+    assert fmean(number > 0 for number in num_pairs) >= 0.8
 
 
 @pytest.mark.parametrize(
