@@ -365,16 +365,30 @@ describe("nextPress", () => {
 });
 
 describe("the galaxy", () => {
+  const palette = { text: "#111", bg: "#fff", ink: [], font: "sans-serif" } as unknown as Palette;
+  /** The labels that are written when the nodes are at these places of a view, and where. */
+  const written = (collapsed: string[], width: number, xOf: (i: number) => number): [string, number][] => {
+    const { nodes } = galaxyScene(model, { collapsed: new Set(collapsed), focus: null });
+    const screen = new Map(nodes.map((n, i) => [n.id, { x: xOf(i), y: 40 * i, r: 6, depth: 300 }]));
+    const texts: [string, number][] = [];
+    const pen = { strokeText: () => undefined, fillText: (text: string, x: number) => texts.push([text, x]) };
+    const view = { nodes, screen, marks, palette, size: { width, height: 40 * nodes.length }, distance: 600 };
+    new GalaxyLabels(() => undefined).write(pen as unknown as Pen, view, palette);
+    return texts;
+  };
   it("says how many nodes a folded branch holds", () => {
-    const { nodes } = galaxyScene(model, { collapsed: new Set(["t0"]), focus: null });
-    const screen = new Map(nodes.map((n, i) => [n.id, { x: 300 * i, y: 300, r: 6, depth: 300 }]));
-    const palette = { text: "#111", bg: "#fff", ink: [], font: "sans-serif" } as unknown as Palette;
-    const written: string[] = [];
-    const pen = { strokeText: () => undefined, fillText: (text: string) => written.push(text) } as unknown as Pen;
-    const view = { nodes, screen, marks, palette, size: { width: 300 * nodes.length, height: 600 }, distance: 600 };
-    new GalaxyLabels(() => undefined).write(pen, view, palette);
-    expect(written).toContain("Topic 0 +7");
-    expect(written.filter((text) => text.includes("+"))).toHaveLength(1);
+    const texts = written(["t0"], 900, () => 450).map(([text]) => text);
+    expect(texts).toContain("Topic 0 +7");
+    expect(texts.filter((text) => text.includes("+"))).toHaveLength(1);
+  });
+  it("cuts no name at the edge where another side of its node has space", () => {
+    const texts = written([], 390, (i) => (i % 2 === 0 ? 12 : 378));
+    expect(texts.length).toBeGreaterThan(10);
+    for (const [text, x] of texts) {
+      const width = labelWidth([text], "page", 12);
+      expect(x - width / 2, text).toBeGreaterThanOrEqual(-2);
+      expect(x + width / 2, text).toBeLessThanOrEqual(392);
+    }
   });
 });
 

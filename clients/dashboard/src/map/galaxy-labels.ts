@@ -136,11 +136,11 @@ export class GalaxyLabels {
       if (!at || isOffScreen(at, view.size)) continue;
       obstacles.push({ id: n.id, x: at.x, y: at.y, r: at.r });
       const isMarked = n.id === view.marks.selected || n.id === view.marks.hovered || view.marks.matches.has(n.id);
-      if (isMarked || isLabelled(n, at, view)) candidates.set(n.id, this.candidate(n, at, isMarked));
+      if (isMarked || isLabelled(n, at, view)) candidates.set(n.id, this.candidate(n, at, isMarked, view.size));
     }
   }
 
-  private candidate(n: SceneNode, at: ScreenPosition, isMarked: boolean): Candidate {
+  private candidate(n: SceneNode, at: ScreenPosition, isMarked: boolean, view: Size): Candidate {
     // In half pixels, so that a rendered label can be used again while the camera moves.
     const fontSize =
       Math.round(2 * FONT_SIZE[n.node.type] * Math.max(0.82, Math.min(1.15, NOMINAL_DISTANCE / at.depth))) / 2;
@@ -155,7 +155,13 @@ export class GalaxyLabels {
       [at.x - distance - width / 2, at.y],
     ];
     const last = this.labelSlots.get(n.id) ?? 0;
-    const slots = [last, ...SLOTS.filter((slot) => slot !== last)];
+    const all = [last, ...SLOTS.filter((slot) => slot !== last)];
+    // At the edge of a narrow screen the name stands on the side where it can be read.
+    const inView = all.filter((slot) => {
+      const x = around[slot]?.[0] ?? 0;
+      return x - width / 2 >= 0 && x + width / 2 <= view.width;
+    });
+    const slots = inView.length > 0 ? inView : all;
     return {
       n,
       fontSize,
