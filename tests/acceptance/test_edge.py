@@ -402,7 +402,7 @@ async def test_long_work_of_a_database_that_answers_goes_on(settings: Settings) 
         return False
 
     @api.get("/long")
-    async def long_work() -> str:
+    async def slow() -> str:
         await is_checked_again.wait()
         return "done"
 
@@ -424,7 +424,7 @@ async def test_a_request_that_ends_after_its_answer_sends_no_second_one(settings
         return True
 
     @api.get("/stuck")
-    async def stuck() -> str:
+    async def slow() -> str:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
