@@ -74,7 +74,7 @@ def backup_command(
         return
     typer.echo(f"{done.name}: {counted(done.num_rows, 'row')}, {done.num_bytes / 1e6:,.1f} MB, {done.seconds:.1f} s")
     if done.deleted:
-        typer.echo(f"Deleted {len(done.deleted)} older backups.")
+        typer.echo(f"Deleted {counted(len(done.deleted), 'older backup')}.")
     if not done.is_encrypted:
         print_line("The backup is not encrypted: `trailmind backup-key FILE` makes a key pair for --recipient.")
         if signing_key is not None:
