@@ -216,7 +216,10 @@ describe("stored edits", () => {
     version: 1,
   };
   const session = { kind: "session", id: "s1" } as const;
-  beforeEach(forgetStoredEdits);
+  beforeEach(() => {
+    dispatchEvent(new Event("pageshow"));
+    forgetStoredEdits();
+  });
   afterEach(forgetStoredEdits);
   it("belong to their page while it is open, and to the next page once it is left", () => {
     storeEdits(session, edits);
@@ -234,6 +237,16 @@ describe("stored edits", () => {
     localStorage.setItem("trailmind.edits.s2.broken", "{");
     expect(mapsWithAbandonedEdits()).toEqual([session]);
     expect(takeAbandonedEdits("s1")).toEqual([edits]);
+  });
+  it("that an answer stores while the page is being left are for the next page, too", () => {
+    storeEdits(session, edits);
+    markStoredEditsAbandoned();
+    storeEdits(session, edits);
+    expect(takeAbandonedEdits("s1")).toEqual([edits]);
+    // The browser shows the same page again.
+    dispatchEvent(new Event("pageshow"));
+    storeEdits(session, edits);
+    expect(takeAbandonedEdits("s1")).toEqual([]);
   });
   it("of a map over several sessions are its own", () => {
     const map = { kind: "joint", id: "m1" } as const;

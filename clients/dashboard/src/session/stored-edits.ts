@@ -22,6 +22,12 @@ const pageId = () => {
   madeId ??= uuid();
   return madeId;
 };
+/** Whether this page is being left. An answer that still arrives stores what is left for the next page, too. */
+let isPageLeft = false;
+addEventListener("pageshow", () => {
+  // The browser may show a page again that it has kept.
+  isPageLeft = false;
+});
 const keyOf = (ownerId: string) => `${PREFIX}${ownerId}.${pageId()}`;
 const isOfThisPage = (key: string) => madeId !== null && key.endsWith(`.${madeId}`);
 
@@ -29,7 +35,7 @@ const isOfThisPage = (key: string) => madeId !== null && key.endsWith(`.${madeId
 export function storeEdits({ kind, id }: MapOwner, edits: StoredEdits): void {
   try {
     if (edits.operations.length === 0) localStorage.removeItem(keyOf(id));
-    else localStorage.setItem(keyOf(id), JSON.stringify({ ...edits, kind, savedAt: Date.now() }));
+    else localStorage.setItem(keyOf(id), JSON.stringify({ ...edits, kind, savedAt: Date.now(), isLeft: isPageLeft }));
   } catch {
     // Without storage the edits are in the page's memory only.
   }
@@ -54,6 +60,7 @@ export function forgetStoredEdits(): void {
 
 /** Says that this page is left, so that its edits are sent by the next page at once. */
 export function markStoredEditsAbandoned(): void {
+  isPageLeft = true;
   for (const key of storedKeys().filter(isOfThisPage)) {
     const entry = parseEntry(key);
     if (!entry) continue;
