@@ -34,6 +34,7 @@ from models.errors import (
 )
 from models.recording.ingest import MAX_BODY_BYTES
 from serve.http.errors import error_response
+from serve.http.pending_requests import PendingRequests
 from telemetry.traces import frequent_span, span
 
 log = structlog.get_logger("serve")
@@ -125,7 +126,7 @@ class RequestMiddleware:
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._hosts = frozenset(host.lower() for host in hosts)
         self._app, self._loopback_only, self._observe, self._timeout_s = app, loopback_only, observe, timeout_s
-        self._is_database_silent, self._database_check_s = is_database_silent, database_check_s
+        self._pending = PendingRequests(timeout_s, database_check_s, is_database_silent)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -159,44 +160,29 @@ class RequestMiddleware:
         if scope["path"] == _WEBHOOK_PATH:
             max_body_bytes = MAX_WEBHOOK_BODY_BYTES
         rejection = self._rejection(scope, headers, max_body_bytes)
+        if rejection is not None:
+            await error_response(rejection)(scope, receive, response.send)
+            return
         body = _Body(
             receive, max_body_bytes, is_awaited=b"content-length" in headers or b"transfer-encoding" in headers
         )
-        deadline = asyncio.timeout(self._timeout_s)
-
-        async def end_without_database() -> None:
-            # The answer does not wait for the end of the app's work: psycopg takes ten seconds or more to cancel a
-            # statement at a database that answers nothing.
-            await response.answer_instead(_database_silence(body), scope, body.receive)
-            if not (watch.is_stopped or deadline.expired()):
-                deadline.reschedule(asyncio.get_running_loop().time())
-
-        watch = _DatabaseWatch(self._is_database_silent, self._database_check_s, end_without_database)
-
-        def on_start() -> None:
-            # A response that has begun is not interrupted: streams stay open.
-            deadline.reschedule(None)
-            watch.stop()
-
+        # `pending` ends it: a time of its own would be a timer for each request.
+        deadline = asyncio.timeout(None)
+        pending = _Pending(scope, body, response, deadline, self._pending)
         try:
             async with deadline:
-                response.on_start = on_start
-                if rejection is not None:
-                    await error_response(rejection)(scope, receive, response.send)
-                else:
-                    await self._app(scope, body.receive, response.send)
+                await self._app(scope, body.receive, response.send)
         except TimeoutError:
             if response.is_started:
                 return
             if not deadline.expired():
                 raise
             async with asyncio.timeout(_TIMEOUT_REPLY_S):
-                response.on_start = watch.stop
+                response.on_start = None
                 error = RequestTimeout(self._timeout_s) if body.is_awaited else DeadlineExceeded(self._timeout_s)
                 await _closing(error_response(error), body)(scope, receive, response.send)
         finally:
-            watch.stop()
-            await watch.answered()
+            await pending.end()
 
     def _record(self, scope: Scope, status: int, took_s: float, *, is_routine: bool) -> None:
         """Count and log the request."""
@@ -291,45 +277,48 @@ class _Response:
         await self._send(message)
 
 
-class _DatabaseWatch:
-    """Calls `on_silence` once when PostgreSQL answers nothing, asked after `period_s` and again after each of them."""
+class _Pending:
+    """A request that the app is answering. `all_pending` watches it until its response begins."""
 
     def __init__(
-        self,
-        is_silent: Callable[[], Awaitable[bool]] | None,
-        period_s: float,
-        on_silence: Callable[[], Awaitable[None]],
+        self, scope: Scope, body: _Body, response: _Response, deadline: asyncio.Timeout, all_pending: PendingRequests
     ) -> None:
-        self._is_silent, self._period_s, self._on_silence = is_silent, period_s, on_silence
-        self._asking: asyncio.Task[None] | None = None
-        self._is_answering = self.is_stopped = False
-        # Nearly every request ends before: a timer costs less than a task.
-        self._timer = asyncio.get_running_loop().call_later(period_s, self._begin) if is_silent is not None else None
+        self._scope, self._body, self._response, self._all_pending = scope, body, response, all_pending
+        self._deadline = deadline
+        self._answering: asyncio.Task[None] | None = None
+        self._has_ended = False
+        response.on_start = self._on_start
+        all_pending.add(self)
 
-    def _begin(self) -> None:
-        self._asking = asyncio.create_task(self._ask())
+    def _on_start(self) -> None:
+        # A response that has begun is not interrupted: streams stay open.
+        self._all_pending.remove(self)
+        if self._deadline.when() is not None and not self._deadline.expired():
+            self._deadline.reschedule(None)
 
-    async def _ask(self) -> None:
-        assert self._is_silent is not None
-        while True:
-            if await self._is_silent():
-                break
-            await asyncio.sleep(self._period_s)
-        self._is_answering = True
-        await self._on_silence()
+    def expire(self) -> None:
+        """End the work of the app."""
+        self._deadline.reschedule(asyncio.get_running_loop().time())
 
-    def stop(self) -> None:
-        """Ask no more; `on_silence` is not called any more, and goes on if it was."""
-        self.is_stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._asking is not None and not self._is_answering:
-            self._asking.cancel()
+    def end_without_database(self) -> None:
+        """Begin to answer that the database does not answer."""
+        self._answering = asyncio.create_task(self._answer_instead())
 
-    async def answered(self) -> None:
-        """Wait for the end of `on_silence`, if it was called."""
-        if self._is_answering and self._asking is not None:
-            await self._asking
+    async def _answer_instead(self) -> None:
+        if self._response.is_started or self._has_ended:
+            return
+        # The answer does not wait for the end of the app's work: psycopg takes ten seconds or more to cancel a
+        # statement at a database that answers nothing.
+        await self._response.answer_instead(_database_silence(self._body), self._scope, self._body.receive)
+        if not (self._has_ended or self._deadline.expired()):
+            self.expire()
+
+    async def end(self) -> None:
+        """The app has answered or failed: wait for the answer in its place, if there is one."""
+        self._has_ended = True
+        self._all_pending.remove(self)
+        if self._answering is not None:
+            await self._answering
 
 
 def _bind_request_id(scope: Scope, headers: dict[bytes, bytes]) -> str:

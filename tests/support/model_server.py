@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import llmock.completion
 from llmock.testing import LLMockServer
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cluster.providers.configuration import ProviderEndpoint
+from tests.support.conditions import PATIENCE_S
 
 Brain = Callable[[dict[str, Any], str], Any]
 _DOCUMENT = re.compile(r"<data-([0-9a-f]{12})>\n(.*)\n</data-\1>", re.DOTALL)
@@ -78,11 +81,31 @@ def _outline(document: dict[str, Any]) -> Any:
     }
 
 
+class _NumRunning:
+    """How many requests a server answers just now. A client that hangs up does not end its request."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def counted(self, app: ASGIApp) -> ASGIApp:
+        """`app`, whose requests are counted."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            self.value += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.value -= 1
+
+        return answer
+
+
 class ModelServer:
     """A running llmock with its recorded requests and billed tokens."""
 
-    def __init__(self, server: LLMockServer) -> None:
+    def __init__(self, server: LLMockServer, num_running: _NumRunning) -> None:
         self.server = server
+        self._num_running = num_running
         self.brain: Brain = sensible
         self.num_answers = 0
         self.tokens_billed = 0
@@ -105,10 +128,15 @@ class ModelServer:
         return "\n".join(json.dumps(record.body, ensure_ascii=False) for record in self.requests())
 
     def reset(self) -> None:
-        """Remove behaviours, requests, limits and the replaced `brain`."""
+        """Remove behaviours, requests, limits and the replaced `brain`, when no request of an earlier test runs."""
         from llmock.chaos import ChaosSettings
         from llmock.ratelimit import LimitSettings
 
+        # A late one would be billed to the next test.
+        deadline = time.monotonic() + PATIENCE_S
+        while self._num_running.value > 0:
+            assert time.monotonic() < deadline, "a request of an earlier test does not end"
+            time.sleep(0.01)
         state = self.server.state
         state.reset()
         state.chaos = self.server.app.state.chaos_settings = ChaosSettings()
@@ -146,8 +174,10 @@ def model_server() -> Iterator[ModelServer]:
         models.tokens_billed += completion.total_tokens
         return completion
 
-    with LLMockServer() as server:
-        models = ModelServer(server)
+    server, num_running = LLMockServer(), _NumRunning()
+    server.app.add_middleware(num_running.counted)
+    with server:
+        models = ModelServer(server, num_running)
         llmock.completion.resolve = resolve
         llmock.completion._structured_text = models.answer
         llmock.completion.structured_output = schema
