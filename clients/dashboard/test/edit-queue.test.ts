@@ -6,7 +6,6 @@ import { EditQueue } from "~/session/edit-queue";
 import {
   forgetStoredEdits,
   mapsWithAbandonedEdits,
-  markStoredEditsAbandoned,
   type StoredEdits,
   storeEdits,
   takeAbandonedEdits,
@@ -216,6 +215,7 @@ describe("stored edits", () => {
     version: 1,
   };
   const session = { kind: "session", id: "s1" } as const;
+  const leavePage = () => dispatchEvent(new Event("pagehide"));
   beforeEach(() => {
     dispatchEvent(new Event("pageshow"));
     forgetStoredEdits();
@@ -224,7 +224,7 @@ describe("stored edits", () => {
   it("belong to their page while it is open, and to the next page once it is left", () => {
     storeEdits(session, edits);
     expect(takeAbandonedEdits("s1")).toEqual([]);
-    markStoredEditsAbandoned();
+    leavePage();
     expect(mapsWithAbandonedEdits()).toEqual([session]);
     expect(takeAbandonedEdits("s2")).toEqual([]);
     expect(takeAbandonedEdits("s1")).toEqual([edits]);
@@ -240,7 +240,7 @@ describe("stored edits", () => {
   });
   it("that an answer stores while the page is being left are for the next page, too", () => {
     storeEdits(session, edits);
-    markStoredEditsAbandoned();
+    leavePage();
     storeEdits(session, edits);
     expect(takeAbandonedEdits("s1")).toEqual([edits]);
     // The browser shows the same page again.
@@ -251,14 +251,14 @@ describe("stored edits", () => {
   it("of a map over several sessions are its own", () => {
     const map = { kind: "joint", id: "m1" } as const;
     storeEdits(map, edits);
-    markStoredEditsAbandoned();
+    leavePage();
     expect(mapsWithAbandonedEdits()).toEqual([map]);
     expect(takeAbandonedEdits("m1")).toEqual([edits]);
   });
   it("are removed when all are saved", () => {
     storeEdits(session, edits);
     storeEdits(session, { ...edits, operations: [] });
-    markStoredEditsAbandoned();
+    leavePage();
     expect(mapsWithAbandonedEdits()).toEqual([]);
   });
 });

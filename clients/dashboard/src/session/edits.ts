@@ -15,7 +15,7 @@ import { errorMessage } from "~/ui/error-message";
 import { dismissToast, toast } from "~/ui/toast";
 import { EditQueue, type EditServer } from "./edit-queue";
 import { hasFeature } from "./features";
-import { markStoredEditsAbandoned, storeEdits, takeAbandonedEdits } from "./stored-edits";
+import { storeEdits, takeAbandonedEdits } from "./stored-edits";
 
 export interface Edits {
   isAvailable: boolean;
@@ -84,7 +84,6 @@ const MAX_KEPT_ALIVE_CHARS = 30_000;
 const retryAll = () => {
   for (const queue of queues.values()) queue.retryNow();
 };
-addEventListener("pagehide", markStoredEditsAbandoned);
 addEventListener("online", retryAll);
 onLogin(() => currentLogin().state === "in" && retryAll());
 

@@ -24,6 +24,13 @@ const pageId = () => {
 };
 /** Whether this page is being left. An answer that still arrives stores what is left for the next page, too. */
 let isPageLeft = false;
+addEventListener("pagehide", () => {
+  isPageLeft = true;
+  for (const key of storedKeys().filter(isOfThisPage)) {
+    const entry = parseEntry(key);
+    if (entry) writeEntry(entry);
+  }
+});
 addEventListener("pageshow", () => {
   // The browser may show a page again that it has kept.
   isPageLeft = false;
@@ -32,10 +39,11 @@ const keyOf = (ownerId: string) => `${PREFIX}${ownerId}.${pageId()}`;
 const isOfThisPage = (key: string) => madeId !== null && key.endsWith(`.${madeId}`);
 
 /** Keeps the edits of a map that are not saved yet; without any, removes what was kept. */
-export function storeEdits({ kind, id }: MapOwner, edits: StoredEdits): void {
+export function storeEdits(owner: MapOwner, edits: StoredEdits): void {
+  const key = keyOf(owner.id);
   try {
-    if (edits.operations.length === 0) localStorage.removeItem(keyOf(id));
-    else localStorage.setItem(keyOf(id), JSON.stringify({ ...edits, kind, savedAt: Date.now(), isLeft: isPageLeft }));
+    if (edits.operations.length === 0) localStorage.removeItem(key);
+    else writeEntry({ key, owner, edits, savedAt: Date.now() });
   } catch {
     // Without storage the edits are in the page's memory only.
   }
@@ -58,17 +66,6 @@ export function forgetStoredEdits(): void {
   for (const key of storedKeys()) localStorage.removeItem(key);
 }
 
-/** Says that this page is left, so that its edits are sent by the next page at once. */
-export function markStoredEditsAbandoned(): void {
-  isPageLeft = true;
-  for (const key of storedKeys().filter(isOfThisPage)) {
-    const entry = parseEntry(key);
-    if (!entry) continue;
-    const { edits, savedAt, owner } = entry;
-    localStorage.setItem(key, JSON.stringify({ ...edits, kind: owner.kind, savedAt, isLeft: true }));
-  }
-}
-
 interface Entry {
   key: string;
   owner: MapOwner;
@@ -82,6 +79,11 @@ function abandonedEntries(nowMs: number): Entry[] {
     .map(parseEntry)
     .filter((entry) => entry !== null)
     .filter(({ key, savedAt, isLeft }) => isLeft || (!isOfThisPage(key) && nowMs - savedAt > ABANDONED_AFTER_MS));
+}
+
+/** An entry of a page that is being left is for the next page, which sends its edits at once. */
+function writeEntry({ key, owner, edits, savedAt }: Omit<Entry, "isLeft">): void {
+  localStorage.setItem(key, JSON.stringify({ ...edits, kind: owner.kind, savedAt, isLeft: isPageLeft }));
 }
 
 function storedKeys(): string[] {
