@@ -203,7 +203,7 @@ eval: setup ## Quality of the maps of the sample sessions against their truth
 	@$(BIN)/python -m tests.map_exam.report
 	@$(BIN)/python -m tests.map_exam.report --without-vectors
 
-eval-passages: setup ## How many links "Open at this passage" lead to the right place, in Chromium
+eval-passages: setup ## How many marked passages their links and the reader find again, in Chromium
 	@$(IN_CLIENTS)
 	@$(BIN)/python -m benchmarks.eval_passages $(ARGS)
 

@@ -1,9 +1,10 @@
-"""`make eval-passages`: how many links "Open at this passage" lead to the right place, in real Chromium.
+"""`make eval-passages`: how many marked passages are found again: by their link in real Chromium, and in the reader.
 
-Marks passages on generated pages as a mouse does, captures passage and page text with the extension's code, builds the
-link with the dashboard's code, opens it, and looks where the browser paints the mark. Prints one JSON object per
-language and kind of page, then the total: `marked` of `quotes` are painted at the right place, `failed` names the
-others. Fails below 98 %.
+Marks passages on generated pages as a mouse does, and captures passage and page text with the extension's code. Builds
+the link "Open at this passage" with the dashboard's code, opens it, and looks where the browser paints the mark. The
+reader of the dashboard must find the passage in the captured text, at the place that was marked. Prints one JSON object
+per language and kind of page, then the total: `marked` of `quotes` are painted at the right place, `in_reader` are
+found in the captured text; `failed` names the others. Fails when one of both is below 98 %.
 """
 
 from __future__ import annotations
@@ -34,12 +35,19 @@ _CLIENTS = Path(__file__).parents[1] / "clients"
 _ENTRY = """
 import { passageOf } from "../extension/src/capture/highlight.ts";
 import { readPage } from "../extension/src/capture/text.ts";
-import { textDirective, withTextDirective } from "../api/src/passage.ts";
+import { placeOf, textDirective, withTextDirective } from "../api/src/passage.ts";
+const numLetters = (text) => text.replace(/[^\\p{L}\\p{N}]/gu, "").length;
 globalThis.linkToSelection = () => {
+  const before = document.createRange();
+  before.selectNodeContents(document.body);
+  const { startContainer, startOffset } = getSelection().getRangeAt(0);
+  before.setEnd(startContainer, startOffset);
   const passage = passageOf(window, "mouse", 1);
   const page = readPage(document);
   const known = { quote: passage.text, ...(passage.anchor?.quote ?? {}), pageText: page.text, language: page.language };
-  return { quote: passage.text, href: withTextDirective(location.href, textDirective(known)) };
+  const place = placeOf(page.text, known);
+  const shift = place && numLetters(page.text.slice(0, place.start)) - numLetters(before.toString());
+  return { quote: passage.text, href: withTextDirective(location.href, textDirective(known)), shift };
 };
 """
 #: Selects a passage; returns the rectangles of its text, and the extent of the text that whole words may add to it.
@@ -83,6 +91,8 @@ _FIND_MARK = """async ([picture, rects]) => {
       }
   return { top, bottom, share: area ? inside / area : 0 };
 }"""
+#: No word of the pages is longer.
+_MAX_WORD_LETTERS = 25
 _STYLE = "body { font: 18px/1.6 'Noto Sans CJK KR', sans-serif; width: 700px } ::target-text { background: #ff00ff }"
 
 
@@ -93,8 +103,9 @@ class Outcome:
     page: MarkedPage
     quote: str
     href: str
-    is_right: bool
+    #: Why the link does not lead to the passage, and why the reader does not show it; empty when they do.
     why: str
+    why_not_in_reader: str
 
 
 def bundle() -> str:
@@ -133,7 +144,7 @@ async def measure(browser_page: Page, painter: Page, page: MarkedPage, script: s
     await browser_page.goto(f"{ORIGIN}/{page.name}{page.route}")
     marked: dict[str, Any] = await browser_page.evaluate(_SELECT, [page.start, page.end])
     await browser_page.evaluate(script)
-    link: dict[str, str] = await browser_page.evaluate("linkToSelection()")
+    link: dict[str, Any] = await browser_page.evaluate("linkToSelection()")
     await browser_page.goto("about:blank")
     await browser_page.goto(link["href"])
     await browser_page.wait_for_timeout(60)
@@ -153,7 +164,17 @@ async def measure(browser_page: Page, painter: Page, page: MarkedPage, script: s
         why = f"only {mark['share']:.0%} of the passage is marked"
     elif scroll_y < 300:
         why = "the page did not scroll to the passage"
-    return Outcome(page, link["quote"], link["href"], not why, why)
+    return Outcome(page, link["quote"], link["href"], why, _why_not_in_reader(link["shift"]))
+
+
+def _why_not_in_reader(shift: int | None) -> str:
+    """`shift` is where the reader marks the passage, in letters after the place where the selection began."""
+    if shift is None:
+        return "the captured text does not contain the passage"
+    # Whole words begin before the selection.
+    if not -_MAX_WORD_LETTERS < shift <= 0:
+        return f"marked {shift} letters after its place"
+    return ""
 
 
 def _data_url(png: bytes) -> str:
@@ -171,8 +192,9 @@ async def evaluate(num_pages: int | None) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for page in pages:
             outcomes.append(await measure(browser_page, painter, page, script))
-            if outcomes[-1].why:
-                print(f"{page.name}: {outcomes[-1].why}", file=sys.stderr, flush=True)
+            for why in (outcomes[-1].why, outcomes[-1].why_not_in_reader):
+                if why:
+                    print(f"{page.name}: {why}", file=sys.stderr, flush=True)
         await browser.close()
     return outcomes
 
@@ -186,14 +208,26 @@ def main() -> None:
     for outcome in outcomes:
         groups[outcome.page.language, outcome.page.kind].append(outcome)
     for (language, kind), members in groups.items():
-        failed = [{"name": o.page.name, "why": o.why, "quote": o.quote, "href": o.href} for o in members if o.why]
-        marked = len(members) - len(failed)
-        line = {"language": language, "kind": kind, "quotes": len(members), "marked": marked, "failed": failed}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
-    share = sum(o.is_right for o in outcomes) / len(outcomes)
-    print(json.dumps({"quotes": len(outcomes), "marked": sum(o.is_right for o in outcomes), "share": round(share, 4)}))
-    if share < MIN_SHARE:
+        failed = [
+            {"name": o.page.name, "why": o.why, "in_reader": o.why_not_in_reader, "quote": o.quote, "href": o.href}
+            for o in members
+            if o.why or o.why_not_in_reader
+        ]
+        line = {"language": language, "kind": kind, **_counts(members), "failed": failed}
+        print(json.dumps(line, ensure_ascii=False))
+    counts = _counts(outcomes)
+    shares = {f"{name}_share": counts[name] / len(outcomes) for name in ("marked", "in_reader")}
+    print(json.dumps(counts | {name: round(share, 4) for name, share in shares.items()}))
+    if min(shares.values()) < MIN_SHARE:
         raise SystemExit(1)
+
+
+def _counts(outcomes: list[Outcome]) -> dict[str, int]:
+    return {
+        "quotes": len(outcomes),
+        "marked": sum(not o.why for o in outcomes),
+        "in_reader": sum(not o.why_not_in_reader for o in outcomes),
+    }
 
 
 if __name__ == "__main__":

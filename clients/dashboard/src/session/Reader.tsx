@@ -46,20 +46,22 @@ export default function Reader(props: { owner: MapOwner; pageId: string; quote: 
 function PageText({ page, quote }: { page: PageTextReply; quote: string | null }) {
   const t = useMessages();
   const box = useRef<HTMLElement>(null);
-  const { lines, isQuoteFound } = useMemo(() => {
-    const spans: (Span & { kind: string })[] = page.highlights.flatMap((each) => {
+  const { lines, isQuoteFound, unplaced } = useMemo(() => {
+    const spans: (Span & { kind: string })[] = [];
+    const unplaced: PageTextReply["highlights"] = [];
+    for (const each of page.highlights) {
       const place = placeOf(page.text, { quote: each.text, prefix: each.prefix, suffix: each.suffix });
-      return place ? [{ ...place, kind: "highlight" }] : [];
-    });
+      if (place) spans.push({ ...place, kind: "highlight" });
+      else unplaced.push(each);
+    }
     const place = quote ? placeOf(page.text, { quote }) : null;
     if (place) spans.push({ ...place, kind: "cited" });
-    return { lines: markedLines(page.text, spans), isQuoteFound: place !== null };
+    return { lines: markedLines(page.text, spans), isQuoteFound: place !== null, unplaced };
   }, [page, quote]);
   useEffect(() => {
     const mark = box.current?.querySelector("mark.cited") ?? box.current?.querySelector("mark");
     mark?.scrollIntoView({ block: "center" });
   }, []);
-  if (!page.text) return <p className="muted">{t.reader.empty}</p>;
   return (
     // The reader scrolls by keyboard, too.
     <article
@@ -69,7 +71,18 @@ function PageText({ page, quote }: { page: PageTextReply; quote: string | null }
       tabIndex={0}
       aria-label={t.reader.title}
     >
-      {quote && !isQuoteFound && <p className="notice">{t.reader.notFound}</p>}
+      {!page.text && <p className="muted">{t.reader.empty}</p>}
+      {page.text && quote && !isQuoteFound && <p className="notice">{t.reader.notFound}</p>}
+      {unplaced.length > 0 && (
+        <section>
+          <h3>{t.reader.unplaced}</h3>
+          {unplaced.map((each) => (
+            <blockquote key={each.id} className="quote" dir="auto">
+              {each.text}
+            </blockquote>
+          ))}
+        </section>
+      )}
       {lines.map((line, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the lines never change
         <Line key={i} line={line} />
