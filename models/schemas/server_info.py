@@ -14,6 +14,9 @@ class ServerInfo(Reply):
     model_vendors: list[str] = Field(
         description="Companies that page text can be sent to after the user agreed; empty when maps are drawn here"
     )
+    providers: dict[str, str | None] = Field(
+        description="The company behind each configured provider; null for a model on the operator's own server"
+    )
     uses_models: bool = Field(description="Whether any AI model is configured, a self-hosted one included")
     has_extension: bool = Field(description="Whether `GET /v1/extension` has the packed browser extension")
 

@@ -520,7 +520,13 @@ REPLY_EXAMPLES: dict[str, Any] = {
     "SessionEnvelope": {"session": _SESSION},
     "SessionList": {"sessions": [_SESSION], "total": 1},
     "ServerEnvelope": {
-        "server": {"sends_mail": True, "model_vendors": ["OpenAI"], "uses_models": True, "has_extension": True}
+        "server": {
+            "sends_mail": True,
+            "model_vendors": ["OpenAI"],
+            "providers": {"openai": "OpenAI"},
+            "uses_models": True,
+            "has_extension": True,
+        }
     },
     "SettingsEnvelope": {"settings": _SETTINGS},
     "ShareEnvelope": {"share": _SHARE},

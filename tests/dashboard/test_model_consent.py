@@ -42,7 +42,7 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     await user.play_sample()
     question = page.get_by_role("region", name="Let OpenAI draw this map?")
     await expect(question).to_contain_text("17 pages goes to OpenAI")
-    await expect(question).to_contain_text("At most $0.021 and 12,300 tokens, by openai. That is 24.6% of your plan")
+    await expect(question).to_contain_text("At most $0.021 and 12,300 tokens, by OpenAI. That is 24.6% of your plan")
     async with page.expect_response(stores("model_use")) as answered:
         await question.get_by_role("button", name="Never").click()
     request = (await answered.value).request

@@ -5853,6 +5853,9 @@ export interface components {
          *         "model_vendors": [
          *           "OpenAI"
          *         ],
+         *         "providers": {
+         *           "openai": "OpenAI"
+         *         },
          *         "uses_models": true,
          *         "has_extension": true
          *       }
@@ -5876,6 +5879,13 @@ export interface components {
              * @description Companies that page text can be sent to after the user agreed; empty when maps are drawn here
              */
             model_vendors: string[];
+            /**
+             * Providers
+             * @description The company behind each configured provider; null for a model on the operator's own server
+             */
+            providers: {
+                [key: string]: string | null;
+            };
             /**
              * Uses Models
              * @description Whether any AI model is configured, a self-hosted one included

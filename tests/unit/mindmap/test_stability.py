@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from cluster.mindmap.outline.pipeline import build_outline
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.render.exports import to_markdown
 from cluster.mindmap.render.tree_text import to_tree_text
+from models.mindmap import notes
 from models.mindmap.notes import KOREAN_SENTENCES, SENTENCES
 from models.recording.pages import CapturedPage
 
@@ -65,6 +68,15 @@ def test_a_map_of_a_low_stability_warns_its_reader(stability: float | None, warn
     sentence = (KOREAN_SENTENCES if language == "ko" else SENTENCES)["low_stability"]
     assert (sentence in to_markdown(document)) == warns
     assert (sentence in to_tree_text(document)) == warns
+
+
+def test_the_dashboard_words_every_note() -> None:
+    catalogues = Path(notes.__file__).parents[2] / "clients/dashboard/src/i18n"
+    for language in ("en", "ko"):
+        text = (catalogues / f"{language}.ts").read_text()
+        notes_of_language = text.partition("  mapNotes: {")[2].partition("\n  }")[0]
+        worded = set(re.findall(r"^    (\w+): \(", notes_of_language, re.MULTILINE))
+        assert worded == SENTENCES.keys(), language
 
 
 def test_every_note_has_a_korean_sentence_with_the_same_values() -> None:

@@ -286,6 +286,7 @@ export const en = {
     captured: (d: string) => `as read on ${d}`,
     empty: "No text of this page is stored.",
     notFound: "The quoted sentence is not in the stored text.",
+    unplaced: "Highlights that are not in the stored text",
     truncated: "The page was longer; the rest is not stored.",
   },
   receipts: {
@@ -548,14 +549,17 @@ export const en = {
     retry: "Try again",
     keep: "Keep this version",
   },
+  /** A model that the operator runs, after "by". */
+  ownModel: "this server's model",
   mapNotesTitle: "Notes about this map",
   mapNotes: {
+    no_models: () => "Drawn without a model: this server uses none any more.",
     consent_missing: (n) => `Drawn without a model: you have not agreed to send pages to ${n.vendors}.`,
     out_of_tokens: (n) => `Drawn without a model: your plan's tokens are used up until ${n.until}.`,
     models_late: () => "Drawn without a model: none answered in time.",
     models_failed: () => "Drawn without a model: none could be used.",
     pages_not_described: (n) => `A model described only some pages; missing: ${n.count} of ${n.total}.`,
-    provider_replaced: (n) => `${n.expected} could not be used; ${n.provider} drew this map.`,
+    provider_replaced: (n) => `Drawn by ${n.provider}, because ${n.expected} could not be used.`,
     map_invalid: (n) => `Drawn without a model: the answer of ${n.provider} was not a valid map.`,
     private_pages_excluded: () => "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",
     error_pages: (n) => `Error pages of their sites: ${n.count}.`,
@@ -564,7 +568,7 @@ export const en = {
     unknown_pages: (n) =>
       `Pages that the model named and that are not in this session, which were ignored: ${n.count}.`,
     repeated_pages: (n) => `Pages that the model placed twice, which kept the first place: ${n.count}.`,
-    local_topics_kept: (n) => `${n.provider} grouped the pages less aptly than we do, so the topics are our own.`,
+    local_topics_kept: (n) => `The topics are our own, because ${n.provider} grouped the pages less aptly.`,
     local_names_kept: (n) =>
       `Names and descriptions by ${n.provider} that do not fit their pages: ${n.count}. Ours replace them.`,
     low_stability: () => "Some topics may be wrong: many pages are near to more than one topic.",

@@ -12,6 +12,7 @@ import { EditActions } from "./EditActions";
 import type { Edits } from "./edits";
 import { distinctQuotes } from "./evidence-quotes";
 import { ForgetPage } from "./ForgetPage";
+import { useProviderName } from "./provider-name";
 import { ReusedLabel } from "./ReusedLabel";
 import "./Evidence.css";
 
@@ -35,6 +36,7 @@ export function Evidence(props: {
   const [reading, setReading] = useState<{ pageId: string; quote: string | null } | null>(null);
   const [namingId, setNamingId] = useState<string | null>(null);
   const textOf = usePageTexts(owner, node);
+  const nameOf = useProviderName();
   const t = useMessages();
   const language = useLanguage();
   const head = useRef<HTMLDivElement>(null);
@@ -303,7 +305,7 @@ export function Evidence(props: {
           </section>
         )}
         {version > 0 && (
-          <p className="small muted">{t.evidence.provider(model.document.provider || "local", version)}</p>
+          <p className="small muted">{t.evidence.provider(nameOf(model.document.provider || "local"), version)}</p>
         )}
       </div>
       <Suspense fallback={null}>

@@ -8,6 +8,8 @@ import { useLanguage, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
 import { keptMap } from "./kept-map";
+import { useNoteSentence } from "./note-sentences";
+import { useProviderName } from "./provider-name";
 import { useGenerate } from "./useGenerate";
 import "./ModelConsent.css";
 
@@ -30,16 +32,18 @@ export function KeptMap({ session, map }: { session: Session; map: Mindmap }) {
     onError: (error) => toast(errorMessage(error, t)),
   });
   const kept = keptMap(map);
+  const nameOf = useProviderName();
+  const sentenceOf = useNoteSentence();
   const reason = useFailureReason(kept?.code);
   if (!kept) return null;
   const date = dateTime(Date.parse(kept.shownSince), language);
   const isBusy = generate.isPending || choose.isPending;
-  const reasons = kept.notes.map(({ code, values }) => t.mapNotes[code]?.(values ?? {}) ?? "").filter(Boolean);
+  const reasons = kept.notes.map(sentenceOf).filter(Boolean);
   return (
     <section className="notice amber model-consent" aria-label={t.keptMap.title}>
       <p role="status">
         <b>{kept.offered === null ? t.keptMap.failed : t.keptMap.weaker}</b>{" "}
-        {kept.offered === null ? reason : reasons.join(" ")} {t.keptMap.shown(date, kept.provider)}
+        {kept.offered === null ? reason : reasons.join(" ")} {t.keptMap.shown(date, nameOf(kept.provider))}
       </p>
       <div className="row wrap">
         {kept.offered !== null && (

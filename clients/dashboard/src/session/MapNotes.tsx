@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import { IconButton } from "~/ui/basics";
+import { useNoteSentence } from "./note-sentences";
 
 /**
  * What the server notes about how the map was made, for example why no model was used. With a `version`, the notes can
@@ -18,12 +19,11 @@ export function MapNotes({
   without?: readonly string[];
 }) {
   const t = useMessages();
+  const sentenceOf = useNoteSentence();
   const [closed, setClosed] = useState<number | null>(null);
   const sentences =
     document.note_details.length > 0
-      ? document.note_details
-          .filter(({ code }) => !without.includes(code))
-          .map(({ code, values }) => t.mapNotes[code]?.(values) ?? "")
+      ? document.note_details.filter(({ code }) => !without.includes(code)).map(sentenceOf)
       : document.notes;
   const shown = sentences.filter((sentence) => sentence !== "");
   if (shown.length === 0 || (version !== undefined && closed === version)) return null;

@@ -16,6 +16,7 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import type { Edits } from "./edits";
 import { MapNotes } from "./MapNotes";
 import type { PanelName } from "./panel-name";
+import { useProviderName } from "./provider-name";
 import { quoteQuery, useCostSentence } from "./quote";
 import { useGenerate } from "./useGenerate";
 import { Versions } from "./Versions";
@@ -235,6 +236,7 @@ function StrayHighlights({ session }: { session: Session }) {
 /** Every request about this session to an AI provider, as it was sent. */
 function Disclosures({ session, language }: Props) {
   const t = useMessages();
+  const nameOf = useProviderName();
   const query = useQuery({
     queryKey: ["disclosures", session.id],
     queryFn: () =>
@@ -259,7 +261,7 @@ function Disclosures({ session, language }: Props) {
             <details className="grow">
               <summary>
                 <b>
-                  {each.provider} · {each.model}
+                  {nameOf(each.provider)} · {each.model}
                 </b>
                 <br />
                 <span className="small muted tnum">

@@ -10,6 +10,7 @@ import { ErrorState, Skeletons } from "~/ui/states";
 import { toast } from "~/ui/toast";
 import { describeChange } from "./changes";
 import { mapKey } from "./edits";
+import { useProviderName } from "./provider-name";
 
 type AnyVersion = VersionReply | JointVersionReply;
 
@@ -57,12 +58,17 @@ function versionRequests({ kind, id }: MapOwner) {
 }
 
 /** Why a version was made; `before` is the one before it. */
-function versionCause(version: AnyVersion, before: AnyVersion | undefined, t: Messages): string {
+function versionCause(
+  version: AnyVersion,
+  before: AnyVersion | undefined,
+  nameOf: (provider: string) => string,
+  t: Messages,
+): string {
   if (version.restored_from) return t.versions.causes.restored(version.restored_from);
   if (!before) return t.versions.causes.first;
   if (version.edits_seq !== before.edits_seq && version.input_digest === before.input_digest)
     return t.versions.causes.edited;
-  if (version.provider !== before.provider) return t.versions.causes.provider(before.provider);
+  if (version.provider !== before.provider) return t.versions.causes.provider(nameOf(before.provider));
   return version.input_digest === before.input_digest ? t.versions.causes.again : t.versions.causes.changed;
 }
 
@@ -75,6 +81,7 @@ export function Versions(props: {
 }) {
   const { owner, version, model, language } = props;
   const t = useMessages();
+  const nameOf = useProviderName();
   const client = useQueryClient();
   const requests = versionRequests(owner);
   const key = ["versions", owner.id];
@@ -110,9 +117,9 @@ export function Versions(props: {
               <b>{t.versions.version(each.number)}</b>{" "}
               <span className="small muted tnum">
                 {shortDate(new Date(each.created_at), new Date(), language)}{" "}
-                {timeOfDay(new Date(each.created_at), language)} · {t.versions.by(each.provider)}
+                {timeOfDay(new Date(each.created_at), language)} · {t.versions.by(nameOf(each.provider))}
                 <br />
-                {versionCause(each, list[i + 1], t)}
+                {versionCause(each, list[i + 1], nameOf, t)}
               </span>
             </span>
             {each.number === version ? (

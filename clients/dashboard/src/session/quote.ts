@@ -3,6 +3,7 @@ import { queryOptions, type UseQueryResult } from "@tanstack/react-query";
 import { type QuoteEnvelope, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { useLanguage, useMessages } from "~/i18n";
+import { useProviderName } from "./provider-name";
 
 export const quoteQuery = (id: string) =>
   queryOptions({
@@ -19,6 +20,7 @@ export function useCostSentence({
 }: Pick<UseQueryResult<QuoteEnvelope>, "data" | "isPending">): string {
   const t = useMessages();
   const language = useLanguage();
+  const nameOf = useProviderName();
   if (isPending) return t.regenerate.pending;
   if (!data) return t.regenerate.unknown;
   const { provider, cost_micros: micros, tokens, plan_share: share } = data.quote;
@@ -28,7 +30,7 @@ export function useCostSentence({
     currency: "USD",
     maximumFractionDigits: 3,
   });
-  const cost = t.regenerate.cost(provider, dollars, t.account.tokens(tokens.toLocaleString(language)));
+  const cost = t.regenerate.cost(nameOf(provider), dollars, t.account.tokens(tokens.toLocaleString(language)));
   return share === undefined
     ? cost
     : `${cost} ${t.regenerate.share(share.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 }))}`;
