@@ -28,6 +28,12 @@ it("words a map that no model drew without the provider's id", () => {
   expect(ko.evidence.provider("anthropic", 2)).toBe("anthropic 모델로 그림 · 버전 2");
 });
 
+it("names the entries of a session's menu as the menu does", () => {
+  for (const t of [en, ko])
+    for (const entry of [t.disclosure.title, t.consent.localOnly])
+      expect(t.account.disclosureVendors("OpenAI")).toContain(entry);
+});
+
 it("promises no second attempt after an act of the user that did not reach the server", () => {
   const lost = new ApiError(0, "offline", "Failed to fetch", { kind: "offline" });
   expect(errorMessage(lost, en)).toBe(`No connection. ${en.notReached}`);

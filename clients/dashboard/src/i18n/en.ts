@@ -772,7 +772,7 @@ export const en = {
     disclosureBody: "Pages and highlights are stored on this server. No third party loads anything into this page.",
     disclosureNone: "Maps are drawn on this server. It sends page text to no AI vendor.",
     disclosureVendors: (vendors: string) =>
-      `After you have agreed, this server sends the text of a session's pages to ${vendors} to draw its map, with secrets removed. Each session's menu has “What was sent where” with every request, and “Never send this session”.`,
+      `After you have agreed, this server sends the text of a session's pages to ${vendors} to draw its map, with secrets removed. Each session's menu has “What was sent where” with every request, and “Never send this session to a model”.`,
     password: "Change password",
     oldPassword: "Current password",
     passwordChanged: "Password changed",
@@ -919,6 +919,7 @@ export const en = {
   disclosure: {
     title: "What was sent where",
     hint: "Every request to an AI provider about this session, as it was sent.",
+    operations: { describe: "Descriptions of pages", outline: "Topics of the map" } as Record<string, string>,
     none: "Nothing left this server: the map was drawn here.",
     chars: (c: string) => plural(c, "character"),
     redacted: (c: number) => `${plural(c, "secret")} removed`,

@@ -764,7 +764,7 @@ export const ko: Messages = {
     disclosureBody: "페이지와 하이라이트는 이 서버에 저장돼요. 이 화면에 다른 회사가 불러오는 것은 없어요.",
     disclosureNone: "지도는 이 서버에서 그려요. 페이지 글을 AI 업체에 보내지 않아요.",
     disclosureVendors: (vendors) =>
-      `동의한 뒤에는 지도를 그리려고 세션의 페이지 글을 비밀 정보를 지우고 ${vendors}에 보내요. 세션 메뉴의 ‘어디에 무엇을 보냈나’에서 모든 요청을 볼 수 있고, ‘이 세션은 보내지 않기’를 고를 수 있어요.`,
+      `동의한 뒤에는 지도를 그리려고 세션의 페이지 글을 비밀 정보를 지우고 ${vendors}에 보내요. 세션 메뉴의 ‘어디로 무엇을 보냈는지’에서 모든 요청을 볼 수 있고, ‘이 세션은 모델에 보내지 않기’를 고를 수 있어요.`,
     modelUse: "AI 모델",
     modelUseHint: (vendors) =>
       `이 서버는 ${vendors}에 주제 이름과 페이지 설명을 맡길 수 있어요. 그때만 페이지 글이 서버 밖으로 나가요.`,
@@ -921,6 +921,7 @@ export const ko: Messages = {
   disclosure: {
     title: "어디로 무엇을 보냈는지",
     hint: "이 세션에 대해 AI 제공자에게 보낸 모든 요청을 보낸 그대로 보여 드려요.",
+    operations: { describe: "페이지 설명", outline: "지도의 주제" },
     none: "서버 밖으로 나간 것이 없어요. 지도는 여기에서 그렸어요.",
     chars: (n) => `${n}자`,
     redacted: (n) => `비밀 정보 ${c(n)}개 지움`,

@@ -266,7 +266,7 @@ function Disclosures({ session, language }: Props) {
                 <br />
                 <span className="small muted tnum">
                   {[
-                    t.account.operations[each.operation] ?? each.operation.replaceAll("_", " "),
+                    t.disclosure.operations[each.operation] ?? each.operation,
                     `${shortDate(new Date(each.sent_at), new Date(), language)} ${timeOfDay(new Date(each.sent_at), language)}`,
                     t.disclosure.chars(each.num_chars.toLocaleString(language)),
                     each.num_redactions > 0 ? t.disclosure.redacted(each.num_redactions) : "",
