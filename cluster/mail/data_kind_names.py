@@ -40,6 +40,6 @@ DATA_KIND_NAMES: Final[Mapping[DataKind, Mapping[Literal["en", "ko"], str]]] = {
     "mail_records": {"en": "Records of sent mails", "ko": "보낸 메일 기록"},
     "jobs": {"en": "Queued jobs", "ko": "대기 중인 작업"},
     "holds": {"en": "Legal holds", "ko": "보존 명령"},
-    "receipts": {"en": "Earlier receipts", "ko": "이전 영수증"},
+    "receipts": {"en": "Earlier receipts", "ko": "이전에 지운 기록"},
     "other": {"en": "Other entries", "ko": "그 밖의 항목"},
 }

@@ -19,7 +19,7 @@ from cluster.mail.messages import Language, ReportedPage, SessionReport, session
 from cluster.mail.queue import MailQueue
 from cluster.mail.quiet_hours import next_quiet_end, zone_of
 from cluster.mindmap.outline.summary import empty_session_title
-from cluster.mindmap.render.canvas import visible_nodes
+from cluster.mindmap.render.canvas import format_duration, visible_nodes
 from cluster.mindmap.render.images import to_svg
 from cluster.mindmap.render.png_process import draw_in_process
 from models.accounts.mail_records import mail_recipient
@@ -99,7 +99,7 @@ def session_report(
         title=_line(source.title or document.title, _MAX_TITLE_CHARS) or empty_session_title(language),
         summary=_line(source.summary or "", _MAX_SUMMARY_CHARS),
         period=_period(source.started_at, source.ended_at, zone),
-        active_time=_duration(source.dwell_ms, language),
+        active_time=format_duration(source.dwell_ms, language),
         num_pages=source.num_pages,
         keywords=tuple(_line(keyword, _MAX_TITLE_CHARS) for keyword in source.keywords[:6]),
         pages=tuple(_reported(node, language) for node in pages[:NUM_PAGES]),
@@ -109,7 +109,7 @@ def session_report(
 
 def _reported(node: Node, language: Language) -> ReportedPage:
     title = _line(node.data.title or node.label, _MAX_TITLE_CHARS)
-    return ReportedPage(title, node.data.host or "", _duration(node.data.total_duration, language))
+    return ReportedPage(title, node.data.host or "", format_duration(node.data.total_duration, language))
 
 
 def _line(text: str, max_chars: int) -> str:
@@ -120,13 +120,3 @@ def _period(started_at: datetime, ended_at: datetime | None, zone: ZoneInfo) -> 
     start, end = started_at.astimezone(zone), (ended_at or started_at).astimezone(zone)
     last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{start:%Y-%m-%d %H:%M} – {last} ({'UTC' if zone.key == 'UTC' else zone.key})"
-
-
-def _duration(ms: int, language: Language) -> str:
-    minutes = round(ms / 60_000)
-    hour, minute, second = ("시간", "분", "초") if language == "ko" else (" h", " min", " s")
-    if ms < 60_000:
-        return f"{round(ms / 1000)}{second}"
-    if minutes < 60:
-        return f"{minutes}{minute}"
-    return f"{minutes // 60}{hour}" + (f" {minutes % 60}{minute}" if minutes % 60 else "")

@@ -3,13 +3,17 @@ import type { Language } from "./messages.ts";
 
 const TIME_LOCALE: Record<Language, string> = { ko: "ko-KR", en: "en-GB" };
 
-/** 5,520,000 → "1 h 32 min" / "1시간 32분". Under a minute in seconds; at most two units. */
+/**
+ * 5,520,000 → "1 h 32 min" / "1시간 32분". Under a minute in seconds; at most two units. Rounded as `format_duration` in
+ * `cluster/mindmap/render/canvas.py`, so that a time is the same on the screen, in mails and pictures.
+ */
 export function duration(ms: number, language: Language): string {
   const s = Math.max(0, Math.round(ms / 1000));
-  const [h, m] = [Math.floor(s / 3600), Math.floor((s % 3600) / 60)];
+  const minutes = Math.round(s / 60);
+  const [h, m] = [Math.floor(minutes / 60), minutes % 60];
   const units = language === "ko" ? { h: "시간", m: "분", s: "초" } : { h: " h", m: " min", s: " s" };
   if (s < 60) return `${s}${units.s}`;
-  if (h === 0) return `${Math.round(s / 60)}${units.m}`;
+  if (h === 0) return `${m}${units.m}`;
   return m === 0 ? `${h}${units.h}` : `${h}${units.h} ${m}${units.m}`;
 }
 

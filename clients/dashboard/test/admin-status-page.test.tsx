@@ -61,6 +61,16 @@ it("shows each part that is down with what it says and what helps", async () => 
   expect(row?.querySelector(".badge.failed")).not.toBeNull();
 });
 
+it("says in Korean how long the oldest job waits", async () => {
+  document.documentElement.lang = "ko";
+  await loadMessages();
+  const queue = { queue: "maps", pending: 1, running: 0, dead: 0, oldest_pending_s: 7_260 };
+  answer = () => Response.json({ ...reply({ name: "api", state: "ok", message: "ready" }), queues: [queue] });
+  await show();
+  const row = [...document.querySelectorAll("tr")].find((each) => each.textContent?.startsWith("maps"));
+  expect(row?.textContent).toContain("2시간 1분");
+});
+
 it("does not go on saying that all is well when the server no longer answers", async () => {
   answer = () => Response.json(reply({ name: "postgresql", state: "ok", message: "version 18" }));
   await show();

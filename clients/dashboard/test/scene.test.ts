@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { fitCamera, movedIntoView, sizeBesideTools } from "~/map/camera";
-import { hitAt, labelBox, type Marks, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
+import { narrowArrangement } from "~/map/arrangement";
+import { firstCamera, fitCamera, fitScene, movedIntoView, sizeBesideTools } from "~/map/camera";
+import { hitAt, labelBox, type Marks, NO_MARKS, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { placeAt } from "~/map/free-places";
 import { GalaxyLabels } from "~/map/galaxy-labels";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
@@ -320,6 +321,93 @@ it("begins the lines of a tree that is shown small behind the names, which are l
     const fontSize = MIN_TREE_FONT_PX.topic / labelScale;
     const end = parent.r + labelWidth(parent.lines, "topic", fontSize);
     expect(Math.abs(curve[0] - parent.x), parent.node.label).toBeGreaterThan(end);
+  }
+});
+
+it.each([1, 0.3, 0.15])("keeps topics beside the frame of the core's name at scale %d", (labelScale) => {
+  const scene = treeScene(model, { ...all, labelScale });
+  const labels = placeSceneLabels(scene.nodes, labelScale, marks, "all", false);
+  const core = labels.find(({ n }) => n.side === "center");
+  for (const { n, x, width } of labels) {
+    if (n.node.type !== "topic") continue;
+    const frame = (core?.width ?? 0) / 2 + (core?.size ?? 0);
+    expect(Math.abs(x) - width / 2, n.node.label).toBeGreaterThan(frame + 5);
+    expect(Math.abs(n.x) * labelScale - n.r * labelScale, n.node.label).toBeGreaterThan(frame + 5);
+  }
+});
+
+it("names every topic and sub-topic of an unfolded tree on a phone, and begins their lines behind the names", () => {
+  const data = mapData(3, 12);
+  for (const node of data.nodes) {
+    const [, topic, page] = /^p(\d)-(\d+)$/.exec(String(node.id)) ?? [];
+    if (topic && Number(page) < 3) Object.assign(node, { type: "subtopic", label: `LilyPond Notation ${page}` });
+    else if (node.type === "topic") node.label = "LilyPond Music Glossary";
+    if (topic && Number(page) >= 3) {
+      const edge = data.edges.find(({ target }) => target === node.id);
+      if (edge) edge.source = `p${topic}-${Number(page) % 3}`;
+    }
+  }
+  const size = { width: 390, height: 610 };
+  const tree = parseMap(data) as MapModel;
+  const options = { ...all, isNarrow: true };
+  const scene = treeScene(tree, { ...options, ...narrowArrangement(tree, options, sizeBesideTools(size)) });
+  const { k } = firstCamera(scene, "all", true, size);
+  const labels = placeSceneLabels(scene.nodes, k, NO_MARKS, "all", true);
+  const named = labels.filter(({ n }) => n.node.type === "topic" || n.node.type === "subtopic");
+  expect(named).toHaveLength(12);
+  for (const { n, fold, x, width } of named) {
+    expect(fold).not.toBeNull();
+    for (const { from, curve } of scene.links.filter((link) => link.from === n.id && link.kind === "contains"))
+      expect(curve[0] * k, from).toBeGreaterThan(x + width / 2);
+  }
+});
+
+describe("fitScene", () => {
+  it("shows labels and fold controls that had to move to the side of their node", () => {
+    const data = mapData(24, 3);
+    data.nodes.forEach((node, i) => {
+      if (node.type === "topic") node.label = `Lighthouses of ${i}`;
+    });
+    data.layouts.radial = Object.fromEntries(
+      data.nodes.map((node, i) => {
+        const isTopic = node.type === "topic";
+        // All topics in a narrow sector: their names find space above them for a few only.
+        const angle = (i / data.nodes.length - 0.5) * 1.2;
+        const radius = isTopic ? 300 : node.type === "core" ? 0 : 320;
+        return [String(node.id), { x: radius * Math.cos(angle), y: radius * Math.sin(angle) }];
+      }),
+    ) as typeof data.layouts.radial;
+    const scene = radialScene(parseMap(data) as MapModel, {
+      collapsed: new Set(data.nodes.flatMap((node) => (node.type === "topic" ? [String(node.id)] : []))),
+      focus: null,
+      isNarrow: true,
+    });
+    for (const size of [
+      { width: 390, height: 560 },
+      { width: 820, height: 700 },
+    ]) {
+      const isNarrow = size.width < 600;
+      const camera = fitScene(scene, "fitting", isNarrow, size);
+      const labels = placeSceneLabels(scene.nodes, camera.k, NO_MARKS, "fitting", isNarrow);
+      expect(labels.some(({ n, x }) => x > n.x * camera.k + n.r * camera.k)).toBe(true);
+      for (const { n, x, width, fold } of labels) {
+        const right = camera.x + Math.max(x + width / 2, fold ? fold.x + fold.width / 2 : 0);
+        expect(right, n.node.label).toBeLessThanOrEqual(size.width);
+        expect(camera.x + x - width / 2, n.node.label).toBeGreaterThanOrEqual(0);
+      }
+    }
+  });
+});
+
+it("puts the control that folds a branch beside the last line of its name", () => {
+  const data = mapData(2, 3);
+  for (const node of data.nodes) if (node.type === "topic") node.label = "Constellations · Sky";
+  const scene = radialScene(parseMap(data) as MapModel, { ...all, isNarrow: true });
+  for (const label of placeSceneLabels(scene.nodes, 1, NO_MARKS, "fitting", true)) {
+    if (label.n.node.type !== "topic") continue;
+    expect(label.n.lines).toEqual(["Constellations", "· Sky"]);
+    const lastLine = labelWidth(["· Sky"], "topic", label.size);
+    expect((label.fold?.x ?? 0) - label.x - lastLine / 2).toBeLessThan(20);
   }
 });
 

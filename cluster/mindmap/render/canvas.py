@@ -188,12 +188,15 @@ def _isolated(text: str) -> str:
 
 
 def format_duration(ms: int, language: str = "en") -> str:
-    """A duration in milliseconds for display: "45 s", "3 min", "1 h 20 min"; in Korean "45초", "3분", "1시간 20분"."""
+    """A duration in milliseconds for display: "45 s", "3 min", "1 h 20 min"; in Korean "45초", "3분", "1시간 20분".
+
+    Rounded as `duration` in `clients/api/src/format.ts`, so that screen, mails and pictures agree.
+    """
     hour, minute, second = ("시간", "분", "초") if language == "ko" else (" h", " min", " s")
-    seconds = round(ms / 1000)
+    seconds = (max(0, ms) + 500) // 1000
     if seconds < 60:
         return f"{seconds}{second}"
-    minutes = round(seconds / 60)
+    minutes = (seconds + 30) // 60
     if minutes < 60:
         return f"{minutes}{minute}"
     hours = f"{minutes // 60}{hour}"

@@ -380,6 +380,10 @@ def test_format_duration() -> None:
     assert [format_duration(ms) for ms in (0, 999, 45_000, 60_000, 90_000, 4_800_000, 7_200_000)] == [
         "0 s", "1 s", "45 s", "1 min", "2 min", "1 h 20 min", "2 h",
     ]  # fmt: skip
+    # As `clients/api/test/format.test.ts` has them.
+    assert [format_duration(ms, "ko") for ms in (150_000, 3_590_000, 5_510_000, -5)] == [
+        "3분", "1시간", "1시간 32분", "0초",
+    ]  # fmt: skip
 
 
 def _svg_of(text: str) -> str:

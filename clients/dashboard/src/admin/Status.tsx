@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { dateTime, type PartStatus, readableBytes } from "@trailmind/api";
+import { dateTime, duration, type PartStatus, readableBytes } from "@trailmind/api";
 import type { ReactNode } from "react";
 import { useLanguage } from "~/i18n";
 import { ErrorState, Skeletons } from "~/ui/states";
@@ -61,7 +61,7 @@ function FullStatus() {
               <td className="amount">{queue.pending}</td>
               <td className="amount">{queue.running}</td>
               <td className="amount">{queue.dead}</td>
-              <td className="amount">{queue.pending ? `${Math.round(queue.oldest_pending_s)} s` : "–"}</td>
+              <td className="amount">{queue.pending ? duration(queue.oldest_pending_s * 1000, language) : "–"}</td>
             </tr>
           ))}
         </Table>

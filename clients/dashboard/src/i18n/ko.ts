@@ -317,7 +317,7 @@ export const ko: Messages = {
       mail_records: "보낸 메일 기록",
       jobs: "대기 중인 작업",
       holds: "보존 명령",
-      receipts: "이전 영수증",
+      receipts: "이전에 지운 기록",
       other: "그 밖의 항목",
     } as Record<string, string>,
     nothing: "저장된 내용이 없었어요.",
@@ -495,7 +495,7 @@ export const ko: Messages = {
     newTopic: "새 주제",
     applyAnyway: "그래도 적용",
     did: {
-      rename: (a) => `이름을 ${quoted(a)}(으)로 바꿨어요`,
+      rename: (a) => `이름을 바꿨어요: ${quoted(a)}`,
       move: (a, b) => `${quoted(a)} → ${quoted(b)} 옮겼어요`,
       merge: (a, b) => `${quoted(a)} → ${quoted(b)} 합쳤어요`,
       hide: (a) => `${quoted(a)} 숨겼어요`,
@@ -852,8 +852,8 @@ export const ko: Messages = {
     toYearly: "매년 결제로 바꾸기",
     toMonthly: "매월 결제로 바꾸기",
     yearlyBody: (due, price) =>
-      `지금 ${due}를 내요. 이번 달의 남은 금액은 빼고 계산했어요.${price ? ` 다음부터는 1년에 ${price}예요.` : ""}`,
-    monthlyBody: (d, price) => `${d}까지는 그대로예요. 그 뒤에는 ${price ? `한 달에 ${price}를 내요` : "매월 내요"}.`,
+      `지금 결제할 금액: ${due}. 이번 달의 남은 금액은 빼고 계산했어요.${price ? ` 다음부터 1년 요금: ${price}.` : ""}`,
+    monthlyBody: (d, price) => `${d}까지는 그대로예요. 그 뒤에는 매월 ${price ? `${price}씩 ` : ""}내요.`,
     payGo: (due) => `${due} 결제`,
     changeGo: "바꾸기",
     refund: "결제 환불",

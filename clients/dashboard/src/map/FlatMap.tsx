@@ -12,7 +12,7 @@ import {
 import { useMessages } from "~/i18n";
 import { useElementSize } from "~/ui/useElementSize";
 import { useEventState } from "~/ui/useEventState";
-import { type Camera, fitCamera, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
+import { type Camera, firstCamera, fitScene, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
 import { DragGhost } from "./DragGhost";
 import { type DrawPlan, makePlan, NARROW } from "./draw";
 import { hitAt, type LabelMode, type PlacedLabel, pixelBounds } from "./flat-labels";
@@ -37,8 +37,6 @@ const KEY_STEPS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowDown: [0, 1],
 };
 const KEY_STEP_PX = 24;
-/** On a narrow screen a tree starts at this scale at least, and is scrolled vertically. */
-const MIN_NARROW_START = 0.8;
 
 export function FlatMap(props: FlatMapProps) {
   const { model, scene, mode, hovered, selected } = props;
@@ -75,9 +73,8 @@ export function FlatMap(props: FlatMapProps) {
     marker.current.style.width = `${rect.width}px`;
     marker.current.style.height = `${rect.height}px`;
   };
-  const wholeCamera = () =>
-    fitCamera((k) => pixelBounds(scene, k, mode, isNarrow), sizeBesideTools(size), 1.1, isNarrow ? 10 : 16);
-  const startCamera = () => (mode === "all" && isNarrow ? narrowStart(wholeCamera(), scene, size) : wholeCamera());
+  const wholeCamera = () => fitScene(scene, mode, isNarrow, sizeBesideTools(size));
+  const startCamera = () => firstCamera(scene, mode, isNarrow, size);
   const anchor = useRef<string | null>(null);
   useCameraOfScene({ props, size, isNarrow, zoom, tiles, isFirstDraw, isMovedByUser, anchor, startCamera });
   const plan = usePlan(props, drag, isNarrow, latestPlan);
@@ -326,14 +323,6 @@ function partBounds(part: Scene, root: { x: number; y: number }, camera: Camera,
   const { x0, y0, x1, y1 } = pixelBounds({ ...part, nodes }, camera.k, mode, isNarrow);
   const [x, y] = [root.x * camera.k + camera.x, root.y * camera.k + camera.y];
   return { x0: x0 + x, y0: y0 + y, x1: x1 + x, y1: y1 + y };
-}
-
-/** On a narrow screen a long tree is read by scrolling: its width fits the screen, its core is in the middle. */
-function narrowStart(whole: Camera, scene: Scene, size: Size): Camera {
-  if (whole.k >= MIN_NARROW_START) return whole;
-  const width = (k: number) => pixelBounds(scene, k, "all", true);
-  const fitsWidth = fitCamera((k) => ({ ...width(k), y0: 0, y1: 0 }), sizeBesideTools(size), MIN_NARROW_START, 10);
-  return fitsWidth.k > whole.k ? { ...fitsWidth, y: size.height / 2 } : whole;
 }
 
 /** The function that prepares the scene for drawing at a scale. */

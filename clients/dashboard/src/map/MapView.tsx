@@ -5,10 +5,10 @@ import type { LayoutName } from "~/session/search-params";
 import { useMedia } from "~/ui/media";
 import { useElementSize } from "~/ui/useElementSize";
 import { useKeyDown } from "~/ui/useKeyDown";
-import { fitCamera, type Size, sizeBesideTools } from "./camera";
+import { type Arrangement, bestArrangement, narrowArrangement, PLAIN } from "./arrangement";
+import { type Size, sizeBesideTools } from "./camera";
 import { flatPicture } from "./draw";
 import { FlatMap } from "./FlatMap";
-import { pixelBounds } from "./flat-labels";
 import { useFontLoads } from "./fonts";
 import { placeAt } from "./free-places";
 import { HoverCard } from "./HoverCard";
@@ -21,7 +21,7 @@ import { ancestors, type MapModel, subtree } from "./model";
 import { Outline } from "./Outline";
 import { readPalette } from "./palette";
 import { RenameField } from "./RenameField";
-import { galaxyScene, radialScene, type Scene, type SceneOptions, treeScene } from "./scene";
+import { galaxyScene, radialScene, type Scene, treeScene } from "./scene";
 import { showPicture } from "./shown-picture";
 import { hasWebGL } from "./webgl";
 import "./MapView.css";
@@ -249,56 +249,6 @@ function initiallyCollapsed(model: MapModel, maxExpanded: number): ReadonlySet<s
   );
 }
 
-/** How the branches of a tree are arranged. */
-type Arrangement = Required<Pick<SceneOptions, "isOneSided" | "maxRows" | "labelScale">>;
-
-const PLAIN: Arrangement = { isOneSided: false, maxRows: Number.POSITIVE_INFINITY, labelScale: 1 };
-/** Columns are tried with at most so many pages below each other. */
-const COLUMN_ROWS = [9, 5, 3, 2];
-/** A different arrangement has to show the tree larger by this factor. */
-const MIN_GAIN = 1.1;
-/** The arrangements are compared with space for labels at this scale, or at the one that results from it. */
-const FIRST_LABEL_SCALE = 0.4;
-const MIN_LABEL_SCALE = 0.06;
-/** At this scale the labels of pages are readable, and no other arrangement is needed. */
-const READABLE_SCALE = 0.8;
-
-/** Branches to one side or to both, and pages below each other or in columns: whichever shows the tree largest. */
-function bestArrangement(model: MapModel, options: SceneOptions, size: Size): Arrangement {
-  const fitted = (arrangement: Arrangement) => {
-    const scene = treeScene(model, { ...options, ...arrangement });
-    return fitCamera((k) => pixelBounds(scene, k, "all", false), size, 1.25).k;
-  };
-  if (fitted(PLAIN) >= READABLE_SCALE) return PLAIN;
-  const isExpanded = model.nodes.length > MAX_EXPANDED_TREE && options.collapsed.size * 8 < model.nodes.length;
-  const candidates = [
-    PLAIN,
-    { ...PLAIN, isOneSided: true },
-    ...(isExpanded ? COLUMN_ROWS.map((maxRows) => ({ ...PLAIN, maxRows })) : []),
-  ];
-  // Labels keep a readable size: a tree that is shown smaller needs more space for them, which makes it smaller again.
-  let labelScale = FIRST_LABEL_SCALE;
-  let best = PLAIN;
-  for (let i = 0; i < 2; i++) {
-    let largest = 0;
-    for (const candidate of candidates) {
-      const scale = fitted({ ...candidate, labelScale });
-      if (scale <= largest * MIN_GAIN) continue;
-      best = candidate;
-      largest = scale;
-    }
-    if (largest >= labelScale || !isExpanded) break;
-    labelScale = (labelScale + largest) / 2;
-  }
-  let [low, high] = [MIN_LABEL_SCALE, READABLE_SCALE];
-  for (let i = 0; i < 6; i++) {
-    const middle = Math.sqrt(low * high);
-    if (fitted({ ...best, labelScale: middle }) >= middle) low = middle;
-    else high = middle;
-  }
-  return { ...best, labelScale: low * 0.97 };
-}
-
 function useScene(
   model: MapModel,
   layout: LayoutName,
@@ -312,8 +262,11 @@ function useScene(
   // Decided once for each map: nothing changes sides while a divider is moved, a branch is collapsed or a node edited.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const arrangement = useMemo((): Arrangement => {
-    if (layout !== "tree" || isNarrow || size.width === 0) return PLAIN;
-    return bestArrangement(model, { collapsed, focus: topic }, sizeBesideTools(size));
+    if (layout !== "tree" || size.width === 0) return PLAIN;
+    const options = { collapsed, focus: topic, isNarrow };
+    return isNarrow
+      ? narrowArrangement(model, options, sizeBesideTools(size))
+      : bestArrangement(model, options, sizeBesideTools(size), MAX_EXPANDED_TREE);
   }, [layout, topic, isNarrow, size.width > 0, mapKey]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: labels have another width once the fonts are loaded
   const scene = useMemo(() => {

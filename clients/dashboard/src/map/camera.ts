@@ -1,4 +1,5 @@
 /** The part of a scene that is on the screen. */
+import { drawnBounds, type LabelMode, NO_MARKS, pixelBounds, placeSceneLabels } from "./flat-labels";
 import type { Scene } from "./scene";
 
 /** Screen = world × `k` + (`x`, `y`), in CSS pixels. */
@@ -46,6 +47,31 @@ export function fitCamera(
   return { k: low, x: size.width / 2 - (x0 + x1) / 2, y: size.height / 2 - (y0 + y1) / 2 };
 }
 
+/** So often a map is made smaller until its labels are in view; each time by what they exceed. */
+const MAX_FIT_STEPS = 6;
+
+/**
+ * The camera that shows a whole scene. Labels that keep their size are not always at their best position: the one that
+ * they are drawn at has to be in view, too.
+ */
+export function fitScene(scene: Scene, mode: LabelMode, isNarrow: boolean, size: Size): Camera {
+  const margin = isNarrow ? 10 : FIT_MARGIN_PX;
+  const fitted = fitCamera((k) => pixelBounds(scene, k, mode, isNarrow), size, MAX_FIT, margin);
+  if (mode === "all") return fitted;
+  const world = { x: scene.bounds.x1 - scene.bounds.x0, y: scene.bounds.y1 - scene.bounds.y0 };
+  let { k } = fitted;
+  for (let i = 0; ; i++) {
+    const { x0, y0, x1, y1 } = drawnBounds(scene, k, placeSceneLabels(scene.nodes, k, NO_MARKS, mode, isNarrow));
+    const excess = Math.max(
+      (x1 - x0 - size.width + 2 * margin) / Math.max(1, world.x),
+      (y1 - y0 - size.height + 2 * margin) / Math.max(1, world.y),
+    );
+    if (excess <= 0 || i === MAX_FIT_STEPS)
+      return { k, x: size.width / 2 - (x0 + x1) / 2, y: size.height / 2 - (y0 + y1) / 2 };
+    k = Math.max(MIN_FIT, k - excess - 0.002);
+  }
+}
+
 /** The width of the column of zoom buttons, and the height of the closed legend. */
 const TOOLS_PX = 44;
 /** On a narrow screen the buttons are a row below the map, with the space around it. */
@@ -58,6 +84,24 @@ export function sizeBesideTools(size: Size): Size {
     width: Math.max(1, size.width - (isWide ? TOOLS_PX : 0)),
     height: Math.max(1, size.height - (isWide ? TOOLS_PX : NARROW_TOOLS_PX)),
   };
+}
+
+/** On a narrow screen a tree starts at this scale at least, and is scrolled vertically. */
+const MIN_NARROW_START = 0.8;
+
+/** The camera that shows the width of a tree on a narrow screen, at most at the scale from which on it is scrolled. */
+export function fitWidth(scene: Scene, size: Size): Camera {
+  return fitCamera((k) => ({ ...pixelBounds(scene, k, "all", true), y0: 0, y1: 0 }), size, MIN_NARROW_START, 10);
+}
+
+/** The first camera of a map beside its tools: the whole map, except for a long tree on a narrow screen. */
+export function firstCamera(scene: Scene, mode: LabelMode, isNarrow: boolean, size: Size): Camera {
+  const free = sizeBesideTools(size);
+  const whole = fitScene(scene, mode, isNarrow, free);
+  if (mode !== "all" || !isNarrow || whole.k >= MIN_NARROW_START) return whole;
+  // A long tree is read by scrolling: its width fits the screen, its core is in the middle.
+  const wide = fitWidth(scene, free);
+  return wide.k > whole.k ? { ...wide, y: size.height / 2 } : whole;
 }
 
 /** The camera moved as little as possible so that a box, in pixels of the screen, is inside `size`. */

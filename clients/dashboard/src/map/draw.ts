@@ -1,11 +1,12 @@
 /** Draws a scene on a 2-D canvas or as SVG. Everything here is in CSS pixels; the caller has scaled for the display. */
 import {
   coreFontSize,
+  drawnBounds,
   type FoldControl,
   type LabelMode,
   type Marks,
+  NO_MARKS,
   type PlacedLabel,
-  pixelBounds,
   placeSceneLabels,
   widen,
 } from "./flat-labels";
@@ -69,12 +70,11 @@ export interface Area {
 /** The scale of pictures: every label has its space, and none is enlarged. */
 const PICTURE_SCALE = 1;
 const PICTURE_MARGIN_PX = 28;
-const NO_MARKS: Marks = { selected: null, hovered: null, bright: null, matches: new Set(), dropTarget: null };
 
 /** The whole scene as it is on the screen, without what the pointer and the search mark on it. */
 export function flatPicture(scene: Scene, title: string, palette: Palette, mode: LabelMode): Picture {
   const plan = makePlan(scene, PICTURE_SCALE, palette, NO_MARKS, mode, false);
-  const bounds = pixelBounds(scene, PICTURE_SCALE, mode, false);
+  const bounds = drawnBounds(scene, PICTURE_SCALE, plan.labels);
   for (const { curve } of scene.links.filter((link) => isLinkShown(link, plan.isFixed, NO_MARKS))) {
     // A curve stays inside its control points; of these it comes at most three quarters close to the inner ones.
     const at = (from: number, control: number, to: number) => (from + to) / 8 + (control * 3) / 4;

@@ -12,6 +12,8 @@ export interface Marks {
   dropTarget: string | null;
 }
 
+export const NO_MARKS: Marks = { selected: null, hovered: null, bright: null, matches: new Set(), dropTarget: null };
+
 /**
  * "all": labels scale with the map down to a readable size (tree). "fitting": labels keep a readable size. In both,
  * labels of readable size without space are left out until the map is enlarged.
@@ -129,29 +131,47 @@ function withFold(label: PlacedLabel): PlacedLabel {
   if (!n.canFold || n.turn !== 0) return label;
   const fold = foldWidths(n, size);
   const sign = n.side === "left" ? -1 : 1;
-  const centre = x + sign * (width / 2 + fold.gap + fold.width / 2);
+  // Beside the last line, which a centred name may have shorter than the others.
+  const lineWidth = n.side === "top" ? labelWidth(n.lines.slice(-1), n.node.type, size) : width;
+  const centre = x + sign * (lineWidth / 2 + fold.gap + fold.width / 2);
   const lineY = n.side === "top" ? y + (height * (n.lines.length - 1)) / n.lines.length / 2 : y;
   return { ...label, fold: { x: centre, y: lineY, width: fold.width, height: fold.height } };
 }
 
 /**
- * How far the drawing extends from the world's centre at scale `k`, in pixels, with every label that is drawn then.
+ * How far the drawing extends from the world's centre at scale `k`, in pixels, with every label that is drawn then at its
+ * best position. Where labels collide, some are drawn at another one: see `drawnBounds`.
  */
 export function pixelBounds(scene: Scene, k: number, mode: LabelMode, isNarrow: boolean): Scene["bounds"] {
+  const bounds = discBounds(scene, k);
+  for (const n of scene.nodes)
+    if (!isPageUnlabelled(n, k, mode, isNarrow))
+      widenByLabel(bounds, withFold(firstPlace(labelOf(n, k, mode, isNarrow), k)));
+  return bounds;
+}
+
+/** How far the drawing extends with `labels`, which were placed at scale `k`. */
+export function drawnBounds(scene: Scene, k: number, labels: readonly PlacedLabel[]): Scene["bounds"] {
+  const bounds = discBounds(scene, k);
+  for (const label of labels) widenByLabel(bounds, label);
+  return bounds;
+}
+
+function discBounds(scene: Scene, k: number): Scene["bounds"] {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of scene.nodes) {
     const r = n.r * k + 2;
     widen(bounds, n.x * k - r, n.y * k - r, n.x * k + r, n.y * k + r);
-    if (isPageUnlabelled(n, k, mode, isNarrow)) continue;
-    const { x, y, width, height, size } = firstPlace(labelOf(n, k, mode, isNarrow), k);
-    const fold = n.canFold ? foldWidths(n, size).gap + foldWidths(n, size).width : 0;
-    const [cos, sin] = [Math.abs(Math.cos(n.turn)), Math.abs(Math.sin(n.turn))];
-    const pill = n.side === "center" ? size : 0;
-    const [halfX, halfY] = [(cos * width + sin * height) / 2 + pill, (sin * width + cos * height) / 2 + pill / 2];
-    const [left, right] = n.side === "left" ? [fold, 0] : [0, fold];
-    widen(bounds, x - halfX - left, y - halfY, x + halfX + right, y + halfY);
   }
   return bounds;
+}
+
+function widenByLabel(bounds: Scene["bounds"], { n, x, y, width, height, size, fold }: PlacedLabel): void {
+  const [cos, sin] = [Math.abs(Math.cos(n.turn)), Math.abs(Math.sin(n.turn))];
+  const pill = n.side === "center" ? size : 0;
+  const [halfX, halfY] = [(cos * width + sin * height) / 2 + pill, (sin * width + cos * height) / 2 + pill / 2];
+  widen(bounds, x - halfX, y - halfY, x + halfX, y + halfY);
+  if (fold) widen(bounds, fold.x - fold.width / 2, y, fold.x + fold.width / 2, y);
 }
 
 /** Makes bounds contain a rectangle, too. */

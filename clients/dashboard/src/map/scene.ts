@@ -65,6 +65,8 @@ export const LINE_HEIGHT = 1.28;
 export const MIN_TREE_FONT_PX = { core: 14, topic: 12.5, subtopic: 11, page: 10 } as const;
 /** The space between a tree's label and its link for the control that folds the branch. */
 const FOLD_SPACE = 22;
+/** The smallest space between the core's frame and the topics beside it, on the screen. */
+const CORE_GAP_PX = 14;
 /** In columns every page has one line of at most this many characters. */
 const COLUMN_WRAP = 24;
 const COLUMN_ROW = FONT_SIZE.page * LINE_HEIGHT + 5;
@@ -252,8 +254,10 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   nodes.push({ ...sceneNodeBase(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
   const coreLines = wrapLabel(model.root.label, coreWrap);
   const coreHalf = labelWidth(coreLines, "core", FONT_SIZE.core) / 2 + 26;
-  const topicX = labelWidth(coreLines, "core", fontOf("core")) / 2 + 26 + (options.isNarrow ? 36 : 64);
-  // In a tree that is shown small, names are larger than the map: its lines begin behind them, too.
+  // In a tree that is shown small, names are larger than the map: topics stay beside the frame of the core's name, which
+  // is a letter wider on each side, and lines begin behind the names.
+  const coreGap = Math.max(options.isNarrow ? 40 : 68, CORE_GAP_PX / (options.labelScale ?? 1));
+  const topicX = labelWidth(coreLines, "core", fontOf("core")) / 2 + fontOf("core") + coreGap;
   const foldSpace = FOLD_SPACE / (options.labelScale ?? 1);
   const extentOf = (n: SceneNode) => labelWidth(n.lines, n.node.type, fontOf(n.node.type)) + 8;
   const linkStart = (from: SceneNode, sign: 1 | -1) =>

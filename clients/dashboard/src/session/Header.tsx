@@ -242,7 +242,7 @@ function StatusActions({ session }: { session: Session }) {
   });
   if (session.session_status === "completed") return null;
   return (
-    <div className="row">
+    <div className="row session-live">
       <StatusBadge status={session.session_status} />
       {isOpen(session.session_status) && (
         <>
