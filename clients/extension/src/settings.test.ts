@@ -1,7 +1,15 @@
 import { expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
 
-import { changeSettings, DEFAULT_SETTINGS, parseOrigin, readSettings, watchSettings, webOrigin } from "./settings";
+import {
+  changeSettings,
+  DEFAULT_SETTINGS,
+  findOrigin,
+  parseOrigin,
+  readSettings,
+  watchSettings,
+  webOrigin,
+} from "./settings";
 
 test("the defaults allow no recording", async () => {
   expect(await readSettings()).toEqual(DEFAULT_SETTINGS);
@@ -34,6 +42,20 @@ test.each([
   ["not an address", null],
 ])("parseOrigin: %s", (typed, origin) => {
   expect(parseOrigin(typed)).toBe(origin);
+});
+
+test.each([
+  ["nas.local:9000", true, "https://nas.local:9000"],
+  ["nas.local:9000", false, "http://nas.local:9000"],
+  ["127.0.0.1:9000/v1", false, "http://127.0.0.1:9000"],
+  ["https://nas.local:9000", false, "https://nas.local:9000"],
+  ["maps.example.com", false, "https://maps.example.com"],
+  ["not an address", false, null],
+])("findOrigin: %s, where https answers: %s", async (typed, answers, origin) => {
+  const asked = vi.fn(async () => (answers ? new Response() : Promise.reject(new TypeError("Failed to fetch"))));
+  vi.stubGlobal("fetch", asked);
+  expect(await findOrigin(typed)).toBe(origin);
+  vi.unstubAllGlobals();
 });
 
 test("the dashboard's origin is the server's unless it is set", () => {

@@ -101,3 +101,19 @@ export function parseOrigin(input: string): string | null {
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isPrivateHost(url.hostname))) return null;
   return url.origin;
 }
+
+const PROBE_TIMEOUT_MS = 3_000;
+
+/**
+ * The origin that the user means; null if it is not an address. A host of a private network without a scheme, such as
+ * `nas.local:9000`, is asked by https first: most servers at home speak only http.
+ */
+export async function findOrigin(input: string): Promise<string | null> {
+  const origin = parseOrigin(input);
+  if (origin === null || input.includes("://") || !isPrivateHost(new URL(origin).hostname)) return origin;
+  const probe = { mode: "no-cors", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) } as const;
+  return fetch(`${origin}/health`, probe).then(
+    () => origin,
+    () => origin.replace(/^https/, "http"),
+  );
+}

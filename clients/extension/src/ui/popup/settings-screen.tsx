@@ -4,7 +4,7 @@ import { useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 
-import { changeSettings, parseOrigin, type Settings } from "../../settings";
+import { changeSettings, findOrigin, type Settings } from "../../settings";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, useCommand } from "../parts";
@@ -148,7 +148,7 @@ function Address({ setting, label, hint }: { setting: "serverUrl" | "webUrl"; la
   const id = useId();
   const save = async (event: Event) => {
     event.preventDefault();
-    const origin = input.trim() === "" && setting === "webUrl" ? "" : parseOrigin(input);
+    const origin = input.trim() === "" && setting === "webUrl" ? "" : await findOrigin(input);
     setNotice(null);
     setError(origin === null ? messages.settings.badAddress : null);
     if (origin === null || origin === settings[setting]) return;

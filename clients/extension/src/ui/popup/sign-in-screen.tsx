@@ -4,7 +4,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { browser } from "wxt/browser";
 
-import { changeSettings, isServerChosen, parseOrigin } from "../../settings";
+import { changeSettings, findOrigin, isServerChosen } from "../../settings";
 import { command } from "../command";
 import { useUi } from "../context";
 import { Button, ErrorNote, useCommand } from "../parts";
@@ -40,7 +40,7 @@ function ServerForm({ onDone }: { onDone: () => void }) {
   const id = useId();
   const save = async (event: Event) => {
     event.preventDefault();
-    const origin = parseOrigin(input);
+    const origin = await findOrigin(input);
     if (origin === null) {
       setError(messages.settings.badAddress);
       return;
