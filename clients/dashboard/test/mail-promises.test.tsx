@@ -3,6 +3,7 @@ import { SERVER_ERRORS } from "@trailmind/api";
 import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ADMIN_WORDS } from "~/admin/words";
+import { useSendsMail } from "~/api/sends-mail";
 import { CancelDialog, RefundDialog } from "~/billing/dialogs";
 import { loadMessages } from "~/i18n";
 import { en } from "~/i18n/en";
@@ -92,4 +93,30 @@ it.each([
   const other = sendsMail ? en.mail.writes.afterOld(30, 30) : en.mail.sends.afterOld(30, 30);
   await vi.waitFor(() => expect(document.body.textContent).toContain(expected), SECONDS);
   expect(document.body.textContent).not.toContain(other);
+});
+
+const MailProbe = () => <p>{String(useSendsMail())}</p>;
+
+it("offers no mail before the server has said that it sends any", async () => {
+  await loadMessages();
+  const answers: ((sends: boolean) => void)[] = [];
+  vi.stubGlobal(
+    "fetch",
+    () => new Promise((resolve) => answers.push((sends_mail) => resolve(Response.json({ server: { sends_mail } })))),
+  );
+  for (const sends of [true, false]) {
+    const container = document.body.appendChild(document.createElement("div"));
+    const root = createRoot(container);
+    root.render(
+      <QueryClientProvider client={new QueryClient()}>
+        <MailProbe />
+      </QueryClientProvider>,
+    );
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    expect(container.textContent).toBe("false");
+    answers.pop()?.(sends);
+    await vi.waitFor(() => expect(container.textContent).toBe(String(sends)));
+    root.unmount();
+  }
+  vi.unstubAllGlobals();
 });

@@ -5,6 +5,7 @@ import { useState, useSyncExternalStore } from "react";
 import { api, download } from "~/api/client";
 import { currentLogin, endLogin, markSignedOut, onLogin } from "~/api/login";
 import { serverQuery } from "~/api/queries";
+import { useSendsMail } from "~/api/sends-mail";
 import { CheckoutReturn } from "~/billing/CheckoutReturn";
 import { Invoices } from "~/billing/Invoices";
 import { PlanSection } from "~/billing/PlanSection";
@@ -32,6 +33,7 @@ export function AccountPage() {
   const { checkout } = useSearch({ from: "/frame/account" });
   const usage = useQuery(usageQuery());
   const server = useQuery(serverQuery());
+  const sendsMail = useSendsMail();
   const [isLeaving, setLeaving] = useState(false);
   if (login.state !== "in") return null;
   const { account } = login;
@@ -57,7 +59,7 @@ export function AccountPage() {
           {t.auth.signOut}
         </button>
       </div>
-      {account.isVerified === false && server.data?.sends_mail !== false && (
+      {account.isVerified === false && sendsMail && (
         <p className="notice amber unverified">
           <span className="grow">{t.account.unverified}</span>
           <button

@@ -3,6 +3,7 @@ import { type SettingsReply, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
 import { api } from "~/api/client";
 import { serverQuery, settingsQuery } from "~/api/queries";
+import { useSendsMail } from "~/api/sends-mail";
 import { setLanguage, useLanguage, useMessages } from "~/i18n";
 import { setTheme, useTheme } from "~/theme";
 import { Segmented } from "~/ui/basics";
@@ -23,8 +24,7 @@ export function Settings() {
   const stored = useQuery(settingsQuery());
   const server = useQuery(serverQuery());
   const settings = stored.data?.settings;
-  // Without a mail server, mails are written to a folder of the operator. An older server does not say whether it has one.
-  const canReceiveMail = !server.isPending && server.data?.sends_mail !== false;
+  const sendsMail = useSendsMail();
   const { queryKey } = settingsQuery();
   const show = (part: Change) =>
     client.setQueryData(queryKey, (old) => old && { ...old, settings: { ...old.settings, ...part } });
@@ -90,7 +90,7 @@ export function Settings() {
             {server.data?.uses_models && (
               <ModelChoices settings={settings} vendors={server.data.model_vendors} change={change} />
             )}
-            {canReceiveMail && (
+            {sendsMail && (
               <Switch
                 label={t.mail.sends.notices}
                 hint={t.mail.sends.noticesHint}
