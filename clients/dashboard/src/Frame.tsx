@@ -1,13 +1,11 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import { CircleUserRound, Keyboard, LibraryBig, MoonStar, Search, ShieldCheck, Sun } from "lucide-react";
-import { Suspense, useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
-import { loadPart } from "~/load-part";
+import { Suspense, useEffect, useState, useSyncExternalStore } from "react";
 import { chooseTheme, useStoredLanguage, useStoredTheme } from "./account/stored-theme";
 import { useToldTimeZone } from "./account/told-time-zone";
 import { currentLogin, onLogin } from "./api/login";
 import { useMessages } from "./i18n";
-import { mapsWithAbandonedEdits } from "./session/stored-edits";
+import { useAbandonedEdits } from "./session/useAbandonedEdits";
 import { useEffectiveTheme } from "./theme";
 import { lazyPart } from "./ui/lazyPart";
 import { Notices } from "./ui/Notices";
@@ -138,26 +136,6 @@ export function Frame() {
       </Suspense>
     </div>
   );
-}
-
-/** After the page itself has loaded, so that it is not delayed. */
-const RESUME_AFTER_MS = 1_500;
-
-/** Sends the edits that were not saved when a page was closed, of whatever map they are. */
-function useAbandonedEdits(): void {
-  const client = useQueryClient();
-  const t = useMessages();
-  const resume = useEffectEvent(async () => {
-    const owners = mapsWithAbandonedEdits();
-    if (owners.length === 0) return;
-    const { resumeEdits } = await loadPart(() => import("./session/edits"));
-    // A map that is deleted, or of another account, keeps its edits here.
-    for (const owner of owners) await resumeEdits(owner, client, t).catch(() => undefined);
-  });
-  useEffect(() => {
-    const timer = setTimeout(() => void resume(), RESUME_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, []);
 }
 
 /** Moves the focus to the map, or to the current row of its outline. */

@@ -10,6 +10,7 @@ import { type MapModel, parseMap } from "~/map/model";
 import { jointMapQuery } from "~/maps/queries";
 import { type Edits, resumeEdits, useEdits } from "~/session/edits";
 import { forgetStoredEdits, mapsWithAbandonedEdits } from "~/session/stored-edits";
+import { useAbandonedEdits } from "~/session/useAbandonedEdits";
 import { onToast, type Toast } from "~/ui/toast";
 import { mapData } from "./support";
 
@@ -23,6 +24,11 @@ let numSessions = 0;
 
 function Probe({ id, kind }: MapOwner) {
   edits = useEdits(id, kind);
+  return null;
+}
+
+function NextPage() {
+  useAbandonedEdits(10);
   return null;
 }
 
@@ -110,4 +116,25 @@ it("an edit of a combined map that does not reach the server outlives its page, 
   await resumeEdits(owner, client, en);
   await vi.waitFor(() => expect(toasts.at(-1)?.text).toBe(en.edit.resumed(1)));
   expect(sent[0]).toMatch(/^PATCH \/v1\/maps\/map-1 .*"Kept"/);
+});
+
+it("an edit of an earlier page is sent when the server answers, not only when it does at once", async () => {
+  const id = `session-${++numSessions}`;
+  const entry = { operations: [{ op: "rename", node_id: "t0", label: "Kept", op_id: "1" }], seq: 0, version: 1 };
+  localStorage.setItem(`trailmind.edits.${id}.gone`, JSON.stringify({ ...entry, savedAt: 1, isLeft: true }));
+  const asked: string[] = [];
+  const busy = Response.json({ error: { message: "busy", code: "SERVICE_UNAVAILABLE" } }, { status: 503 });
+  vi.stubGlobal("fetch", async (request: Request) => {
+    asked.push(request.method);
+    return asked.length === 1 ? busy : Response.json({ mindmap: { ...map, edits: { seq: 1 } }, reports: [] });
+  });
+  await act(async () =>
+    root.render(
+      <QueryClientProvider client={new QueryClient({ defaultOptions: { queries: { retry: false } } })}>
+        <NextPage />
+      </QueryClientProvider>,
+    ),
+  );
+  await vi.waitFor(() => expect(asked).toEqual(["GET", "GET", "PATCH"]));
+  await vi.waitFor(() => expect(toasts.at(-1)?.text).toBe(en.edit.resumed(1)));
 });

@@ -142,14 +142,22 @@ function editServer(
   return server;
 }
 
-/** Sends the edits of a map that a page left behind when it was closed. */
-export async function resumeEdits({ kind, id }: MapOwner, client: QueryClient, t: Messages): Promise<void> {
-  await (kind === "joint" ? client.ensureQueryData(jointMapQuery(id)) : client.ensureQueryData(mindmapQuery(id)));
+/**
+ * Sends the edits of a map that a page left behind when it was closed. Returns false when the map cannot be loaded now.
+ * A map that is deleted, or of another account, keeps its edits here.
+ */
+export async function resumeEdits({ kind, id }: MapOwner, client: QueryClient, t: Messages): Promise<boolean> {
+  try {
+    await (kind === "joint" ? client.ensureQueryData(jointMapQuery(id)) : client.ensureQueryData(mindmapQuery(id)));
+  } catch (error) {
+    return !TEMPORARY.has(toApiError(error).kind);
+  }
   const queue: EditQueue = queueFor(
     id,
     editServer(id, client, t, () => queue, kind),
   );
   for (const edits of takeAbandonedEdits(id)) queue.resume(edits);
+  return true;
 }
 
 /** The label of a node in a map document. */
