@@ -247,7 +247,8 @@ class Enricher:
         except ProviderError as error:
             result.fallback = map_note("models_failed", reason=error.reason)
         if result.fallback is not None:
-            result.notes.append(result.fallback)
+            # Where no page was described, the fallback says so: "only some pages" would not be true.
+            result.notes = [*(result.notes if descriptions else []), result.fallback]
         return result
 
     async def _describe(self, run: _MapRun, result: EnrichResult) -> dict[str, PageDescription]:

@@ -431,6 +431,16 @@ def no_provider(maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPat
     """The generator of the next call has no enricher."""
 
 
+async def test_a_map_that_no_model_could_draw_speaks_of_no_described_pages(
+    ann: ApiUser, maker: Maker, models: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider_down(maker, models, monkeypatch)
+    document = await maker.make(await record(ann), "openai")
+    codes = {note.code for note in document.note_details}
+    assert "models_failed" in codes
+    assert "pages_not_described" not in codes
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

@@ -558,7 +558,10 @@ export const en = {
     out_of_tokens: (n) => `Drawn without a model: your plan's tokens are used up until ${n.until}.`,
     models_late: () => "Drawn without a model: none answered in time.",
     models_failed: () => "Drawn without a model: none could be used.",
-    pages_not_described: (n) => `A model described only some pages; missing: ${n.count} of ${n.total}.`,
+    pages_not_described: (n) =>
+      n.count === n.total
+        ? "A model named the topics, but described no page."
+        : `A model described only some pages; missing: ${n.count} of ${n.total}.`,
     provider_replaced: (n) => `Drawn by ${n.provider}, because ${n.expected} could not be used.`,
     map_invalid: (n) => `Drawn without a model: the answer of ${n.provider} was not a valid map.`,
     private_pages_excluded: () => "Pages on private networks were not recorded (for example localhost or 192.168.0.1).",

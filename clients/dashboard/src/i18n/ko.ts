@@ -569,7 +569,10 @@ export const ko: Messages = {
     out_of_tokens: (n) => `모델 없이 그렸어요. 요금제 토큰을 다 써서 ${n.until}에 다시 채워져요.`,
     models_late: () => "모델 없이 그렸어요. 제때 답한 모델이 없었어요.",
     models_failed: () => "모델 없이 그렸어요. 쓸 수 있는 모델이 없었어요.",
-    pages_not_described: (n) => `모델이 일부 페이지만 설명했어요. ${n.total}페이지 가운데 ${n.count}페이지가 빠졌어요.`,
+    pages_not_described: (n) =>
+      n.count === n.total
+        ? "모델이 주제 이름만 짓고 페이지는 설명하지 않았어요."
+        : `모델이 일부 페이지만 설명했어요. ${n.total}페이지 가운데 ${n.count}페이지가 빠졌어요.`,
     provider_replaced: (n) => `${n.expected} 모델 대신 ${n.provider} 모델로 그렸어요.`,
     map_invalid: (n) => `모델 없이 그렸어요. ${n.provider} 모델의 답이 올바른 지도가 아니었어요.`,
     private_pages_excluded: () => "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
