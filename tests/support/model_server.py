@@ -82,7 +82,7 @@ def _outline(document: dict[str, Any]) -> Any:
 
 
 class _NumRunning:
-    """How many requests a server answers just now. A client that hangs up does not end its request."""
+    """How many requests a server answers just now. A client that disconnects does not end its request."""
 
     def __init__(self) -> None:
         self.value = 0
