@@ -790,6 +790,11 @@ async def test_a_growing_map_stays_in_view(user: BrowserUser, width: int) -> Non
     await page.wait_for_url("**/sessions/*-*")
     if width < 768:
         await page.get_by_role("navigation").get_by_role("button", name="Map", exact=True).click()
+    await expect(page.locator(".badge.recording")).to_be_visible()
+    # The name of what is recorded has space beside the buttons.
+    title = await page.get_by_role("heading", level=1).bounding_box()
+    assert title is not None
+    assert title["width"] > 100
     await page.locator(".map-tiles canvas").first.wait_for()
     await page.evaluate(WATCH_CORE)
     await page.wait_for_selector(

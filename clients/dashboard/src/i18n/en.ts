@@ -41,6 +41,7 @@ export const en = {
     saved: "Saved",
     off: "Off",
     on: "On",
+    notifications: "Notifications",
     newTab: "opens in a new tab",
   },
   auth: {

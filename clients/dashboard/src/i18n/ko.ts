@@ -43,6 +43,7 @@ export const ko: Messages = {
     saved: "저장했어요",
     off: "끔",
     on: "켬",
+    notifications: "알림",
     newTab: "새 탭에서 열려요",
   },
   auth: {

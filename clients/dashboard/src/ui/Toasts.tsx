@@ -47,10 +47,11 @@ function ToastList() {
 }
 
 export function Toasts() {
+  const t = useMessages();
   return (
     <BaseToast.Provider toastManager={manager} limit={3}>
       <BaseToast.Portal>
-        <BaseToast.Viewport className="toasts">
+        <BaseToast.Viewport className="toasts" aria-label={t.common.notifications}>
           <ToastList />
         </BaseToast.Viewport>
       </BaseToast.Portal>
