@@ -43,6 +43,17 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     question = page.get_by_role("region", name="Let OpenAI draw this map?")
     await expect(question).to_contain_text("17 pages goes to OpenAI")
     await expect(question).to_contain_text("At most $0.021 and 12,300 tokens, by OpenAI. That is 24.6% of your plan")
+    # On a phone the question covers no part of the map that is shown at first.
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.wait_for_function(
+        """() => {
+            const rect = (selector) => document.querySelector(selector).getBoundingClientRect();
+            const [stage, notices, root] = [".map-stage", ".map-notices", "#map-cursor"].map(rect);
+            const middle = (root.top + root.bottom) / 2;
+            return middle > (notices.bottom + stage.bottom) / 2 - 60 && middle < stage.bottom - 100;
+        }"""
+    )
+    await page.set_viewport_size({"width": 1440, "height": 900})
     async with page.expect_response(stores("model_use")) as answered:
         await question.get_by_role("button", name="Never").click()
     request = (await answered.value).request

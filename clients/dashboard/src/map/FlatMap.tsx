@@ -73,10 +73,14 @@ export function FlatMap(props: FlatMapProps) {
     marker.current.style.width = `${rect.width}px`;
     marker.current.style.height = `${rect.height}px`;
   };
-  const wholeCamera = () => fitScene(scene, mode, isNarrow, sizeBesideTools(size));
-  const startCamera = () => firstCamera(scene, mode, isNarrow, size);
+  // On a wide screen a notice covers a corner; on a narrow one the map begins below it.
+  const top = isNarrow ? Math.min(props.coveredTop, size.height / 2) : 0;
+  const free = { width: size.width, height: size.height - top };
+  const below = (camera: Camera): Camera => ({ ...camera, y: camera.y + top });
+  const wholeCamera = () => below(fitScene(scene, mode, isNarrow, sizeBesideTools(free)));
+  const startCamera = () => below(firstCamera(scene, mode, isNarrow, free));
   const anchor = useRef<string | null>(null);
-  useCameraOfScene({ props, size, isNarrow, zoom, tiles, isFirstDraw, isMovedByUser, anchor, startCamera });
+  useCameraOfScene({ props, size, top, isNarrow, zoom, tiles, isFirstDraw, isMovedByUser, anchor, startCamera });
   const plan = usePlan(props, drag, isNarrow, latestPlan);
   // This effect follows the one that sets the camera, so that the first draw is at the final position.
   useEffect(() => tiles.current?.setPlan(plan, size), [plan, size, tiles]);
@@ -245,6 +249,7 @@ function useCursor({ model, scene, selected }: FlatMapProps): string {
 function useCameraOfScene({
   props,
   size,
+  top,
   isNarrow,
   zoom,
   tiles,
@@ -255,6 +260,7 @@ function useCameraOfScene({
 }: {
   props: FlatMapProps;
   size: Size;
+  top: number;
   isNarrow: boolean;
   zoom: Zoom;
   tiles: RefObject<TiledCanvas | null>;
@@ -264,11 +270,11 @@ function useCameraOfScene({
   startCamera: () => Camera;
 }) {
   const { scene, mode, model, selected, isGrowing } = props;
-  const shown = useRef<{ key: string; scene: Scene; size: Size } | null>(null);
+  const shown = useRef<{ key: string; scene: Scene; size: Size; top: number } | null>(null);
   useEffect(() => {
     if (size.width === 0) return;
     const before = shown.current;
-    shown.current = { key: props.sceneKey, scene, size };
+    shown.current = { key: props.sceneKey, scene, size, top };
     if (before?.key !== props.sceneKey) {
       isMovedByUser.current = false;
       isFirstDraw.current = true;
@@ -277,7 +283,8 @@ function useCameraOfScene({
       return;
     }
     const isSameScene = before.scene === scene;
-    if (isSameScene && before.size === size) return;
+    const isSameTop = before.top === top;
+    if (isSameScene && before.size === size && isSameTop) return;
     const folded = anchor.current;
     anchor.current = null;
     if (folded) isMovedByUser.current = true;
@@ -287,7 +294,7 @@ function useCameraOfScene({
         id && !isSameScene && before.scene.byId.has(id) && scene.byId.has(id) && !isPlacedAnew(id, before.scene, props),
     );
     if (fixed) keepInPlace(fixed, before.scene);
-    else if (!isMovedByUser.current) zoom.moveTo(startCamera(), isSameScene ? 0 : 250);
+    else if (!isMovedByUser.current) zoom.moveTo(startCamera(), isSameScene && isSameTop ? 0 : 250);
     if (folded) revealBranch(folded);
   });
 

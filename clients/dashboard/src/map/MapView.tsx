@@ -65,6 +65,8 @@ export function MapView(props: MapViewProps) {
   const handle = useRef<MapHandle>(null);
   const pointer = useRef<[number, number]>([0, 0]);
   const size = useElementSize(stage);
+  const notices = useRef<HTMLDivElement>(null);
+  const coveredTop = useElementSize(notices).height;
   const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
   // Counts what asks for the whole map anew: everything expanded or collapsed.
   const [numResets, setNumResets] = useState(0);
@@ -162,6 +164,7 @@ export function MapView(props: MapViewProps) {
             mode={mode}
             sceneKey={`${layout} ${topic ?? ""} ${numResets} ${isGrowing ? "" : arrangement}`}
             isGrowing={isGrowing}
+            coveredTop={coveredTop}
             placeAt={(id, x, y) => placeAt(layout, model, scene, id, x, y)}
             ref={handle}
           />
@@ -191,7 +194,7 @@ export function MapView(props: MapViewProps) {
             onEnd={(label) => editing.endRename(label)}
           />
         )}
-        <div className="map-notices">
+        <div ref={notices} className="map-notices">
           {props.notices}
           {layout === "galaxy" && !is3d && <p className="notice small">{t.map.no3d}</p>}
         </div>

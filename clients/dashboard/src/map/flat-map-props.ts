@@ -9,6 +9,8 @@ export type FlatMapProps = MapProps & {
   scene: Scene;
   mode: LabelMode;
   ref?: Ref<MapHandle>;
+  /** How many pixels of the map notices cover at its top. */
+  coveredTop: number;
   /** Another key shows the whole scene anew. */
   sceneKey: string;
   /** The map grows by itself, so that no change of it is the user's. */
