@@ -198,10 +198,11 @@ shared-rules: ## Copy the rules about addresses, which server and extension shar
 openapi: setup ## Write the API's contract to docs/openapi.json
 	@$(BIN)/trailmind openapi
 
-eval: setup ## Quality of the maps of the sample sessions against their truth
+eval: setup ## Quality of the maps of the sample sessions and the map exam, by flavour, with and without vectors
 	@$(BIN)/trailmind eval $(ARGS)
 	@$(BIN)/python -m tests.map_exam.report
 	@$(BIN)/python -m tests.map_exam.report --without-vectors
+	@$(BIN)/python -m tests.map_exam.graded_maps
 
 eval-passages: setup ## How many marked passages their links and the reader find again, in Chromium
 	@$(IN_CLIENTS)

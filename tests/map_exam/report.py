@@ -3,7 +3,7 @@
     python -m tests.map_exam.report [--part held_out] [--without-vectors] [--show single]
 
 Prints means by flavour, beside those of a grouping by host, and the shares of labels, descriptions and connections that
-pass the rubric.
+pass the rubric. `make eval` runs it with and without vectors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from models.mindmap.document import MindmapDocument, Node
 from models.urls import host_of
 from tests.map_exam.growth import SMALL_SESSION, grown_sessions
 from tests.map_exam.model_answers import AnsweredSession, answered_sessions
-from tests.map_exam.rubric import description_faults, is_grounded, is_plausible, label_faults, pages_below, quote_faults
+from tests.map_exam.rubric import (
+    description_faults,
+    is_grounded,
+    is_plausible,
+    label_faults,
+    pages_below,
+    quote_faults,
+    topic_description_faults,
+)
 from tests.map_exam.sessions import DEVELOPMENT, FLAVOURS, HELD_OUT, PARTS, ExamSession, exam_sessions
 
 
@@ -43,6 +51,7 @@ class SessionScores:
     topic_faults: list[list[str]]
     subtopic_faults: list[list[str]]
     description_faults: list[list[str]]
+    topic_description_faults: list[list[str]]
     grounded: list[bool]
     quote_faults: list[list[str]]
     chapters_found: list[bool] = field(default_factory=list)
@@ -87,6 +96,7 @@ def score_document(session: ExamSession, document: MindmapDocument) -> SessionSc
             for n in document.nodes
             if n.type in ("topic", "subtopic", "page") and n.data.description
         ],
+        [topic_description_faults(node, document, session) for node in (*topics, *subtopics)],
         [is_grounded(node, captured) for node in (*topics, *subtopics)],
         [faults for node in (*topics, *subtopics) for faults in quote_faults(node)],
         _chapters_found(session, document),
@@ -161,6 +171,7 @@ def report(part: str, flavours: Sequence[str] = (), *, with_vectors: bool = True
         "topic_label_faults": _counts([f for s in scores for f in s.topic_faults]),
         "subtopic_label_faults": _counts([f for s in scores for f in s.subtopic_faults]),
         "description_faults": _counts([f for s in scores for f in s.description_faults]),
+        "topic_description_faults": _counts([f for s in scores for f in s.topic_description_faults]),
         "quote_faults": _counts([f for s in scores for f in s.quote_faults]),
     }
 
@@ -264,6 +275,7 @@ def _means(scores: Sequence[SessionScores]) -> dict[str, float]:
         "links_right": share([right for s in scores for right in s.links_right]),
         "related_found": share([found for s in scores for found in s.related_found]),
         "descriptions_good": share([not faults for s in scores for faults in s.description_faults]),
+        "topic_descriptions_good": share([not faults for s in scores for faults in s.topic_description_faults]),
         "quotes_good": share([not faults for s in scores for faults in s.quote_faults]),
         "grounded": share([grounded for s in scores for grounded in s.grounded]),
         "warned_right": share([s.ari < WRONG_ARI for s in scores if _warns(s)]),
@@ -304,7 +316,13 @@ def _print_table(result: dict[str, object]) -> None:
         sys.stdout.write(f"{flavour:12}" + "".join(f"{means[name]:12}" for name in names) + "\n")
     sys.stdout.write(f"correlation of stability and ARI: {result['stability_correlation']}\n")
     sys.stdout.write(f"warnings of a low stability: {result['warnings']}\n")
-    for name in ("topic_label_faults", "subtopic_label_faults", "description_faults", "quote_faults"):
+    for name in (
+        "topic_label_faults",
+        "subtopic_label_faults",
+        "description_faults",
+        "topic_description_faults",
+        "quote_faults",
+    ):
         sys.stdout.write(f"{name}: {result[name]}\n")
 
 

@@ -9,11 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from cluster.mindmap.outline.definitions import says_what_it_is
 from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems, title_share
 from cluster.mindmap.pages.evidence import label_halves, quote_problems, supports_label
+from cluster.mindmap.text.language import is_complete_sentence
 from models.mindmap.document import MindmapDocument, Node
 from models.mindmap.validation import quote_is_in_page
 from models.recording.pages import CapturedPage
+from models.text import quoted
 from tests.map_exam.sessions import ExamSession
 
 
@@ -53,6 +56,38 @@ def wording_faults(
 def description_faults(node: Node) -> list[str]:
     """The names of the checks that a description fails."""
     return description_problems(node.data.description or "")
+
+
+def topic_description_faults(node: Node, document: MindmapDocument, session: ExamSession) -> list[str]:
+    """The names of the checks that the description of a topic or sub-topic fails."""
+    pages = pages_below(node, document, session)
+    label_of = {n.data.page_id: n.label for n in document.nodes if n.type == "page"}
+    named = [page for page in pages if quoted(label_of[page.page_id]) in (node.data.description or "")]
+    below = document.children().get(node.id, [])
+    parts = [n.label for n in document.nodes if n.type == "subtopic" and n.id in below]
+    faults = topic_wording_faults(node.label, node.data.description or "", pages, len(named), parts)
+    subjects = Counter(session.subject_of[page.page_id] for page in pages)
+    num_of_subject = sum(2 * subjects[session.subject_of[page.page_id]] >= subjects.total() for page in named)
+    return [*faults, "other_subject"] if named and 2 * num_of_subject < len(named) else faults
+
+
+def topic_wording_faults(
+    label: str, text: str, pages: Sequence[CapturedPage], num_named: int, parts: Sequence[str] = ()
+) -> list[str]:
+    """The names of the checks that the description `text` of a topic over `pages` fails.
+
+    It must define what the label names, or say what the topic holds: `num_named` is the number of pages that it names,
+    and `parts` has the labels of the sub-topics. A sentence of one page describes a topic of that page alone. A quote
+    of what is no title of the topic, and a sentence that was cut, are faults.
+    """
+    names_contents = num_named >= min(2, len(pages)) or len([part for part in parts if part in text]) >= 2
+    checks = {
+        "none": not text,
+        "cut": text.endswith("…") or not is_complete_sentence(text),
+        "not_the_topic": not (names_contents or len(pages) == 1 or says_what_it_is(label, text)),
+        "not_of_the_topic": len(re.findall("“", text)) > num_named > 0,
+    }
+    return [*description_problems(text), *(name for name, has_failed in checks.items() if has_failed)]
 
 
 def is_grounded(node: Node, captured: Mapping[str, CapturedPage]) -> bool:

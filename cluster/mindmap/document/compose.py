@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cluster.mindmap.clustering.stability import LOW_STABILITY
+from cluster.mindmap.document.contents import with_contents_named
 from cluster.mindmap.document.flat_layout import flat_layouts
 from cluster.mindmap.document.galaxy_layout import galaxy_layout
 from cluster.mindmap.document.layout_nodes import layout_nodes
@@ -99,7 +100,8 @@ def compose_document(
     for hue, topic in enumerate(outline.topics):
         builder.add_topic(topic, hue)
     builder.add_cross_links()
-    nodes, layouts = _with_layouts(builder.nodes, builder.edges, previous)
+    described = with_contents_named(builder.nodes, builder.edges, outline.language)
+    nodes, layouts = _with_layouts(described, builder.edges, previous)
     excluded_pages = _excluded_pages(outline, captured)
     document = MindmapDocument(
         title=shorten(title, MAX_TITLE_CHARS),

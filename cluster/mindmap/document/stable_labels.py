@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from cluster.mindmap.outline.definitions import relabelled
 from cluster.mindmap.outline.label_checks import MIN_PAGES_OF_WIDE_LABEL, PageWording, label_problems, title_share
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from cluster.mindmap.pages.evidence import label_evidence_from_text, label_halves, supports_label
@@ -54,6 +55,7 @@ def _with_label(
     """`topic` with the label of the node `before`, and with its quotes for it that pages of the topic have."""
     if before is None or label == topic.label:
         return topic
+    topic = relabelled(topic, label)
     page_ids = set(topic.all_page_ids())
     own = [
         quote
@@ -63,7 +65,7 @@ def _with_label(
         and quote_is_in_page(captured[quote.page_id], quote.field, quote.quote)
     ]
     others = [quote for quote in topic.evidence if quote.supports != "label"]
-    return replace(topic, label=label, evidence=tuple(dict.fromkeys((*own, *others))))
+    return replace(topic, evidence=tuple(dict.fromkeys((*own, *others))))
 
 
 def _is_clearly_better(label: str, old: str, pages: Sequence[PageWording], parent: str) -> bool:

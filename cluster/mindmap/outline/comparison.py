@@ -19,6 +19,7 @@ from cluster.mindmap.clustering.similarity import (
     visit_order_similarity,
     words_and_meaning,
 )
+from cluster.mindmap.outline.definitions import relabelled
 from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems
 from cluster.mindmap.outline.labels import TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
@@ -188,10 +189,10 @@ class _Comparison:
         pages = set(topic.all_page_ids())
         own = next((each for each in self._local.topics if set(each.all_page_ids()) == pages), None)
         if own is not None:
-            return self._quoted(replace(topic, label=own.label, evidence=own.evidence))
+            return self._quoted(replace(relabelled(topic, own.label), evidence=own.evidence))
         rows = np.array(sorted(self._row_of[page_id] for page_id in pages if page_id in self._row_of), dtype=np.int64)
         label, _ = self._labeler.label(rows, rivals=np.arange(len(self._pages)))
-        return self._quoted(replace(topic, label=label))
+        return self._quoted(relabelled(topic, label))
 
     def renamed(self, outline: Outline) -> tuple[OutlineTopic, ...]:
         """The local topics with the labels of those topics of the model that hold nearly the same pages, if better."""
@@ -199,7 +200,7 @@ class _Comparison:
         for own in self._local.topics:
             other = max(outline.topics, key=lambda topic: (_overlap(own, topic), topic.id), default=None)
             if other is not None and _overlap(own, other) >= _MIN_OVERLAP and other.label != own.label:
-                proposed = replace(own, label=other.label)
+                proposed = relabelled(own, other.label)
                 is_name_of_part = any(
                     self._problems(part, other.label if above is own else f"{other.label} · {above.label}")
                     for part, above in own.walk()

@@ -15,12 +15,13 @@ import numpy as np
 from cluster.mindmap.clustering.communities import MAX_SUBTOPICS, MIN_PAGES_FOR_THIRD_LEVEL, find_subtopics
 from cluster.mindmap.clustering.corpus import Corpus, FloatArray, IntArray
 from cluster.mindmap.clustering.similarity import combined_similarity, text_similarity
+from cluster.mindmap.outline.definitions import describe_topic
 from cluster.mindmap.outline.label_checks import PageWording, label_problems
 from cluster.mindmap.outline.labels import MIN_SUBTOPIC_PAGES, MIN_TITLE_SHARE, TopicLabeler
 from cluster.mindmap.outline.phrases import PhraseIndex
 from cluster.mindmap.outline.title_groups import MIN_COHESION, cohesion, find_title_groups
 from cluster.mindmap.outline.types import TOPIC_ID_PREFIXES, OutlineTopic
-from cluster.mindmap.pages.evidence import content_words, describe_topic, label_evidence
+from cluster.mindmap.pages.evidence import content_words, label_evidence
 from models.mindmap.document import Importance
 
 SUBTOPIC_VISIT_ORDER_WEIGHT = 0.03
@@ -50,20 +51,17 @@ class PageSimilarities:
 
 
 class TopicBuilder:
-    """Builds topics with a description and evidence. Caches the words of passages while one outline is built."""
+    """Builds topics with a description and evidence."""
 
     def __init__(self, corpus: Corpus, importances: Sequence[Importance]) -> None:
         self._corpus, self._importances = corpus, importances
-        self._words_of_passage: dict[str, set[str]] = {}
 
     def build(self, prefix: str, members: IntArray, label: str, keywords: tuple[str, ...]) -> OutlineTopic:
         """A topic over the pages `members`; its id is `prefix` and the id of the page that was read first."""
         scores = {int(i): self._importances[i].score for i in members}
         by_importance = sorted(scores, key=lambda i: (-scores[i], i))
         pages = [self._corpus.pages[i] for i in by_importance]
-        description, description_evidence = describe_topic(
-            keywords, label, pages, [scores[i] for i in by_importance], self._words_of_passage
-        )
+        description, description_evidence = describe_topic(label, pages)
         page_ids = tuple(self._corpus.pages[i].page_id for i in members)
         return OutlineTopic(
             id=_id_of(prefix, page_ids),

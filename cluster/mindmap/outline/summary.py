@@ -1,4 +1,4 @@
-"""Generated sentences, in Korean or English: a session's title, and a summary from counted facts alone."""
+"""Generated sentences, in Korean or English: a session's title, its summary from counted facts, what a topic holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from cluster.mindmap.outline.types import Outline, OutlineTopic
 from models.plurals import counted
-from models.text import shorten
+from models.text import quoted, shorten
 
 _MAX_TITLE_CHARS = 60
 _MAX_TOPICS_NAMED = 4
+_MAX_PAGES_NAMED, _MAX_PAGES_NAMED_BESIDE_PARTS = 3, 2
+_MAX_CONTENTS_CHARS = 240
 
 
 def empty_session_title(language: str) -> str:
@@ -25,9 +27,7 @@ def session_title(labels: Sequence[str], language: str) -> str:
     heads = [label.split(" · ")[0] for label in labels[:3]]
     if language == "ko":
         return shorten(", ".join(heads), _MAX_TITLE_CHARS)
-    if len(heads) == 1:
-        return heads[0]
-    return shorten(", ".join(heads[:-1]) + " and " + heads[-1], _MAX_TITLE_CHARS)
+    return heads[0] if len(heads) == 1 else shorten(_listed(heads), _MAX_TITLE_CHARS)
 
 
 def session_summary(topics: Sequence[OutlineTopic], dwell_ms: Mapping[str, int], language: str) -> str:
@@ -84,9 +84,39 @@ def _english_summary(labels: Sequence[str], num_pages: int, longest: str, share:
     named = list(labels[:_MAX_TOPICS_NAMED])
     if num_more > 0:
         named.append(f"{num_more} more topics" if num_more > 1 else "one more topic")
-    listed = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " and " + named[-1]
-    text = f"{counted(num_pages, 'page')} on {listed}"
+    text = f"{counted(num_pages, 'page')} on {_listed(named)}"
     if share is not None and len(labels) > 1:
         amount = "most of" if share > 0.5 else "the largest part of"
         text += f", {amount} the reading time ({share:.0%}) on {longest}"
     return text + "."
+
+
+def contents_sentence(parts: Sequence[str], titles: Sequence[str], num_pages: int, language: str) -> str:
+    """One sentence that says what a topic of `num_pages` pages holds; empty when there is no title to name.
+
+    `parts` are the labels of its sub-topics, if they have most of its pages; `titles` those of its pages, the most
+    telling first, with parts one of each. It has no numbers, and not the topic's own label: both change when the map is
+    edited.
+    """
+    parts = parts if len(parts) <= _MAX_TOPICS_NAMED else ()
+    for num_named in range(_MAX_PAGES_NAMED_BESIDE_PARTS if parts else _MAX_PAGES_NAMED, 0, -1):
+        named = [quoted(title) for title in titles[:num_named]]
+        sentence = _contents(parts, named, len(named) == num_pages, language) if named else ""
+        if len(sentence) <= _MAX_CONTENTS_CHARS:
+            return sentence
+    return contents_sentence((), titles, num_pages, language) if parts else ""
+
+
+def _contents(parts: Sequence[str], named: Sequence[str], are_all: bool, language: str) -> str:
+    if language == "ko":
+        about = f"{', '.join(parts)}에 관한 " if parts else ""
+        return f"{about}{', '.join(named)} {'페이지를' if are_all else '등의 페이지를'} 읽었어요."
+    if parts:
+        return f"Pages on {_listed(parts)}, such as {_listed(named)}."
+    if are_all:
+        return f"The page{'s' if len(named) > 1 else ''} {_listed(named)}."
+    return f"Pages such as {_listed(named)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

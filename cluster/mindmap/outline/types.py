@@ -23,8 +23,8 @@ class OutlineTopic:
     """A topic, or a sub-topic when it is one of another topic's `subtopics`; they go down to `MAX_TOPIC_LEVELS`.
 
     `page_ids` are the pages directly below it, in reading order, without those of its sub-topics. `label` has one to
-    four words and no markup; `description` is one sentence; `evidence` holds quotes that support both. `searches` are
-    the queries with which the user searched for the topic.
+    four words and no markup; `description` is one sentence, empty if the document is to say what the topic holds;
+    `evidence` holds quotes that support both. `searches` are the queries with which the user searched for the topic.
     """
 
     id: str

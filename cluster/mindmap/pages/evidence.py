@@ -19,8 +19,11 @@ _MAX_QUOTE_CHARS = 400
 LABEL_SEPARATOR = " · "
 #: Words at the beginning of a sentence that refer to what stands before it, or that guide the reader of a page.
 _POINTS_ELSEWHERE = re.compile(
-    r"(this|these|those|that|it|they|he|she|we|also|but|however|so|and|or|then|therefore|otherwise|instead|click|see|"
-    r"note|next|prev|previous|back|here|above|below|add a comment|sort by|share|log in|sign in|skip to)\b"
+    r"(this|these|those|that|it|its|they|their|he|his|she|her|we|also|but|however|so|and|or|then|therefore|otherwise|"
+    r"instead|click|see|note|next|prev|previous|back|here|above|below|add a comment|sort by|share|log in|sign in|"
+    r"skip to)\b"
+    # "On bottling day they need …"
+    r"|(on|in|at|for|from|with|by|after|before)\s+([\w'-]+\s+){1,3}(they|it|he|she)\b"
     r"|(이것|이는|이를|이런|이러한|이렇게|그것|그래서|그러나|그런데|그리고|하지만|또한|따라서|다음|위의|아래|클린봇)",
     re.IGNORECASE,
 )
@@ -146,45 +149,6 @@ def _is_notice(sentence: str, pages: Iterable[CapturedPage]) -> bool:
     return sum(1 for page in pages if sentence in page.text[:_MAX_CHARS_SEARCHED]) >= MIN_PAGES_OF_NOTICE
 
 
-def describe_topic(
-    keywords: Iterable[str],
-    label: str,
-    pages: Sequence[PageFeatures],
-    weights: Sequence[float],
-    words_of_passage: dict[str, set[str]],
-) -> tuple[str, tuple[Evidence, ...]]:
-    """The sentence of `pages` that says most about a topic, and the evidence for it; empty when no page has text.
-
-    `weights` holds the importance of each page. `words_of_passage` caches `content_words` by passage between calls.
-    """
-    label_words = content_words(label)
-    keyword_words = content_words(" ".join(keywords)) - label_words
-    best: tuple[float, int, int] | None = None
-    for i, page in enumerate(pages):
-        for j, passage in enumerate(page.passages):
-            if len(passage.text) < 12:
-                continue
-            words = words_of_passage.get(passage.text)
-            if words is None:
-                words = words_of_passage[passage.text] = content_words(passage.text)
-            score = 1.2 * _matched_share(label_words, words) + 0.9 * _matched_share(keyword_words, words)
-            score += 0.5 * weights[i]
-            score += 0.25 if passage.field == "highlight" else 0.0
-            score += 0.3 if is_complete_sentence(passage.text) else 0.0
-            score -= 0.4 if len(passage.text) < 30 and hangul_share(passage.text) < 0.3 else 0.0
-            score -= 0.0 if stands_alone(passage.text) else 0.6
-            score -= 0.02 * j
-            key = (round(score, 9), -i, -j)
-            if best is None or key > best:
-                best = key
-    if best is None:
-        return "", ()
-    _, page_position, passage_position = best
-    page = pages[-page_position]
-    passage = page.passages[-passage_position]
-    return _description(passage), (_to_evidence(page, passage, "description"),)
-
-
 def stands_alone(text: str) -> bool:
     """Whether a reader understands `text` without what stands before it: no pointer, no half sentence, no code."""
     if not text or not (text[0].isalnum() or text[0] in "\"'“‘「『《<(") or (text[0].isascii() and text[0].islower()):
@@ -198,32 +162,39 @@ def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
     The description is empty when the page has no such passage.
     """
     evidence = [_title_evidence(page)] if page.title else []
-    adding = [p for p in page.passages if p.text.casefold() not in page.title.casefold()]
+    adding = _passages_adding_to_title(page)
     # What the reader marked may speak of "we", but not begin in the middle of a sentence.
     passage = next(
         (p for p in adding if stands_alone(p.text) or (p.field == "highlight" and p.text.lower().startswith("we "))),
         adding[0] if adding else None,
     )
     if passage is not None:
-        return _description(passage), (*evidence, _to_evidence(page, passage, "description"))
+        description, own_evidence = description_of(page, passage)
+        return description, (*evidence, *own_evidence)
     if not evidence:
         url = Evidence(page_id=page.page_id, field="url", quote=page.url, visited_at_ms=page.visited_at_ms)
         evidence = [url]
     return "", tuple(evidence)
 
 
-def _matched_share(words: set[str], passage_words: set[str]) -> float:
-    """Share of `words` that occur among `passage_words`; words of other scripts than Latin also as prefixes."""
-    num_matches = sum(
-        1
-        for word in words
-        if word in passage_words or (not word.isascii() and any(other.startswith(word) for other in passage_words))
-    )
-    return num_matches / max(1, len(words))
+def own_sentence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
+    """The first whole sentence of a page that adds to its title and needs none before it, as `description_of`.
+
+    Empty when the page has none.
+    """
+    for passage in _passages_adding_to_title(page):
+        if stands_alone(passage.text) and is_complete_sentence(passage.text):
+            return description_of(page, passage)
+    return "", ()
 
 
-def _description(passage: Passage) -> str:
-    return shorten(strip_markup(passage.text), _MAX_DESCRIPTION_CHARS)
+def description_of(page: PageFeatures, passage: Passage) -> tuple[str, tuple[Evidence, ...]]:
+    """A passage of `page` as a description, with the evidence for it."""
+    return shorten(strip_markup(passage.text), _MAX_DESCRIPTION_CHARS), (_to_evidence(page, passage, "description"),)
+
+
+def _passages_adding_to_title(page: PageFeatures) -> list[Passage]:
+    return [passage for passage in page.passages if passage.text.casefold() not in page.title.casefold()]
 
 
 def _title_evidence(page: PageFeatures) -> Evidence:

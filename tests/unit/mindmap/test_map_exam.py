@@ -13,6 +13,8 @@ import pytest
 import tests.map_exam.report
 from cluster.mindmap.build import build_map
 from cluster.mindmap.pages.evidence import quote_problems
+from tests.map_exam.graded_maps import CHECKS, graded_maps
+from tests.map_exam.graded_maps import agreement as agreement_with_reader
 from tests.map_exam.model_answers import GOOD, KINDS, WEAK_KINDS
 from tests.map_exam.report import MODEL_FIGURES, growth_report, model_report, report
 from tests.map_exam.rubric import is_plausible, wording_faults
@@ -110,6 +112,27 @@ def test_the_rubric_agrees_with_labels_that_were_graded_one_by_one(
     if kind == "topic":
         # The rubric is neither kinder nor stricter than the reader.
         assert abs(sum(passes) - sum(accepted)) <= 0.05 * len(passes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "least_graded", "least_precision", "least_recall"),
+    [
+        ("topic", 90, 0.9, 0.88),
+        ("sub-topic", 20, 0.7, 0.95),
+        # The reader also accepted sentences of one page that happen to be about the subject.
+        ("topic description", 100, 0.88, 0.25),
+        ("page description", 400, 0.9, 0.98),
+        ("quote", 290, 0.92, 0.98),
+    ],
+)
+def test_what_passes_the_rubric_a_reader_of_whole_maps_accepted(
+    kind: str, least_graded: int, least_precision: float, least_recall: float
+) -> None:
+    assert set(CHECKS) | {"pages-together"} == {graded.kind for graded in graded_maps()}
+    found = agreement_with_reader(kind)
+    assert found.graded >= least_graded
+    assert found.precision >= least_precision
+    assert found.recall >= least_recall
 
 
 def graded_quotes(parts: tuple[str, ...]) -> list[tuple[bool, bool, str]]:

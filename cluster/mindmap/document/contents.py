@@ -1,0 +1,59 @@
+"""What topics hold, said of those that no sentence of their pages describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cluster.mindmap.outline.summary import contents_sentence
+from cluster.mindmap.pages.evidence import supports_label
+from models.mindmap.document import Edge, Node
+
+#: Sub-topics are named if they have this share of a topic's pages.
+_MIN_SHARE_OF_PARTS = 2 / 3
+
+
+def with_contents_named(nodes: Sequence[Node], edges: Sequence[Edge], language: str) -> list[Node]:
+    """`nodes` with a description of the topics and sub-topics that have none, in the language of the map.
+
+    It names sub-topics and pages by what the map calls them. `nodes` are in document order, parents first.
+    """
+    by_id = {node.id: node for node in nodes}
+    children: dict[str, list[Node]] = {}
+    for edge in edges:
+        if edge.kind == "contains":
+            children.setdefault(edge.source, []).append(by_id[edge.target])
+    pages: dict[str, list[Node]] = {}
+    for node in reversed(nodes):
+        below = children.get(node.id, [])
+        pages[node.id] = [node] if node.type == "page" else [page for child in below for page in pages[child.id]]
+    described = []
+    for node in nodes:
+        if node.type in ("topic", "subtopic") and not node.data.description:
+            parts = _telling_parts(children.get(node.id, []), pages)
+            # Of each part its main page, or the main pages of all.
+            titles = [title for part in parts for title in _titles(part, pages)[:1]] or _titles(node, pages)
+            sentence = contents_sentence([part.label for part in parts], titles, len(pages[node.id]), language)
+            node = node.model_copy(update={"data": node.data.model_copy(update={"description": sentence or None})})
+        described.append(node)
+    return described
+
+
+def _telling_parts(children: Sequence[Node], pages: Mapping[str, Sequence[Node]]) -> list[Node]:
+    """The sub-topics that say what is in the topic: two or more, with most of its pages.
+
+    None where the user's words from another session are among them: they may be forgotten.
+    """
+    parts = [child for child in children if child.type == "subtopic"]
+    num_pages, num_in_parts = (sum(len(pages[child.id]) for child in some) for some in (children, parts))
+    is_divided = len(parts) > 1 and num_in_parts >= _MIN_SHARE_OF_PARTS * num_pages
+    return parts if is_divided and all(part.data.reused_from is None for part in parts) else []
+
+
+def _titles(topic: Node, pages: Mapping[str, Sequence[Node]]) -> list[str]:
+    """What the map calls the pages of `topic`, first those with its label, each the more important ones first.
+
+    Pages without a title and titles that were cut are left out.
+    """
+    titled = [page for page in pages[topic.id] if page.data.title and not page.label.endswith("…")]
+    titled.sort(key=lambda page: (not supports_label(topic.generated_label, page.label), -page.data.importance.score))
+    return [page.label for page in titled]
