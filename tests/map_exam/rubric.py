@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from cluster.mindmap.outline.definitions import says_what_it_is
 from cluster.mindmap.outline.label_checks import PageWording, description_problems, label_problems, title_share
-from cluster.mindmap.pages.evidence import label_halves, quote_problems, supports_label
+from cluster.mindmap.pages.evidence import label_halves, quote_problems, stands_alone, supports_label
 from cluster.mindmap.text.language import is_complete_sentence
 from models.mindmap.document import MindmapDocument, Node
 from models.mindmap.validation import quote_is_in_page
@@ -83,6 +83,7 @@ def topic_wording_faults(
     names_contents = num_named >= min(2, len(pages)) or len([part for part in parts if part in text]) >= 2
     checks = {
         "none": not text,
+        "needs_context": not stands_alone(text),
         "cut": text.endswith("…") or not is_complete_sentence(text),
         "not_the_topic": not (names_contents or len(pages) == 1 or says_what_it_is(label, text)),
         "not_of_the_topic": len(re.findall("“", text)) > num_named > 0,

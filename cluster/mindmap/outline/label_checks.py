@@ -46,12 +46,7 @@ EMPTY_WORDS = _FILLERS | GENERIC_WORDS | STOP_WORDS | KOREAN_STOP_WORDS | WEAK_V
 _NO_PART_OF_NAMES = STOP_WORDS | VERSION_WORDS
 #: Names that programs have: "pg_indexes", "withContext", "ClusterFirstWithHostNet", "map()"; not "PostgreSQL", "macOS".
 _IDENTIFIER = re.compile(r"\w_\w|\w\(\)|\w::\w|\b[a-z]{2,}[A-Z][a-z]|\b[A-Z][a-z]+[A-Z][a-z]+[A-Z][a-z]", re.ASCII)
-#: How sentences begin that need what stands before them; so does "On bottling day they need …".
-_POINTER = re.compile(
-    r"(this|these|those|that|it|its|they|their|he|his|she|her|also|but|however|click|see|note|so|and|or|if so)\b"
-    r"|(on|in|at|for|from|with|by|after|before)\s+([\w'-]+\s+){1,3}(they|it|he|she)\b",
-    re.IGNORECASE,
-)
+
 
 #: Below, a label may come from one page.
 MIN_PAGES_OF_WIDE_LABEL = 4
@@ -139,7 +134,7 @@ def description_problems(text: str) -> list[str]:
     faults = []
     if text[0].islower() or text[0] in ",.;:)]}…&|/=<>*#-":
         faults.append("starts_in_mid_air")
-    if _POINTER.match(text):
+    if re.match(r"(?i)(this|these|those|that|it|they|he|she|also|but|however|click|see|note|so|and|or|if so)\b", text):
         faults.append("points_elsewhere")
     if re.match(r"^(이것|그것|그래서|그러나|하지만|또한|그리고|이는|이를|위의|아래)\b", text):
         faults.append("points_elsewhere")
