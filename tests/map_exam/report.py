@@ -91,11 +91,7 @@ def score_document(session: ExamSession, document: MindmapDocument) -> SessionSc
         hits,
         [label_faults(node, document, session) for node in topics],
         [label_faults(node, document, session) for node in subtopics],
-        [
-            description_faults(n)
-            for n in document.nodes
-            if n.type in ("topic", "subtopic", "page") and n.data.description
-        ],
+        [description_faults(n) for n in document.nodes if n.type == "page" and n.data.description],
         [topic_description_faults(node, document, session) for node in (*topics, *subtopics)],
         [is_grounded(node, captured) for node in (*topics, *subtopics)],
         [faults for node in (*topics, *subtopics) for faults in quote_faults(node)],

@@ -54,7 +54,7 @@ def wording_faults(
 
 
 def description_faults(node: Node) -> list[str]:
-    """The names of the checks that a description fails."""
+    """The names of the checks that the description of a page fails."""
     return description_problems(node.data.description or "")
 
 

@@ -30,7 +30,7 @@ def with_contents_named(nodes: Sequence[Node], edges: Sequence[Edge], language: 
     for node in nodes:
         if node.type in ("topic", "subtopic") and not node.data.description:
             parts = _telling_parts(children.get(node.id, []), pages)
-            # Of each part its main page, or the main pages of all.
+            # Of each part its most typical page, or those of all.
             titles = [title for part in parts for title in _titles(part, pages)[:1]] or _titles(node, pages)
             sentence = contents_sentence([part.label for part in parts], titles, len(pages[node.id]), language)
             node = node.model_copy(update={"data": node.data.model_copy(update={"description": sentence or None})})
@@ -50,10 +50,16 @@ def _telling_parts(children: Sequence[Node], pages: Mapping[str, Sequence[Node]]
 
 
 def _titles(topic: Node, pages: Mapping[str, Sequence[Node]]) -> list[str]:
-    """What the map calls the pages of `topic`, first those with its label, each the more important ones first.
+    """What the map calls the pages of `topic`: first those with its label, each the most typical ones first.
 
-    Pages without a title and titles that were cut are left out.
+    Typical pages are near to the others; the page that was read longest may be about another subject. Pages without a
+    title and titles that were cut are left out.
     """
     titled = [page for page in pages[topic.id] if page.data.title and not page.label.endswith("…")]
-    titled.sort(key=lambda page: (not supports_label(topic.generated_label, page.label), -page.data.importance.score))
+
+    def order(page: Node) -> tuple[bool, float, float]:
+        importance = page.data.importance
+        return not supports_label(topic.generated_label, page.label), -importance.centrality, -importance.score
+
+    titled.sort(key=order)
     return [page.label for page in titled]
