@@ -4,6 +4,7 @@ import type { QueryClient } from "@tanstack/react-query";
 import { isRecord } from "@trailmind/api";
 import { useEffect, useEffectEvent, useState, useSyncExternalStore } from "react";
 import type { MapOwner } from "~/api/queries";
+import { refreshQueries } from "~/api/refresh";
 import { followEvents, type MapEvent } from "~/api/stream";
 import { applyDelta, type LiveMap } from "~/map/live-map";
 
@@ -78,8 +79,8 @@ export function useLiveUpdates(
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const refresh = (...keys: string[]) => {
-      for (const key of kind === "joint" ? JOINT_KEYS : keys) void client.invalidateQueries({ queryKey: [key, id] });
-      void client.invalidateQueries({ queryKey: [kind === "joint" ? "joint-maps" : "sessions"] });
+      for (const key of kind === "joint" ? JOINT_KEYS : keys) refreshQueries(client, [key, id]);
+      refreshQueries(client, [kind === "joint" ? "joint-maps" : "sessions"]);
     };
     // Pages arrive in bursts while recording: the queries are refreshed after a pause of 300 ms.
     const refreshSoon = () => {
