@@ -6,9 +6,6 @@ that no session can be closed before the commit; `COPY` the events; commit. `COP
 RETURNING`, which skips duplicates and reports which rows are new
 (https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT). Duplicates are rare, so the fallback is too.
 The primary key detects duplicates, so any number of writers may run at the same time.
-
-Few events that bring nothing else (no page text, nothing excluded or refused) take one statement, which is its own
-transaction: five round trips cost more than `COPY` saves.
 """
 
 from __future__ import annotations
@@ -56,23 +53,6 @@ _COPY_TIME = struct.Struct("!iq").pack
 _COPY_LENGTH = struct.Struct("!i").pack
 #: 2000-01-01: PostgreSQL counts microseconds from there.
 _POSTGRES_EPOCH_MS: Final = 946_684_800_000
-#: At most so many rows are written by `_WRITE_PLAIN`: encoding a row for it takes ten times as long as for `COPY`.
-MAX_PLAIN_ROWS: Final = 32
-#: Locks the sessions as `_lock_sessions` does, and writes the events only if each session is open and its user's.
-#: Each user is at the place of their session. Returns how many sessions are.
-_WRITE_PLAIN: Final = f"""
-    WITH locked AS MATERIALIZED (
-        SELECT id FROM browsing_sessions
-        WHERE id = ANY(%(sessions)s) AND user_id = (%(users)s::uuid[])[array_position(%(sessions)s::uuid[], id)]
-            AND status = ANY(%(open)s) AND deleted_at IS NULL
-        ORDER BY id FOR SHARE
-    ), written AS (
-        INSERT INTO events ({_EVENT_COLUMNS})
-        SELECT * FROM unnest(%(session_id)s::uuid[], %(event_key)s::uuid[], %(seq)s::int[], %(type)s::text[],
-            %(occurred_at)s::timestamptz[], %(content_key)s::uuid[], %(payload)s::text[])
-        WHERE (SELECT count(*) FROM locked) = cardinality(%(sessions)s::uuid[])
-    )
-    SELECT count(*) FROM locked"""
 #: So many rows are encoded before the event loop has its turn.
 _ROWS_PER_WRITE: Final = 500
 
@@ -185,9 +165,6 @@ class EventWriter:
             try:
                 async with self._pool.connection(timeout=self._timeout_s) as connection:
                     try:
-                        outcomes = await self._write_plain(connection, batches, exclusions)
-                        if outcomes is not None:
-                            return outcomes
                         return await self._write(connection, batches, exclusions, skip_duplicates=False)
                     except (UniqueViolation, DeadlockDetected):
                         return await self._write(connection, batches, exclusions, skip_duplicates=True)
@@ -197,35 +174,6 @@ class EventWriter:
                     message = f"{outage(error)}; keep the events and send them again"
                     raise Unavailable(message, retry_after_s=2.0) from error
                 await asyncio.sleep(0.1)
-
-    async def _write_plain(
-        self, connection: Connection, batches: Sequence[IngestBatch], excluded: Sequence[Mapping[int, str]]
-    ) -> list[BatchOutcome] | None:
-        """Write few events that bring nothing else, or write nothing and return None. Raises UniqueViolation."""
-        users = {batch.session_id: batch.user_id for batch in batches}
-        if (
-            any(excluded)
-            or sum(len(batch.rows) for batch in batches) > MAX_PLAIN_ROWS
-            or any(batch.contents or batch.rejections or users[batch.session_id] != batch.user_id for batch in batches)
-        ):
-            return None
-        outcomes = [BatchOutcome() for _ in batches]
-        everything = range(len(batches))
-        rows = _rows_to_write(batches, outcomes, everything)
-        if not rows or any(outcome.duplicates for outcome in outcomes):
-            return None
-        added = _count_bytes(batches, outcomes, everything, rows, set(), {})
-        if any(self._unrecorded_bytes[user_id] + num_bytes >= RECORD_BYTES for user_id, num_bytes in added.items()):
-            return None
-        columns = zip(*(_values(session_id, row) for _, _, session_id, row in rows), strict=True)
-        values = dict(zip(_EVENT_COLUMNS.split(", "), map(list, columns), strict=True))
-        values |= {"sessions": list(users), "users": list(users.values()), "open": sorted(_OPEN)}
-        cursor = await connection.execute(_WRITE_PLAIN, values)
-        count = await cursor.fetchone()
-        if count is None or count[0] != len(users):
-            return None
-        self._unrecorded_bytes.update(added)
-        return outcomes
 
     async def _write(
         self,

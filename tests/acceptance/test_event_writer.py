@@ -1,4 +1,4 @@
-"""Few events are written by one statement: it stores and refuses exactly what the general transaction does."""
+"""What a writer of events stores and refuses when it writes the batches of many callers together."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from cluster.settings import Settings
 from models.errors import NotAcceptingEvents, NotFound
-from models.recording import event_writer
-from models.recording.event_writer import BatchOutcome, EventWriter
+from models.recording.event_writer import EventWriter
 from models.recording.ingest import IngestBatch, parse_batch
 from tests.support.client import ApiUser, visit
 
 Db = psycopg.AsyncConnection[Any]
-
-WRITERS = pytest.mark.parametrize("max_plain_rows", [event_writer.MAX_PLAIN_ROWS, -1], ids=["plain", "general"])
 
 
 @pytest.fixture
@@ -29,20 +26,6 @@ async def writer(settings: Settings) -> AsyncIterator[EventWriter]:
     dsn = settings.database.postgres_dsn
     async with AsyncConnectionPool[Any](dsn, min_size=1, max_size=4, kwargs={"autocommit": True}, open=False) as pool:
         yield EventWriter(pool)
-
-
-@pytest.fixture(autouse=True)
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """How the batches were written: the statements of a test, shortened."""
-    seen = list[str]()
-    general = EventWriter._write_and_count
-
-    async def count(self: EventWriter, *arguments: Any, **options: Any) -> list[BatchOutcome]:
-        seen.append("skip duplicates" if options["skip_duplicates"] else "general")
-        return await general(self, *arguments, **options)
-
-    monkeypatch.setattr(EventWriter, "_write_and_count", count)
-    return seen
 
 
 def events(first: int, count: int) -> list[dict[str, Any]]:
@@ -67,30 +50,9 @@ async def keys_in(db: Db, session: str) -> list[tuple[Any, ...]]:
     return await cursor.fetchall()
 
 
-async def test_both_ways_store_the_same(
-    ann: ApiUser, db: Db, writer: EventWriter, monkeypatch: pytest.MonkeyPatch, statements: list[str]
-) -> None:
-    stored = list[tuple[list[int], list[tuple[Any, ...]], list[tuple[Any, ...]]]]()
-    for max_rows in (event_writer.MAX_PLAIN_ROWS, -1):
-        monkeypatch.setattr(event_writer, "MAX_PLAIN_ROWS", max_rows)
-        session, other = await ann.start(), await ann.start()
-        sent = [*events(0, 3), {"event_id": str(uuid.UUID(int=9)), "type": "scroll", "timestamp": 1_760_000_000_001}]
-        outcomes = await writer.save([batch_of(ann, session, sent), batch_of(ann, other, events(3, 2))])
-        assert all(outcome.error is None and not outcome.duplicates for outcome in outcomes)
-        num_bytes = [outcome.stored_bytes for outcome in outcomes]
-        stored.append((num_bytes, await keys_in(db, session), await keys_in(db, other)))
-        await ann.ok("POST", f"/v1/sessions/{session}/stop")
-        await ann.ok("POST", f"/v1/sessions/{other}/stop")
-    assert stored[0] == stored[1]
-    assert (len(stored[0][1]), len(stored[0][2])) == (4, 2)
-    assert statements == ["general"]
-
-
-@WRITERS
 async def test_sessions_of_others_are_not_found_also_when_both_users_send_together(
-    ann: ApiUser, bob: ApiUser, db: Db, writer: EventWriter, monkeypatch: pytest.MonkeyPatch, max_plain_rows: int
+    ann: ApiUser, bob: ApiUser, db: Db, writer: EventWriter
 ) -> None:
-    monkeypatch.setattr(event_writer, "MAX_PLAIN_ROWS", max_plain_rows)
     of_ann, of_bob = await ann.start(), await bob.start()
     swapped = await writer.save([batch_of(bob, of_ann, events(0, 1)), batch_of(ann, of_bob, events(1, 1))])
     assert [type(outcome.error) for outcome in swapped] == [NotFound, NotFound]
@@ -103,11 +65,7 @@ async def test_sessions_of_others_are_not_found_also_when_both_users_send_togeth
     assert len(await keys_in(db, of_ann)) == 2
 
 
-@WRITERS
-async def test_closed_unknown_and_deleted_sessions_take_nothing(
-    ann: ApiUser, db: Db, writer: EventWriter, monkeypatch: pytest.MonkeyPatch, max_plain_rows: int
-) -> None:
-    monkeypatch.setattr(event_writer, "MAX_PLAIN_ROWS", max_plain_rows)
+async def test_closed_unknown_and_deleted_sessions_take_nothing(ann: ApiUser, db: Db, writer: EventWriter) -> None:
     is_open, closed, deleted = await ann.start(), await ann.start(), await ann.start()
     await writer.save([batch_of(ann, closed, events(0, 2))])
     await ann.ok("POST", f"/v1/sessions/{closed}/stop")
@@ -128,11 +86,7 @@ async def test_closed_unknown_and_deleted_sessions_take_nothing(
     assert [len(await keys_in(db, session)) for session in (is_open, closed, deleted)] == [1, 2, 0]
 
 
-@WRITERS
-async def test_events_sent_twice_are_stored_once(
-    ann: ApiUser, db: Db, writer: EventWriter, monkeypatch: pytest.MonkeyPatch, max_plain_rows: int
-) -> None:
-    monkeypatch.setattr(event_writer, "MAX_PLAIN_ROWS", max_plain_rows)
+async def test_events_sent_twice_are_stored_once(ann: ApiUser, db: Db, writer: EventWriter) -> None:
     session = await ann.start()
     await writer.save([batch_of(ann, session, events(0, 3))])
     (again,) = await writer.save([batch_of(ann, session, events(1, 4))])
@@ -143,33 +97,16 @@ async def test_events_sent_twice_are_stored_once(
 
 
 async def test_a_session_that_is_closed_at_the_same_time_takes_nothing_after_it(
-    ann: ApiUser, db: Db, writer: EventWriter, statements: list[str]
+    ann: ApiUser, db: Db, writer: EventWriter
 ) -> None:
-    """The statement waits for the transaction that closes the session, and then finds it closed."""
+    """The writer waits for the transaction that closes the session, and then finds it closed."""
     session = await ann.start()
     async with db.transaction():
         await db.execute("UPDATE browsing_sessions SET status = 'processing' WHERE id = %s", [session])
         saving = asyncio.create_task(writer.save([batch_of(ann, session, events(0, 1))]))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH locked%'"
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR SHARE%'"
         while (await (await db.execute(waiting)).fetchone()) == (0,):
             await asyncio.sleep(0.01)
     (outcome,) = await saving
     assert isinstance(outcome.error, NotAcceptingEvents)
     assert await keys_in(db, session) == []
-    assert statements == ["general"]
-
-
-async def test_what_needs_more_than_its_events_is_written_in_general(
-    ann: ApiUser, db: Db, writer: EventWriter, statements: list[str]
-) -> None:
-    session = await ann.start()
-    text = [visit("https://e.com/text", content="bears fish in rivers")]
-    invalid = [*events(0, 1), {"event_id": str(uuid.UUID(int=5)), "type": "scroll", "timestamp": "never"}]
-    many = events(100, event_writer.MAX_PLAIN_ROWS + 1)
-    for sent in (text, invalid, many):
-        await writer.save([batch_of(ann, session, sent)])
-    await writer.save([batch_of(ann, session, events(50, 1))], [{0: "yours: e.com"}])
-    assert statements == ["general"] * 4
-    await writer.save([batch_of(ann, session, events(60, event_writer.MAX_PLAIN_ROWS))])
-    assert len(statements) == 4
-    assert len(await keys_in(db, session)) == 1 + 1 + len(many) + event_writer.MAX_PLAIN_ROWS
