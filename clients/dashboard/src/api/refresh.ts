@@ -4,8 +4,8 @@ import type { QueryClient, QueryKey } from "@tanstack/react-query";
  * Reads the queries below `queryKey` again after something has changed on the server.
  *
  * `invalidateQueries` alone does not: while the first answer of a query is on its way, it starts no second request, and
- * that answer, which may be older than the change, counts as fresh (`cancelRefetch` of TanStack Query applies to queries
- * with data). So such a query is read again when its first answer has come.
+ * that answer, which may be older than the change, counts as fresh (https://github.com/TanStack/query/issues/8530). So
+ * such a query is read again when its first answer has come.
  */
 export function refreshQueries(client: QueryClient, queryKey: QueryKey): void {
   const loading = client
