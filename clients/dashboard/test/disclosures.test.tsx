@@ -1,22 +1,12 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { Session } from "~/api/queries";
-import { loadMessages, setLanguage } from "~/i18n";
+import { setLanguage } from "~/i18n";
 import type { Edits } from "~/session/edits";
 import { Panels } from "~/session/Panels";
+import { mountedRoot } from "./mounted-root";
 
-let root: Root;
-
-beforeEach(async () => {
-  await loadMessages();
-  root = createRoot(document.body.appendChild(document.createElement("div")));
-});
-afterEach(async () => {
-  root.unmount();
-  vi.unstubAllGlobals();
-  await setLanguage("en");
-});
+const mounted = mountedRoot();
 
 const call = { provider: "gemini", model: "a-model", sent_at: "2031-12-01T10:00:00Z", status: "ok", num_chars: 900 };
 const disclosures = ["describe", "outline"].map((operation) => ({
@@ -36,7 +26,7 @@ it.each([
     "/v1/sessions/s/disclosures": { disclosures, total: 2, text_retention_days: 30 },
   };
   vi.stubGlobal("fetch", async (request: Request) => Response.json(replies[new URL(request.url).pathname] ?? {}));
-  root.render(
+  mounted.root.render(
     <QueryClientProvider client={new QueryClient()}>
       <Panels
         name="disclosures"

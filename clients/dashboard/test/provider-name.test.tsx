@@ -1,24 +1,11 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { loadMessages, setLanguage } from "~/i18n";
+import { expect, it, vi } from "vitest";
+import { setLanguage } from "~/i18n";
 import { useNoteSentence } from "~/session/note-sentences";
 import { useCostSentence } from "~/session/quote";
+import { mountedRoot } from "./mounted-root";
 
-let root: Root;
-let container: HTMLElement;
-
-beforeEach(async () => {
-  await loadMessages();
-  container = document.body.appendChild(document.createElement("div"));
-  root = createRoot(container);
-});
-afterEach(async () => {
-  root.unmount();
-  container.remove();
-  vi.unstubAllGlobals();
-  await setLanguage("en");
-});
+const mounted = mountedRoot();
 
 const quote = { provider: "openai", model: "a-model", tokens: 900, cost_micros: 0 };
 
@@ -35,7 +22,7 @@ function Sentences() {
 
 function show(providers: Record<string, string | null>) {
   vi.stubGlobal("fetch", async () => Response.json({ server: { model_vendors: [], providers } }));
-  root.render(
+  mounted.root.render(
     <QueryClientProvider client={new QueryClient()}>
       <Sentences />
     </QueryClientProvider>,
@@ -45,7 +32,7 @@ function show(providers: Record<string, string | null>) {
 it("names the company of a provider", async () => {
   show({ openai: "OpenAI", gemini: "Google" });
   await vi.waitFor(() =>
-    expect(container.textContent).toBe(
+    expect(mounted.container.textContent).toBe(
       "At most $0.00 and 900 tokens, by OpenAI.|Drawn by OpenAI, because Google could not be used.|" +
         "Drawn without a model: your plan's tokens are used up until 1 Dec 2031.|",
     ),
@@ -60,7 +47,7 @@ it.each([
   async (language, words) => {
     await setLanguage(language);
     show({ openai: null });
-    await vi.waitFor(() => expect(container.textContent).toContain(words));
-    expect(container.textContent).not.toMatch(/openai/i);
+    await vi.waitFor(() => expect(mounted.container.textContent).toContain(words));
+    expect(mounted.container.textContent).not.toMatch(/openai/i);
   },
 );

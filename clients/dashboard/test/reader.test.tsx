@@ -1,31 +1,18 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { PageTextReply } from "@trailmind/api";
-import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { loadMessages } from "~/i18n";
+import { expect, it, vi } from "vitest";
 import { en } from "~/i18n/en";
 import Reader from "~/session/Reader";
+import { mountedRoot } from "./mounted-root";
 
-let root: Root;
-let container: HTMLElement;
-
-beforeEach(async () => {
-  await loadMessages();
-  container = document.body.appendChild(document.createElement("div"));
-  root = createRoot(container);
-});
-afterEach(() => {
-  root.unmount();
-  container.remove();
-  vi.unstubAllGlobals();
-});
+const mounted = mountedRoot();
 
 const highlight = (id: string, text: string) => ({ id, text, prefix: "", suffix: "", color: "yellow" });
 
 function read(text: string, highlights: PageTextReply["highlights"]) {
   const page = { page_id: "p", url: "https://a.example/", title: "A page", text, is_truncated: false, highlights };
   vi.stubGlobal("fetch", async () => new Response(JSON.stringify(page), { status: 200 }));
-  root.render(
+  mounted.root.render(
     <QueryClientProvider client={new QueryClient()}>
       <Reader owner={{ kind: "session", id: "s" }} pageId="p" quote={null} onClose={() => {}} />
     </QueryClientProvider>,

@@ -1,12 +1,11 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { loadMessages } from "~/i18n";
+import { beforeEach, expect, it, vi } from "vitest";
 import { en } from "~/i18n/en";
 import { type MapNode, parseMap } from "~/map/model";
 import { applyOperation } from "~/session/apply-operation";
 import type { Edits } from "~/session/edits";
 import { ReusedLabel } from "~/session/ReusedLabel";
+import { mountedRoot } from "./mounted-root";
 import { mapData } from "./support";
 
 vi.mock("@tanstack/react-router", async (original) => ({
@@ -19,24 +18,13 @@ vi.mock("@tanstack/react-router", async (original) => ({
 const source = { session_id: "s-1", generated_label: "Sourdough" };
 const node = { id: "t0", data: { reused_from: source } } as unknown as MapNode;
 const rename = vi.fn();
-let root: Root;
-let container: HTMLElement;
+const mounted = mountedRoot();
 
-beforeEach(async () => {
-  await loadMessages();
-  rename.mockClear();
-  container = document.body.appendChild(document.createElement("div"));
-  root = createRoot(container);
-});
-afterEach(() => {
-  root.unmount();
-  container.remove();
-  vi.unstubAllGlobals();
-});
+beforeEach(() => rename.mockClear());
 
 function show(status: number, body: unknown, edits: Edits | null) {
   vi.stubGlobal("fetch", async () => new Response(JSON.stringify(body), { status }));
-  root.render(
+  mounted.root.render(
     <QueryClientProvider client={new QueryClient()}>
       <ReusedLabel node={node} edits={edits} />
     </QueryClientProvider>,
@@ -46,17 +34,17 @@ function show(status: number, body: unknown, edits: Edits | null) {
 it("links the session that a label comes from, and offers the generated label", async () => {
   const session = { id: "s-1", title: "An evening", session_status: "completed" };
   show(200, { session }, { isAvailable: true, rename } as unknown as Edits);
-  await vi.waitFor(() => expect(container.querySelector("a")?.getAttribute("href")).toBe("/sessions/s-1"));
-  expect(container.textContent).toContain(`${en.evidence.reusedFrom} An evening`);
-  expect(container.querySelector("button")?.textContent).toBe("Use the generated name instead: “Sourdough”");
-  container.querySelector("button")?.click();
+  await vi.waitFor(() => expect(mounted.container.querySelector("a")?.getAttribute("href")).toBe("/sessions/s-1"));
+  expect(mounted.container.textContent).toContain(`${en.evidence.reusedFrom} An evening`);
+  expect(mounted.container.querySelector("button")?.textContent).toBe("Use the generated name instead: “Sourdough”");
+  mounted.container.querySelector("button")?.click();
   expect(rename.mock.calls).toEqual([["t0", "Sourdough"]]);
 });
 
 it("names no session that is gone, and offers nothing where edits are not possible", async () => {
   show(404, { error: { message: "no", code: "NOT_FOUND" } }, null);
-  await vi.waitFor(() => expect(container.textContent).toBe(en.evidence.reused));
-  expect(container.querySelector("a, button")).toBeNull();
+  await vi.waitFor(() => expect(mounted.container.textContent).toBe(en.evidence.reused));
+  expect(mounted.container.querySelector("a, button")).toBeNull();
 });
 
 it("takes a label for one of this map as soon as it is renamed here", () => {

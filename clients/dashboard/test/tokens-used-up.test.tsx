@@ -1,10 +1,10 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { AccountNotices } from "~/billing/AccountNotices";
-import { loadMessages, setLanguage } from "~/i18n";
+import { setLanguage } from "~/i18n";
 import { FailureHint } from "~/session/FailureHint";
+import { mountedRoot } from "./mounted-root";
 
 vi.mock("@tanstack/react-router", async (original) => ({
   ...(await original<object>()),
@@ -12,20 +12,7 @@ vi.mock("@tanstack/react-router", async (original) => ({
 }));
 
 const usage = { can_use_ai: false, is_unlimited: false, percent_used: 100, period_end: "2031-12-01T12:00:00Z" };
-let root: Root;
-let container: HTMLElement;
-
-beforeEach(async () => {
-  await loadMessages();
-  container = document.body.appendChild(document.createElement("div"));
-  root = createRoot(container);
-});
-afterEach(async () => {
-  root.unmount();
-  container.remove();
-  vi.unstubAllGlobals();
-  await setLanguage("en");
-});
+const mounted = mountedRoot();
 
 function show(part: ReactNode, whenOutOfTokens: "local" | "refuse") {
   const replies: Record<string, object> = {
@@ -34,7 +21,7 @@ function show(part: ReactNode, whenOutOfTokens: "local" | "refuse") {
     "/v1/billing": { billing: { enabled: false } },
   };
   vi.stubGlobal("fetch", async (request: Request) => Response.json(replies[new URL(request.url).pathname] ?? {}));
-  root.render(<QueryClientProvider client={new QueryClient()}>{part}</QueryClientProvider>);
+  mounted.root.render(<QueryClientProvider client={new QueryClient()}>{part}</QueryClientProvider>);
 }
 
 it.each([
@@ -45,7 +32,7 @@ it.each([
 ] as const)("says what happens without tokens as the setting %s says, in %s", async (setting, language, sentence) => {
   await setLanguage(language);
   show(<AccountNotices />, setting);
-  await vi.waitFor(() => expect(container.textContent).toContain(sentence));
+  await vi.waitFor(() => expect(mounted.container.textContent).toContain(sentence));
 });
 
 it.each([
@@ -56,7 +43,7 @@ it.each([
   async (language, day) => {
     await setLanguage(language);
     show(<FailureHint code="TOKEN_LIMIT_EXCEEDED" />, "refuse");
-    await vi.waitFor(() => expect(container.textContent).toContain(day));
-    expect(container.textContent).not.toMatch(/Try again|다시 시도/);
+    await vi.waitFor(() => expect(mounted.container.textContent).toContain(day));
+    expect(mounted.container.textContent).not.toMatch(/Try again|다시 시도/);
   },
 );
