@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cluster.mindmap.outline.summary import contents_sentence
 from cluster.mindmap.pages.evidence import supports_label
-from models.mindmap.document import Edge, Node
+from models.mindmap.document import Edge, MindmapDocument, Node
 
 #: Sub-topics are named if they have this share of a topic's pages.
 _MIN_SHARE_OF_PARTS = 2 / 3
@@ -15,12 +15,13 @@ _MIN_SHARE_OF_PARTS = 2 / 3
 def with_contents_named(nodes: Sequence[Node], edges: Sequence[Edge], language: str) -> list[Node]:
     """`nodes` with a description of the topics and sub-topics that have none, in the language of the map.
 
-    It names sub-topics and pages by what the map calls them. `nodes` are in document order, parents first.
+    It names sub-topics and pages by what the map calls them, and nothing hidden. `nodes` are in document order, parents
+    first.
     """
     by_id = {node.id: node for node in nodes}
     children: dict[str, list[Node]] = {}
     for edge in edges:
-        if edge.kind == "contains":
+        if edge.kind == "contains" and not by_id[edge.target].data.hidden:
             children.setdefault(edge.source, []).append(by_id[edge.target])
     pages: dict[str, list[Node]] = {}
     for node in reversed(nodes):
@@ -33,9 +34,43 @@ def with_contents_named(nodes: Sequence[Node], edges: Sequence[Edge], language: 
             # Of each part its most typical page, or those of all.
             titles = [title for part in parts for title in _titles(part, pages)[:1]] or _titles(node, pages)
             sentence = contents_sentence([part.label for part in parts], titles, len(pages[node.id]), language)
-            node = node.model_copy(update={"data": node.data.model_copy(update={"description": sentence or None})})
+            node = _described(node, sentence or None)
         described.append(node)
     return described
+
+
+def with_contents_named_again(edited: MindmapDocument, generated: MindmapDocument) -> MindmapDocument:
+    """`edited` with a new description of the topics whose description names what they held in `generated`.
+
+    Descriptions of another kind, and those of topics that hold the same under the same names, stay.
+    """
+    before, after = _names_below(generated), _names_below(edited)
+    changed = {node_id for node_id, names in after.items() if names != before.get(node_id)}
+    stored = {node.id: node.data.description for node in generated.nodes if node.id in changed}
+    remade = with_contents_named(_undescribed(generated.nodes, stored.keys()), generated.edges, generated.language)
+    named = {node.id for node in remade if node.id in stored and node.data.description == stored[node.id]}
+    nodes = with_contents_named(_undescribed(edited.nodes, named), edited.edges, edited.language)
+    return edited.model_copy(update={"nodes": tuple(nodes)})
+
+
+def _names_below(document: MindmapDocument) -> dict[str, tuple[tuple[str, bool], ...]]:
+    """For each topic and sub-topic the labels below it, in their order, and whether each is hidden."""
+    children, by_id = document.children(), {node.id: node for node in document.nodes}
+    names: dict[str, tuple[tuple[str, bool], ...]] = {}
+    for node in reversed(document.nodes):
+        below = [by_id[child] for child in children.get(node.id, [])]
+        names[node.id] = tuple(
+            entry for child in below for entry in ((child.label, child.data.hidden), *names[child.id])
+        )
+    return {node.id: names[node.id] for node in document.nodes if node.type in ("topic", "subtopic")}
+
+
+def _undescribed(nodes: Sequence[Node], ids: Collection[str]) -> list[Node]:
+    return [_described(node, None) if node.id in ids else node for node in nodes]
+
+
+def _described(node: Node, description: str | None) -> Node:
+    return node.model_copy(update={"data": node.data.model_copy(update={"description": description})})
 
 
 def _telling_parts(children: Sequence[Node], pages: Mapping[str, Sequence[Node]]) -> list[Node]:

@@ -1,9 +1,10 @@
-"""The user's edits applied to a map, with its layouts computed again."""
+"""The user's edits applied to a map, with its layouts computed and what its topics hold named again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cluster.mindmap.document.contents import with_contents_named_again
 from cluster.mindmap.document.flat_layout import flat_layouts
 from cluster.mindmap.document.galaxy_layout import galaxy_layout
 from cluster.mindmap.document.layout_nodes import layout_nodes
@@ -19,7 +20,9 @@ def apply_edits(document: MindmapDocument, operations: Sequence[Operation]) -> t
     another node gets a position beside it.
     """
     edited, reports = apply_operations(document, operations)
-    return _with_layout(edited, _moved(document, edited)) if operations else edited, reports
+    if not operations:
+        return edited, reports
+    return with_contents_named_again(_with_layout(edited, _moved(document, edited)), document), reports
 
 
 def _moved(before: MindmapDocument, after: MindmapDocument) -> frozenset[str]:

@@ -17,7 +17,7 @@ from cluster.mindmap.pages.evidence import stands_alone
 from cluster.mindmap.pages.features import page_features
 from cluster.mindmap.text.meaning import sentence_encoder
 from models.mindmap.document import MindmapDocument, Node
-from models.mindmap.operations import Hide
+from models.mindmap.operations import AddNode, Hide, Move, Rename
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
 from tests.support.map_sessions import make_page
@@ -183,6 +183,42 @@ def test_a_definition_of_another_label_goes_with_the_label() -> None:
     document = compose_document(replace(outline, topics=(other,)), pages, provider="local", session_title=None)
     (node,) = topics(document, pages)
     assert (node.data.description or "").startswith("Pages such as “")
+
+
+def named_pages(document: MindmapDocument) -> tuple[Node, list[Node]]:
+    """The first topic, whose description says what it holds, and the pages that it names."""
+    topic = document.nodes[1]
+    assert (topic.data.description or "").startswith("Pages such as “")
+    return topic, [n for n in document.nodes if n.type == "page" and f"“{n.label}”" in (topic.data.description or "")]
+
+
+def test_the_description_follows_edits_of_what_it_names() -> None:
+    document = build_map(pages_about(DETAILS))
+    topic, (first, second, *_) = named_pages(document)
+    add = AddNode(op_id="1", type="topic", label="Elsewhere")
+    elsewhere = apply_edits(document, [add])[1][0].node_id
+    assert elsewhere is not None
+    for edit in (Hide(op_id="2", node_id=first.id), Move(op_id="2", node_id=first.id, parent_id=elsewhere)):
+        edited, _ = apply_edits(document, [add, edit])
+        description = next(n for n in edited.nodes if n.id == topic.id).data.description or ""
+        assert f"“{first.label}”" not in description
+        assert f"“{second.label}”" in description
+    renamed, _ = apply_edits(document, [Rename(op_id="3", node_id=first.id, label="Sourdough of my own")])
+    description = next(n for n in renamed.nodes if n.id == topic.id).data.description or ""
+    assert "“Sourdough of my own”" in description
+    assert f"“{first.label}”" not in description
+    # Shown again, it is named again.
+    both = [Hide(op_id="4", node_id=first.id), Hide(op_id="5", node_id=first.id, hidden=False)]
+    assert apply_edits(document, both)[0].nodes[1].data.description == topic.data.description
+
+
+def test_a_description_of_another_kind_stays_when_the_topic_is_edited() -> None:
+    document = build_map(pages_about({**DETAILS, "Sourdough": f"Bakers love it. {DEFINITION}"}))
+    topic = document.nodes[1]
+    assert topic.data.description == DEFINITION
+    page = next(n for n in document.nodes if n.type == "page")
+    edited, _ = apply_edits(document, [Hide(op_id="1", node_id=page.id)])
+    assert edited.nodes[1].data.description == DEFINITION
 
 
 def test_a_shared_map_does_not_name_a_hidden_page_in_a_description() -> None:
