@@ -6,6 +6,7 @@ replaces the responses, and every request is recorded.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -81,31 +82,44 @@ def _outline(document: dict[str, Any]) -> Any:
     }
 
 
-class _NumRunning:
-    """How many requests a server answers just now. A client that disconnects does not end its request."""
+class _RunningRequests:
+    """The requests that a server answers just now. A client that disconnects does not end its request."""
 
     def __init__(self) -> None:
-        self.value = 0
+        self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
 
-    def counted(self, app: ASGIApp) -> ASGIApp:
-        """`app`, whose requests are counted."""
+    def watched(self, app: ASGIApp) -> ASGIApp:
+        """`app`, whose requests are known here."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            self.value += 1
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks[task] = asyncio.get_running_loop()
             try:
                 await app(scope, receive, send)
+            except asyncio.CancelledError:
+                pass  # by `end`
             finally:
-                self.value -= 1
+                del self._tasks[task]
 
         return answer
+
+    def end(self) -> None:
+        """Cancel them all, from another thread, and wait until they have ended."""
+        for task, loop in list(self._tasks.items()):
+            loop.call_soon_threadsafe(task.cancel)
+        deadline = time.monotonic() + PATIENCE_S
+        while self._tasks:
+            assert time.monotonic() < deadline, "a request of an earlier test does not end"
+            time.sleep(0.01)
 
 
 class ModelServer:
     """A running llmock with its recorded requests and billed tokens."""
 
-    def __init__(self, server: LLMockServer, num_running: _NumRunning) -> None:
+    def __init__(self, server: LLMockServer, running: _RunningRequests) -> None:
         self.server = server
-        self._num_running = num_running
+        self._running = running
         self.brain: Brain = sensible
         self.num_answers = 0
         self.tokens_billed = 0
@@ -128,15 +142,12 @@ class ModelServer:
         return "\n".join(json.dumps(record.body, ensure_ascii=False) for record in self.requests())
 
     def reset(self) -> None:
-        """Remove behaviours, requests, limits and the replaced `brain`, when no request of an earlier test runs."""
+        """Remove behaviours, requests, limits and the replaced `brain`, and end the requests that still run."""
         from llmock.chaos import ChaosSettings
         from llmock.ratelimit import LimitSettings
 
-        # A late one would be billed to the next test.
-        deadline = time.monotonic() + PATIENCE_S
-        while self._num_running.value > 0:
-            assert time.monotonic() < deadline, "a request of an earlier test does not end"
-            time.sleep(0.01)
+        # Otherwise they would be billed to the next test.
+        self._running.end()
         state = self.server.state
         state.reset()
         state.chaos = self.server.app.state.chaos_settings = ChaosSettings()
@@ -174,10 +185,10 @@ def model_server() -> Iterator[ModelServer]:
         models.tokens_billed += completion.total_tokens
         return completion
 
-    server, num_running = LLMockServer(), _NumRunning()
-    server.app.add_middleware(num_running.counted)
+    server, running = LLMockServer(), _RunningRequests()
+    server.app.add_middleware(running.watched)
     with server:
-        models = ModelServer(server, num_running)
+        models = ModelServer(server, running)
         llmock.completion.resolve = resolve
         llmock.completion._structured_text = models.answer
         llmock.completion.structured_output = schema
