@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cluster.mindmap.outline.label_checks import description_problems
@@ -54,8 +55,9 @@ CHECKS: dict[str, Callable[[Graded], list[str]]] = {
 }
 
 
-def graded_maps() -> list[Graded]:
-    """Everything that the reader graded."""
+@cache
+def graded_maps() -> tuple[Graded, ...]:
+    """Everything that the reader graded. Read once: the sessions of the exam are composed for it."""
     sessions = {(part, f"{s.flavour} {s.number}"): s for part in HELD_OUT_PARTS for s in exam_sessions(part)}
     found = []
     for line in Path(__file__).with_name("graded_maps.txt").read_text("utf-8").splitlines():
@@ -63,7 +65,7 @@ def graded_maps() -> list[Graded]:
         session = sessions[part, name]
         pages = tuple(session.pages[int(number)] for number in numbers.split())
         found.append(Graded(kind, grade, label, parent, text, pages, session))
-    return found
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
