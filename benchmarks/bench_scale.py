@@ -69,6 +69,15 @@ _ADD_EVENTS = """
     SELECT id, gen_random_uuid(), n, type, began + n * interval '1 second', began + n * interval '1 second', payload
     FROM unnest(%(ids)s::uuid[]) id, (SELECT now() - %(age_days)s * interval '1 day' AS began), filled_payloads
 """
+# The keys of the table: checked and indexed for each row, they cost several times what the row does. They are dropped
+# first and made again at the end, also after a fill that was stopped between.
+_EVENTS_KEYS = {
+    "pk_events": "PRIMARY KEY (session_id, event_key)",
+    "fk_events_session_id_browsing_sessions": (
+        "FOREIGN KEY (session_id) REFERENCES browsing_sessions (id) ON DELETE CASCADE"
+    ),
+}
+_FIND_KEYS = "SELECT conname FROM pg_constraint WHERE conrelid = 'events'::regclass"
 # A vacuum of what is filled so far would read the whole table again and again.
 _STOP_VACUUM = "ALTER TABLE events SET (autovacuum_enabled = false)"
 _ALLOW_VACUUM = "ALTER TABLE events RESET (autovacuum_enabled)"
@@ -142,12 +151,28 @@ class Progress:
         print(json.dumps(state | {"minutes_left": round((self._num_to_do - self._done) / per_s / 60, 1)}), flush=True)
 
 
+def _drop_keys(connection: psycopg.Connection[Any]) -> None:
+    for name in _EVENTS_KEYS:
+        connection.execute(sql.SQL("ALTER TABLE events DROP CONSTRAINT IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def _make_keys(connection: psycopg.Connection[Any]) -> None:
+    present = {row[0] for row in connection.execute(_FIND_KEYS).fetchall()}
+    connection.execute("SET maintenance_work_mem = '1GB'")
+    for name, definition in _EVENTS_KEYS.items():
+        if name not in present:
+            statement = sql.SQL("ALTER TABLE events ADD CONSTRAINT {} " + definition)
+            connection.execute(statement.format(sql.Identifier(name)))
+
+
 def fill_events(dsn: str, num_events: int, max_bytes: float) -> None:
     """Add events until there are `num_events`. Raises TooLargeError."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         missing = num_events - _number(connection, _COUNT_EVENTS)
         if missing <= 0:
+            _make_keys(connection)
             return
+        _drop_keys(connection)
         connection.execute(_MAKE_PAYLOADS)
         connection.execute(_STOP_VACUUM)
         progress = Progress("events", missing)
@@ -164,6 +189,7 @@ def fill_events(dsn: str, num_events: int, max_bytes: float) -> None:
             connection.execute(_ADD_EVENTS, parameters)
             missing -= EVENTS_PER_CHUNK
             progress.add(EVENTS_PER_CHUNK)
+        _make_keys(connection)
         connection.execute(_ALLOW_VACUUM)
         connection.execute("VACUUM ANALYZE events")
 
