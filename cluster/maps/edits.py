@@ -288,5 +288,6 @@ async def _save_shown_version(
         number,
         edited.content,
         title=edited.document.title,
+        summary=edited.document.summary,
         keywords=edited.document.topic_keywords(),
     )

@@ -107,7 +107,7 @@ DESCRIBE_GENERATED_SESSION: Final = """
 """
 
 DESCRIBE_EDITED_SESSION: Final = """
-    UPDATE browsing_sessions SET keywords = %(keywords)s,
+    UPDATE browsing_sessions SET keywords = %(keywords)s, summary = nullif(%(summary)s, ''),
         title = CASE WHEN title_source = 'generated' THEN coalesce(nullif(%(title)s, ''), title) ELSE title END
     WHERE id = %(session_id)s
 """
@@ -437,14 +437,15 @@ async def update_shown_version(
     content: VersionContent,
     *,
     title: str,
+    summary: str,
     keywords: Sequence[str],
 ) -> None:
-    """Replace what version `number` shows after an edit, and the session's title and keywords; reindex the session."""
+    """Replace what version `number` shows after an edit, and what describes the session; reindex the session."""
     await connection.execute(UPDATE_VERSION_CONTENT, {**content.parameters, "mindmap_id": mindmap_id, "number": number})
     await connection.execute(TOUCH_MAP, {"mindmap_id": mindmap_id})
     await connection.execute(
         DESCRIBE_EDITED_SESSION,
-        {"session_id": session_id, "keywords": list(keywords), "title": title[:MAX_TITLE_CHARS]},
+        {"session_id": session_id, "keywords": list(keywords), "summary": summary, "title": title[:MAX_TITLE_CHARS]},
     )
     await connection.execute(DELETE_SEARCH_STATE, {"session_id": session_id})
 

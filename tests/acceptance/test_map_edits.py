@@ -144,6 +144,29 @@ async def test_undo_and_redo(ann: ApiUser, worker: InProcessWorker) -> None:
     assert len((await ann.ok("GET", f"{path}/edits?limit=3&offset=6"))["edits"]) == 2
 
 
+async def test_title_and_summary_of_a_session_follow_its_topics(ann: ApiUser, worker: InProcessWorker) -> None:
+    session = await mapped(ann, worker)
+    topic, path = topics(await get(ann, session))[0], f"/v1/sessions/{session}"
+
+    async def texts() -> tuple[str, str]:
+        shown = (await ann.ok("GET", path))["session"]
+        return shown["title"], shown["summary"]
+
+    generated = await texts()
+    assert all(topic["label"] in text for text in generated)
+    await change(ann, session, {"op": "rename", "node_id": topic["id"], "label": "Grandmother"})
+    renamed = await texts()
+    assert all("Grandmother" in text and topic["label"] not in text for text in renamed)
+    await ann.ok("POST", f"{path}/mindmap/generate", json={"force": True})
+    await worker.run()
+    assert await texts() == renamed, "a new version has the name, too"
+    await ann.ok("POST", f"{path}/mindmap/undo")
+    assert await texts() == generated
+    await ann.ok("PATCH", path, json={"title": "My own words"})
+    await ann.ok("POST", f"{path}/mindmap/redo")
+    assert await texts() == ("My own words", renamed[1])
+
+
 async def test_concurrent_editors_and_repeated_requests(ann: ApiUser, worker: InProcessWorker) -> None:
     session = await mapped(ann, worker)
     topic = topics(await get(ann, session))[0]["id"]

@@ -1,4 +1,4 @@
-"""The user's edits applied to a map, with its layouts computed and what its topics hold named again."""
+"""The user's edits applied to a map, with its layouts computed, and its sentences on topics made again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from cluster.mindmap.document.contents import with_contents_named_again
 from cluster.mindmap.document.flat_layout import flat_layouts
 from cluster.mindmap.document.galaxy_layout import galaxy_layout
 from cluster.mindmap.document.layout_nodes import layout_nodes
+from cluster.mindmap.document.session_names import with_session_named_again
 from models.mindmap.document import MindmapDocument
 from models.mindmap.edits import EditReport, apply_operations
 from models.mindmap.operations import Operation
@@ -22,7 +23,8 @@ def apply_edits(document: MindmapDocument, operations: Sequence[Operation]) -> t
     edited, reports = apply_operations(document, operations)
     if not operations:
         return edited, reports
-    return with_contents_named_again(_with_layout(edited, _moved(document, edited)), document), reports
+    described = with_contents_named_again(_with_layout(edited, _moved(document, edited)), document)
+    return with_session_named_again(described, document), reports
 
 
 def _moved(before: MindmapDocument, after: MindmapDocument) -> frozenset[str]:

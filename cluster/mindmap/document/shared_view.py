@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cluster.mindmap.document.session_names import reading_times
 from cluster.mindmap.outline.summary import session_title, topics_summary
 from models.mindmap.document import MAX_LABEL_CHARS, Edge, MindmapDocument, Node, NodeData
 from models.text import shorten
@@ -217,14 +218,7 @@ class _SharedView:
         # A model may have quoted pages in it.
         if not self._is_changed and self._visibility != "map":
             return self._source.summary
-        topics = {node.id: 0 for node in self._visible if node.type == "topic"}
-        for page in self._pages:
-            topic_id = page.id
-            while topic_id and topic_id not in topics:
-                topic_id = self._parents.get(topic_id, "")
-            if topic_id:
-                topics[topic_id] += page.data.total_duration
-        dwell_ms = [(self._labels[topic_id], dwell_ms) for topic_id, dwell_ms in topics.items()]
+        dwell_ms = [(self._labels[topic_id], read_ms) for topic_id, read_ms in reading_times(self._source).items()]
         return topics_summary(dwell_ms, len(self._pages), self._source.language)
 
     def _node(self, node: Node, title: str, summary: str) -> Node:
