@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { narrowArrangement } from "~/map/arrangement";
-import { firstCamera, fitCamera, fitScene, movedIntoView, sizeBesideTools } from "~/map/camera";
+import { fitCamera, fitScene, movedIntoView, sizeBesideTools } from "~/map/camera";
 import { hitAt, labelBox, type Marks, NO_MARKS, pixelBounds, placeSceneLabels } from "~/map/flat-labels";
 import { placeAt } from "~/map/free-places";
 import { GalaxyLabels } from "~/map/galaxy-labels";
+import { indentedTreeScene } from "~/map/indented-tree";
 import { type LabelBox, overlaps, placeLabels } from "~/map/labels";
 import { LINK_FONT_PX, placeLinkLabels } from "~/map/link-labels";
 import { labelWidth } from "~/map/measure";
@@ -336,32 +336,6 @@ it.each([1, 0.3, 0.15])("keeps topics beside the frame of the core's name at sca
   }
 });
 
-it("names every topic and sub-topic of an unfolded tree on a phone, and begins their lines behind the names", () => {
-  const data = mapData(3, 12);
-  for (const node of data.nodes) {
-    const [, topic, page] = /^p(\d)-(\d+)$/.exec(String(node.id)) ?? [];
-    if (topic && Number(page) < 3) Object.assign(node, { type: "subtopic", label: `LilyPond Notation ${page}` });
-    else if (node.type === "topic") node.label = "LilyPond Music Glossary";
-    if (topic && Number(page) >= 3) {
-      const edge = data.edges.find(({ target }) => target === node.id);
-      if (edge) edge.source = `p${topic}-${Number(page) % 3}`;
-    }
-  }
-  const size = { width: 390, height: 610 };
-  const tree = parseMap(data) as MapModel;
-  const options = { ...all, isNarrow: true };
-  const scene = treeScene(tree, { ...options, ...narrowArrangement(tree, options, sizeBesideTools(size)) });
-  const { k } = firstCamera(scene, "all", true, size);
-  const labels = placeSceneLabels(scene.nodes, k, NO_MARKS, "all", true);
-  const named = labels.filter(({ n }) => n.node.type === "topic" || n.node.type === "subtopic");
-  expect(named).toHaveLength(12);
-  for (const { n, fold, x, width } of named) {
-    expect(fold).not.toBeNull();
-    for (const { from, curve } of scene.links.filter((link) => link.from === n.id && link.kind === "contains"))
-      expect(curve[0] * k, from).toBeGreaterThan(x + width / 2);
-  }
-});
-
 describe("fitScene", () => {
   it("shows labels and fold controls that had to move to the side of their node", () => {
     const data = mapData(24, 3);
@@ -430,7 +404,7 @@ describe("fitCamera", () => {
   });
   it("leaves the row of buttons on a phone free, which is 52 px high and 12 px above the edge", () => {
     const size = { width: 390, height: 610 };
-    const scene = treeScene(model, { ...all, isNarrow: true });
+    const scene = indentedTreeScene(model, { ...all, isNarrow: true });
     const bounds = (k: number) => pixelBounds(scene, k, "all", true);
     const { k, y } = fitCamera(bounds, sizeBesideTools(size), 1.1, 10);
     expect(bounds(k).y1 + y).toBeLessThanOrEqual(size.height - 64);

@@ -12,7 +12,7 @@ import {
 import { useMessages } from "~/i18n";
 import { useElementSize } from "~/ui/useElementSize";
 import { useEventState } from "~/ui/useEventState";
-import { type Camera, firstCamera, fitScene, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
+import { type Camera, firstCamera, movedIntoView, type Size, sizeBesideTools, uncoveredSize } from "./camera";
 import { DragGhost } from "./DragGhost";
 import { type DrawPlan, makePlan, NARROW } from "./draw";
 import { hitAt, type LabelMode, type PlacedLabel, pixelBounds } from "./flat-labels";
@@ -77,7 +77,6 @@ export function FlatMap(props: FlatMapProps) {
   const top = isNarrow ? Math.min(props.coveredTop, size.height / 2) : 0;
   const free = { width: size.width, height: size.height - top };
   const below = (camera: Camera): Camera => ({ ...camera, y: camera.y + top });
-  const wholeCamera = () => below(fitScene(scene, mode, isNarrow, sizeBesideTools(free)));
   const startCamera = () => below(firstCamera(scene, mode, isNarrow, free));
   const anchor = useRef<string | null>(null);
   useCameraOfScene({ props, size, top, isNarrow, zoom, tiles, isFirstDraw, isMovedByUser, anchor, startCamera });
@@ -88,7 +87,7 @@ export function FlatMap(props: FlatMapProps) {
 
   const fit = () => {
     isMovedByUser.current = false;
-    zoom.moveTo(wholeCamera(), 300);
+    zoom.moveTo(startCamera(), 300);
   };
   const showTimer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useImperativeHandle(props.ref, () => ({

@@ -5,13 +5,14 @@ import type { LayoutName } from "~/session/search-params";
 import { useMedia } from "~/ui/media";
 import { useElementSize } from "~/ui/useElementSize";
 import { useKeyDown } from "~/ui/useKeyDown";
-import { type Arrangement, bestArrangement, narrowArrangement, PLAIN } from "./arrangement";
+import { type Arrangement, bestArrangement, PLAIN } from "./arrangement";
 import { type Size, sizeBesideTools } from "./camera";
 import { flatPicture } from "./draw";
 import { FlatMap } from "./FlatMap";
 import { useFontLoads } from "./fonts";
 import { placeAt } from "./free-places";
 import { HoverCard } from "./HoverCard";
+import { indentedTreeScene } from "./indented-tree";
 import { Legend } from "./Legend";
 import { loadedGalaxy, loadGalaxy } from "./lazy-galaxy";
 import { MapToolbar } from "./MapToolbar";
@@ -70,11 +71,13 @@ export function MapView(props: MapViewProps) {
   const is3d = useMemo(() => layout === "galaxy" && hasWebGL(), [layout]);
   // Counts what asks for the whole map anew: everything expanded or collapsed.
   const [numResets, setNumResets] = useState(0);
+  const isNarrow = useMedia("(max-width: 599px)");
   const { scene, arrangement } = useScene(
     model,
     layout,
     collapsed,
     topic,
+    isNarrow,
     size,
     // A growing map is arranged anew each time it has grown by half.
     `${props.version} ${numResets} ${isGrowing ? Math.round(Math.log2(model.nodes.length) * 1.7) : ""}`,
@@ -165,7 +168,8 @@ export function MapView(props: MapViewProps) {
             sceneKey={`${layout} ${topic ?? ""} ${numResets} ${isGrowing ? "" : arrangement}`}
             isGrowing={isGrowing}
             coveredTop={coveredTop}
-            placeAt={(id, x, y) => placeAt(layout, model, scene, id, x, y)}
+            // In the tree of a narrow screen every branch has its row.
+            placeAt={(id, x, y) => (layout === "tree" && isNarrow ? null : placeAt(layout, model, scene, id, x, y))}
             ref={handle}
           />
         )}
@@ -257,25 +261,27 @@ function useScene(
   layout: LayoutName,
   collapsed: ReadonlySet<string>,
   topic: string | null,
+  isNarrow: boolean,
   size: Size,
   mapKey: string,
 ): { scene: Scene; arrangement: string } {
-  const isNarrow = useMedia("(max-width: 599px)");
   const numFontLoads = useFontLoads();
   // Decided once for each map: nothing changes sides while a divider is moved, a branch is collapsed or a node edited.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   const arrangement = useMemo((): Arrangement => {
-    if (layout !== "tree" || size.width === 0) return PLAIN;
-    const options = { collapsed, focus: topic, isNarrow };
-    return isNarrow
-      ? narrowArrangement(model, options, sizeBesideTools(size))
-      : bestArrangement(model, options, sizeBesideTools(size), MAX_EXPANDED_TREE);
+    if (layout !== "tree" || isNarrow || size.width === 0) return PLAIN;
+    const options = { collapsed, focus: topic };
+    return bestArrangement(model, options, sizeBesideTools(size), MAX_EXPANDED_TREE);
   }, [layout, topic, isNarrow, size.width > 0, mapKey]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: labels have another width once the fonts are loaded
   const scene = useMemo(() => {
     const options = { collapsed, focus: topic, isNarrow, ...arrangement };
     if (layout === "radial") return radialScene(model, options);
-    return layout === "galaxy" ? galaxyScene(model, options) : treeScene(model, options);
+    if (layout === "galaxy") return galaxyScene(model, options);
+    return isNarrow ? indentedTreeScene(model, options) : treeScene(model, options);
   }, [model, layout, collapsed, topic, isNarrow, arrangement, numFontLoads]);
-  return { scene, arrangement: `${arrangement.isOneSided} ${arrangement.maxRows} ${arrangement.labelScale}` };
+  return {
+    scene,
+    arrangement: `${isNarrow} ${arrangement.isOneSided} ${arrangement.maxRows} ${arrangement.labelScale}`,
+  };
 }

@@ -1,5 +1,5 @@
 /** How the branches of a tree are arranged so that it is shown as large as possible. Pure. */
-import { fitCamera, fitWidth, type Size } from "./camera";
+import { fitCamera, type Size } from "./camera";
 import { pixelBounds } from "./flat-labels";
 import type { MapModel } from "./model";
 import { type SceneOptions, treeScene } from "./scene";
@@ -46,12 +46,6 @@ export function bestArrangement(model: MapModel, options: SceneOptions, size: Si
     labelScale = (labelScale + largest) / 2;
   }
   return { ...best, labelScale: largestLabelScale((labelScale) => fitted({ ...best, labelScale })) };
-}
-
-/** A tree on a narrow screen, which `firstCamera` fits by its width alone. */
-export function narrowArrangement(model: MapModel, options: SceneOptions, size: Size): Arrangement {
-  const scaleAt = (labelScale: number) => fitWidth(treeScene(model, { ...options, labelScale }), size).k;
-  return { ...PLAIN, labelScale: largestLabelScale(scaleAt) };
 }
 
 /** The largest scale at which labels of readable size have space in a tree that is shown at this scale. */

@@ -86,22 +86,19 @@ export function sizeBesideTools(size: Size): Size {
   };
 }
 
-/** On a narrow screen a tree starts at this scale at least, and is scrolled vertically. */
-const MIN_NARROW_START = 0.8;
-
-/** The camera that shows the width of a tree on a narrow screen, at most at the scale from which on it is scrolled. */
-export function fitWidth(scene: Scene, size: Size): Camera {
-  return fitCamera((k) => ({ ...pixelBounds(scene, k, "all", true), y0: 0, y1: 0 }), size, MIN_NARROW_START, 10);
-}
+/** A tree that a narrow screen shows smaller than this is read by scrolling. */
+const MIN_NARROW_START = 0.9;
 
 /** The first camera of a map beside its tools: the whole map, except for a long tree on a narrow screen. */
 export function firstCamera(scene: Scene, mode: LabelMode, isNarrow: boolean, size: Size): Camera {
   const free = sizeBesideTools(size);
   const whole = fitScene(scene, mode, isNarrow, free);
   if (mode !== "all" || !isNarrow || whole.k >= MIN_NARROW_START) return whole;
-  // A long tree is read by scrolling: its width fits the screen, its core is in the middle.
-  const wide = fitWidth(scene, free);
-  return wide.k > whole.k ? { ...wide, y: size.height / 2 } : whole;
+  // Its width fits the screen. Its core is in the middle, or at the top when nothing is above it.
+  const margin = 10;
+  const boundsAt = (k: number) => pixelBounds(scene, k, "all", true);
+  const wide = fitCamera((k) => ({ ...boundsAt(k), y0: 0, y1: 0 }), free, 1, margin);
+  return wide.k > whole.k ? { ...wide, y: Math.min(size.height / 2, margin - boundsAt(wide.k).y0) } : whole;
 }
 
 /** The camera moved as little as possible so that a box, in pixels of the screen, is inside `size`. */

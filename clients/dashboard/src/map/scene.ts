@@ -48,7 +48,7 @@ export interface SceneOptions {
   collapsed: ReadonlySet<string>;
   /** Show only this topic and the core. */
   focus: string | null;
-  /** The pane is too narrow for branches to both sides. */
+  /** The pane is too narrow for long names. */
   isNarrow?: boolean;
   /** All branches to the right of the core. */
   isOneSided?: boolean;
@@ -146,7 +146,7 @@ function firstLine(lines: string[]): string[] {
   return lines.length <= 1 ? lines : [`${lines[0]}…`];
 }
 
-function visibleNodes(
+export function visibleNodes(
   model: MapModel,
   options: SceneOptions,
 ): { ids: string[]; kids: (id: string) => readonly string[] } {
@@ -166,6 +166,11 @@ function radiusOf(node: MapNode): number {
   return Math.max(3, node.size * factor);
 }
 
+/** The radius of a disc in a tree, whose names say how large something is. */
+export function treeRadius({ node, importance }: SceneNode): number {
+  return node.type === "page" ? 2.5 + 3 * Math.min(1, importance) : node.type === "topic" ? 5.5 : 4;
+}
+
 function labelLines(model: MapModel, node: MapNode, wrap: number): string[] {
   // The title of a session with one topic is its topic; the map does not say the same twice.
   if (node.type === "topic" && model.topics.length === 1 && node.label === model.root.label) return [];
@@ -173,7 +178,7 @@ function labelLines(model: MapModel, node: MapNode, wrap: number): string[] {
   return node.type === "page" && wrap <= 28 ? firstLine(lines) : lines;
 }
 
-function sceneNodeBase(
+export function sceneNodeBase(
   model: MapModel,
   node: MapNode,
   options: SceneOptions,
@@ -193,7 +198,7 @@ function sceneNodeBase(
   };
 }
 
-function withBounds(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
+export function withBounds(nodes: SceneNode[], links: SceneLink[], pad: number, isScaled: boolean): Scene {
   const bounds = { x0: 0, y0: 0, x1: 0, y1: 0 };
   for (const n of nodes) {
     // Only the tree's labels scale with the map; in the other layouts the camera reserves pixels for them.
@@ -222,8 +227,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const columns = Array.from({ length: numColumns }, (_, i) => pages.slice(i * rows, (i + 1) * rows));
     return { columns: columns.filter((each) => each.length > 0), branches: all.filter((id) => !pages.includes(id)) };
   };
-  const wrapOf = (node: MapNode) =>
-    options.isNarrow ? (node.type === "page" ? 30 : 16) : node.type === "page" ? 44 : 24;
+  const wrapOf = (node: MapNode) => (node.type === "page" ? 44 : 24);
   const heights = new Map<string, number>();
   const fontOf = (type: MapNode["type"]) =>
     type === "page" ? FONT_SIZE.page : Math.max(FONT_SIZE[type], MIN_TREE_FONT_PX[type] / (options.labelScale ?? 1));
@@ -244,19 +248,19 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   let filled = 0;
   for (const id of topics) {
     const height = heights.get(id) ?? 0;
-    const isRight = options.isNarrow || options.isOneSided || sides.right.length === 0 || filled + height / 2 <= half;
+    const isRight = options.isOneSided || sides.right.length === 0 || filled + height / 2 <= half;
     sides[isRight ? "right" : "left"].push(id);
     if (isRight) filled += height;
   }
   const nodes: SceneNode[] = [];
   const links: SceneLink[] = [];
-  const coreWrap = options.isNarrow ? 12 : 24;
-  nodes.push({ ...sceneNodeBase(model, model.root, options, coreWrap), x: 0, y: 0, side: "center", turn: 0 });
-  const coreLines = wrapLabel(model.root.label, coreWrap);
+  const core = sceneNodeBase(model, model.root, options, wrapOf(model.root));
+  nodes.push({ ...core, x: 0, y: 0, side: "center", turn: 0 });
+  const coreLines = core.lines;
   const coreHalf = labelWidth(coreLines, "core", FONT_SIZE.core) / 2 + 26;
   // In a tree that is shown small, names are larger than the map: topics stay beside the frame of the core's name, which
   // is a letter wider on each side, and lines begin behind the names.
-  const coreGap = Math.max(options.isNarrow ? 40 : 68, CORE_GAP_PX / (options.labelScale ?? 1));
+  const coreGap = Math.max(68, CORE_GAP_PX / (options.labelScale ?? 1));
   const topicX = labelWidth(coreLines, "core", fontOf("core")) / 2 + fontOf("core") + coreGap;
   const foldSpace = FOLD_SPACE / (options.labelScale ?? 1);
   const extentOf = (n: SceneNode) => labelWidth(n.lines, n.node.type, fontOf(n.node.type)) + 8;
@@ -266,7 +270,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const node = nodeOf(id);
     const side = sign > 0 ? "right" : "left";
     const at: SceneNode = { ...sceneNodeBase(model, node, options, wrap), x, y, side, turn: 0 };
-    at.r = node.type === "page" ? 2.5 + 3 * Math.min(1, at.importance) : node.type === "topic" ? 5.5 : 4;
+    at.r = treeRadius(at);
     nodes.push(at);
     return at;
   };
@@ -288,7 +292,7 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
     const { columns, branches } = partsOf(id);
     const below = blockHeight(columns) + branches.reduce((sum, child) => sum + (heights.get(child) ?? 0), 0);
     let offset = start + (height - below) / 2;
-    const nextX = x0 + sign * (at.r + extentOf(at) + (options.isNarrow ? 30 : 38) + (at.canFold ? foldSpace : 0));
+    const nextX = x0 + sign * (at.r + extentOf(at) + 38 + (at.canFold ? foldSpace : 0));
     for (const child of branches) {
       place(child, at, offset, nextX, sign);
       offset += heights.get(child) ?? 0;
@@ -337,10 +341,10 @@ export function treeScene(model: MapModel, options: SceneOptions): Scene {
   return withBounds(nodes, [...links, ...crossLinks(model, nodes)], 14, true);
 }
 
-const LINK_WIDTH = { core: 1, topic: 3.2, subtopic: 2.2, page: 1.3 } as const;
+export const LINK_WIDTH = { core: 1, topic: 3.2, subtopic: 2.2, page: 1.3 } as const;
 
 /** The links between topics; the tree shows those of the selected node only. */
-function crossLinks(model: MapModel, nodes: readonly SceneNode[]): SceneLink[] {
+export function crossLinks(model: MapModel, nodes: readonly SceneNode[]): SceneLink[] {
   const byId = new Map(nodes.map((n) => [n.id, n]));
   return model.cross.flatMap((edge) => {
     const [from, to] = [byId.get(edge.source), byId.get(edge.target)];
