@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
 from models.jobs import delete_dead_job, list_unfinished_jobs, retry_dead_job
 from models.lifecycle.state import retry_map
 
+#: What operators read → procrastinate's status.
+JOB_STATES: Final = {"pending": "todo", "retrying": "todo", "running": "doing", "dead": "failed"}
+
 
 async def list_jobs(
-    dsn: str, *, status: str | None = None, queue: str | None = None, limit: int = 200
+    dsn: str, *, state: str | None = None, queue: str | None = None, limit: int = 200
 ) -> list[dict[str, Any]]:
-    """Jobs that have not succeeded, newest first; see `models.jobs.list_unfinished_jobs`."""
+    """Jobs that have not succeeded, newest first, only those in `state` if given.
+
+    See `models.jobs.list_unfinished_jobs`.
+    """
+    status = JOB_STATES[state] if state is not None else None
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        return await list_unfinished_jobs(connection, status=status, queue=queue, limit=limit)
+        jobs = await list_unfinished_jobs(connection, status=status, queue=queue, limit=limit)
+    return [job for job in jobs if state in (None, job["state"])]
 
 
 async def retry_job(dsn: str, job_id: int) -> str:

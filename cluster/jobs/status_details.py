@@ -11,11 +11,26 @@ from typing import Final
 from models.billing.storage import readable_bytes
 from models.schemas.status import DetailCode, DetailValue, PartName, PartState, PartStatus, Problem, StatusDetail
 
-#: Values whose name ends with `_s` are durations in seconds, and those with `_bytes` amounts of memory.
+PART_TITLES: Final[Mapping[PartName, str]] = {
+    "api": "API",
+    "postgresql": "PostgreSQL",
+    "valkey": "Valkey",
+    "shards": "Shards",
+    "workers": "Workers",
+    "jobs": "Jobs",
+    "alerts": "Alerts",
+    "backup": "Backup",
+    "disk": "Disk",
+    "mail": "Mail",
+    "providers": "AI providers",
+}
+
+#: Values whose name ends with `_s` are durations in seconds, those with `_bytes` amounts of memory; `parts` are names
+#: of parts, comma separated.
 SENTENCES: Final[Mapping[DetailCode, str]] = {
     "api_ready": "ready",
     "api_ready_at": "ready at {origin}",
-    "api_not_ready": "not ready: {checks}",
+    "api_not_ready": "answers, but is not ready: {parts}",
     "api_unreachable": "{origin} does not answer ({reason})",
     "all_answer": "all answer",
     "shards_missing": "{missing} of {total} without an answer, replicas write directly meanwhile",
@@ -78,6 +93,8 @@ def _sentence(each: StatusDetail) -> str:
 def _text(name: str, value: DetailValue) -> str:
     if name.endswith("_s"):
         return format_duration(float(value))
+    if name == "parts":
+        return ", ".join(title for part, title in PART_TITLES.items() if part in str(value).split(","))
     return readable_bytes(int(value)) if name.endswith("_bytes") else str(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import platform
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,9 +33,11 @@ from models.migrations.run import latest_revision
 from models.schemas.status import (
     AlertStatus,
     DetailCode,
+    PartState,
     PartStatus,
     ProviderStatus,
     QueueStatus,
+    StatusDetail,
     StatusReply,
 )
 from models.system_status import StoredBackup
@@ -52,6 +55,7 @@ _BACKUP_AGE_S = {"production": 26 * 3600.0}
 _PRIVATE_BACKUP_AGE_S = 7 * 86_400.0
 #: A provider fails when at least this many calls of the last hour did, and more than a tenth.
 _FAILED_CALLS, _FAILED_SHARE = 3, 0.1
+_CHECKED_PARTS = {"disk": "postgresql", "schema": "postgresql"}
 
 
 async def collect_status(settings: Settings, others: Sequence[PartStatus] = ()) -> StatusReply:
@@ -94,7 +98,36 @@ def _worst(parts: Sequence[PartStatus]) -> str:
     return "down" if "down" in states else "attention" if "attention" in states else "ok"
 
 
-def shards_part(num_responding: int, num_shards: int) -> PartStatus:
+def parts_of_readiness(checks: Mapping[str, str], ready: StatusDetail) -> list[PartStatus]:
+    """The parts that only a running server can report: the API itself, which says `ready` if it is, and its shards.
+
+    Args:
+        checks: What `GET /ready` says of each check; “ok” if it has passed.
+        ready: The detail of an API whose checks have all passed.
+    """
+    # The disk and the schema that are checked are those of the database.
+    failed = {_CHECKED_PARTS.get(check, check) for check, sentence in checks.items() if sentence != "ok"}
+    if failed:
+        state: PartState = "down" if "postgresql" in failed else "attention"
+        unready = detail("api_not_ready", parts=",".join(sorted(failed)))
+        api = part_status("api", state, unready, problem="not_ready", remedy="see the parts below")
+    else:
+        api = part_status("api", "ok", ready)
+    return [api, _shards(checks["shards"])] if "shards" in checks else [api]
+
+
+def _shards(sentence: str) -> PartStatus:
+    """The shards by the sentence of the readiness check, “1 of 4 do not answer”."""
+    counts = re.match(r"(\d+) of (\d+) ", sentence)
+    if sentence == "ok":
+        return _shards_part(0, 0)
+    if counts is None:
+        return PartStatus(name="shards", state="attention", problem="shards_missing", message=sentence)
+    missing, requested = (int(number) for number in counts.groups())
+    return _shards_part(requested - missing, requested)
+
+
+def _shards_part(num_responding: int, num_shards: int) -> PartStatus:
     """The session buffer shards, of which `num_responding` answer."""
     if num_responding == num_shards:
         return part_status("shards", "ok", detail("all_answer"))

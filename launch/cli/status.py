@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,19 +17,6 @@ if TYPE_CHECKING:
 #: Exit codes. 2 is that of a command line which cannot be parsed.
 EXIT_CODES = {"ok": 0, "down": 1, "attention": 3}
 _TIMEOUT_S = 5.0
-_NAMES = {
-    "api": "API",
-    "postgresql": "PostgreSQL",
-    "valkey": "Valkey",
-    "shards": "Shards",
-    "workers": "Workers",
-    "jobs": "Jobs",
-    "alerts": "Alerts",
-    "backup": "Backup",
-    "disk": "Disk",
-    "mail": "Mail",
-    "providers": "AI providers",
-}
 _MARKS = {
     "ok": ("✓", typer.colors.GREEN),
     "off": ("·", typer.colors.BRIGHT_BLACK),
@@ -75,6 +61,7 @@ def api_parts(origin: str) -> list[PartStatus]:
     import httpx2
 
     from cluster.jobs.status_details import detail, part_status
+    from cluster.jobs.system_status import parts_of_readiness
 
     try:
         response = httpx2.get(f"{origin}/ready", timeout=_TIMEOUT_S, trust_env=False)
@@ -89,37 +76,17 @@ def api_parts(origin: str) -> list[PartStatus]:
                 remedy="start it with `trailmind up`; on Kubernetes: `kubectl -n trailmind get rayservice,pods`",
             )
         ]
-    failed = [f"{part} {sentence}" for part, sentence in checks.items() if sentence != "ok"]
-    if failed:
-        unready = detail("api_not_ready", checks="; ".join(failed))
-        parts = [part_status("api", "down", unready, problem="not_ready", remedy="see the parts below")]
-    else:
-        parts = [part_status("api", "ok", detail("api_ready_at", origin=origin))]
-    if "shards" in checks:
-        parts.append(_shards(checks["shards"]))
-    return parts
-
-
-def _shards(sentence: str) -> PartStatus:
-    """The shards by the sentence of the readiness check, “1 of 4 do not answer”."""
-    from cluster.jobs.system_status import shards_part
-    from models.schemas.status import PartStatus
-
-    counts = re.match(r"(\d+) of (\d+) ", sentence)
-    if sentence == "ok":
-        return shards_part(0, 0)
-    if counts is None:
-        return PartStatus(name="shards", state="attention", problem="shards_missing", message=sentence)
-    missing, requested = (int(number) for number in counts.groups())
-    return shards_part(requested - missing, requested)
+    return parts_of_readiness(checks, detail("api_ready_at", origin=origin))
 
 
 def _print_status(status: StatusReply) -> None:
+    from cluster.jobs.status_details import PART_TITLES
+
     versions = status.versions
     typer.secho(f"Trailmind {versions['trailmind']}: {_VERDICTS[status.state]}", bold=True)
     for part in status.parts:
         mark, color = _MARKS[part.state]
-        typer.echo(f"{typer.style(mark, fg=color)} {_NAMES[part.name]:<13} {part.message}")
+        typer.echo(f"{typer.style(mark, fg=color)} {PART_TITLES[part.name]:<13} {part.message}")
         if part.remedy and part.state in {"attention", "down"}:
             typer.echo(f"  {'':<13} → {part.remedy}")
     if status.queues:

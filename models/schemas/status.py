@@ -87,7 +87,11 @@ DetailValue = str | int | float
 
 
 class StatusDetail(Reply):
-    """A fact about a part. Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory."""
+    """A fact about a part.
+
+    Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory; `parts` are names of parts,
+    comma separated.
+    """
 
     code: DetailCode
     values: dict[str, DetailValue] = Field(default_factory=dict)

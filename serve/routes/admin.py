@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.jobs.admin import discard_job, list_jobs, retry_job
-from cluster.jobs.status_details import detail, part_status
-from cluster.jobs.system_status import collect_status, shards_part
+from cluster.jobs.status_details import detail
+from cluster.jobs.system_status import collect_status, parts_of_readiness
 from models.accounts.audit import AuditEntry, record_audit
 from models.accounts.logins import end_all_access
 from models.accounts.users import User
@@ -44,12 +44,12 @@ from models.schemas.base import MessageReply
 from models.schemas.status import StatusReply
 from serve.database import session_connection
 from serve.dependencies import CurrentUserId, DbSession, State
+from serve.routes.health import run_checks
 from serve.state import AppState
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"])
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
-_JOB_STATES = {"pending": "todo", "retrying": "todo", "running": "doing", "dead": "failed"}
 
 
 class CannotDeleteDefault(BadRequest):
@@ -198,8 +198,7 @@ async def read_status(_: CurrentUserId, state: State) -> StatusReply:
 
     The same as `trailmind status`, which also works while the API does not.
     """
-    num_responding, num_shards = await state.shards.count_responding()
-    parts = [part_status("api", "ok", detail("api_ready")), shards_part(num_responding, num_shards)]
+    parts = parts_of_readiness(await run_checks(state), detail("api_ready"))
     return await collect_status(state.settings, parts)
 
 
@@ -212,10 +211,8 @@ async def list_all_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 100,
 ) -> JobList:
     """Jobs that are not finished."""
-    jobs = await list_jobs(
-        state.settings.database.postgres_dsn, status=_JOB_STATES[status] if status else None, queue=queue, limit=limit
-    )
-    return JobList(jobs=[JobReply.model_validate(job) for job in jobs if status in (None, job["state"])])
+    jobs = await list_jobs(state.settings.database.postgres_dsn, state=status, queue=queue, limit=limit)
+    return JobList(jobs=[JobReply.model_validate(job) for job in jobs])
 
 
 JobId = Annotated[int, Path(ge=1, le=2**63 - 1)]

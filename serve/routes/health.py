@@ -27,15 +27,19 @@ async def health() -> HealthReply:
 @router.get("/ready", responses={503: {"model": ReadyReply}})
 async def ready(state: State, response: Response) -> ReadyReply:
     """Whether PostgreSQL, its disk and schema, Valkey and the shards are available; 503 with the reason if not."""
-    names = ("postgresql", "disk", "schema", "valkey", "shards")
-    checks = dict(
-        zip(names, await asyncio.gather(*(check_within(LIMIT_S, check(state)) for check in _CHECKS)), strict=True)
-    )
+    checks = await run_checks(state)
     is_ready = all(value == "ok" for value in checks.values())
     if not is_ready:
         response.status_code = 503
         response.headers["Retry-After"] = "2"
     return ReadyReply(status="ready" if is_ready else "not ready", checks=checks)
+
+
+async def run_checks(state: AppState) -> dict[str, str]:
+    """“ok” for each check that has passed, otherwise the reason."""
+    names = ("postgresql", "disk", "schema", "valkey", "shards")
+    results = await asyncio.gather(*(check_within(LIMIT_S, check(state)) for check in _CHECKS))
+    return dict(zip(names, results, strict=True))
 
 
 async def check_within(limit_s: float, check: Coroutine[None, None, str]) -> str:

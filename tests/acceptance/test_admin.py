@@ -109,8 +109,13 @@ async def test_the_status_of_the_deployment(operator: ApiUser, ann: ApiUser) -> 
     assert (await ann.call("GET", "/v1/admin/status")).status_code == 403
     status = await operator.ok("GET", "/v1/admin/status")
     states = {part["name"]: part["state"] for part in status["parts"]}
-    assert [states[name] for name in ("api", "postgresql", "valkey")] == ["ok"] * 3
+    assert [states[name] for name in ("postgresql", "valkey")] == ["ok"] * 2
     assert states["shards"] == "attention", "without Ray no shard answers"
+    # What is said of the API is what a load balancer is told.
+    assert (await operator.client.get("/ready")).status_code == 503
+    api_part = status["parts"][0]
+    assert (api_part["state"], api_part["problem"]) == ("attention", "not_ready")
+    assert api_part["message"] == "answers, but is not ready: Shards"
     assert {"workers", "jobs", "backup", "disk", "mail", "providers", "alerts"} <= states.keys()
     assert status["versions"]["schema"] == status["versions"]["schema_expected"]
     assert "://" not in str(status["parts"])

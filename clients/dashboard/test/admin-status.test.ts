@@ -30,6 +30,10 @@ it("words details in Korean, with durations and amounts as people read them, and
   expect(messageOf(part({ details }), ADMIN_WORDS.ko, "ko")).toBe(
     "대기 3개(가장 오래된 것은 2시간 1분 전부터) · 버전 18.1, 40MB",
   );
+  const unready: typeof details = [{ code: "api_not_ready", values: { parts: "postgresql,shards" } }];
+  expect(messageOf(part({ details: unready }), ADMIN_WORDS.ko, "ko")).toBe(
+    "응답하지만 준비되지 않음: PostgreSQL, 샤드",
+  );
   expect(messageOf(part({ details }), ADMIN_WORDS.en, "en")).toBe("2 failed for all attempts");
   const newer = [...details, { code: "from_the_future", values: {} }] as unknown as typeof details;
   expect(messageOf(part({ details: newer }), ADMIN_WORDS.ko, "ko")).toBe("2 failed for all attempts");

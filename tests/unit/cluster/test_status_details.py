@@ -8,6 +8,7 @@ from typing import get_args
 
 from cluster.jobs import status_details
 from cluster.jobs.status_details import SENTENCES, detail, part_status
+from cluster.jobs.system_status import parts_of_readiness
 from models.schemas.status import DetailCode
 
 ROOT = Path(status_details.__file__).parents[2]
@@ -26,6 +27,17 @@ def test_a_part_says_its_details_in_one_sentence_with_readable_values() -> None:
         ("jobs_waiting_since", {"count": 3, "oldest_s": 7_260.4}),
         ("database_size", {"version": "18.1", "used_bytes": 41_943_040}),
     ]
+
+
+def test_an_api_that_answers_is_not_called_ready_while_a_check_fails() -> None:
+    def api(**failed: str) -> tuple[str, str]:
+        checks = dict.fromkeys(("postgresql", "disk", "schema", "valkey", "shards"), "ok") | failed
+        part = parts_of_readiness(checks, detail("api_ready"))[0]
+        return part.state, part.message
+
+    assert api() == ("ok", "ready")
+    assert api(shards="1 of 4 do not answer") == ("attention", "answers, but is not ready: Shards")
+    assert api(valkey="x", disk="is full", schema="x") == ("down", "answers, but is not ready: PostgreSQL, Valkey")
 
 
 def test_every_detail_has_a_sentence_in_both_languages_with_the_same_values() -> None:

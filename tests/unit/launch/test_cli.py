@@ -176,6 +176,33 @@ def test_jobs_are_listed_with_their_times(capsys: pytest.CaptureFixture[str]) ->
     assert line.index(f"{at.astimezone():%Y}") == head.index("ENQUEUED")
 
 
+def test_a_list_of_jobs_fits_the_terminal_and_is_a_line_for_each_job_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
+    reason = "the map did not pass its checks\n(two_parents, no_core)"
+    task = "ai.release_expired_reservations"
+    row = {"id": 7, "state": "retrying", "task": task, "attempts": 5, "ordered_at": at, "scheduled_at": at}
+    jobs = [
+        {**row, "session_id": "1b2b8fc8-f26c-4e03-957e-022a6678b755", "reason": reason},
+        {**row, "session_id": None, "reason": None},
+    ]
+    _print_jobs(jobs, as_json=False)
+    in_file = capsys.readouterr().out.splitlines()
+    assert len(in_file) == 3
+    assert in_file[1].endswith(
+        "1b2b8fc8-f26c-4e03-957e-022a6678b755 the map did not pass its checks (two_parents, no_core)"
+    )
+    for columns in (80, 120, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        _print_jobs(jobs, as_json=False)
+        shown = capsys.readouterr().out.splitlines()
+        assert max(map(len, shown)) <= columns
+        assert " ".join(" ".join(shown).split()) == " ".join(" ".join(in_file).split())
+    assert shown == in_file
+
+
 def test_the_names_of_settings_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     output = CliRunner().invoke(cli.app, ["settings"]).output

@@ -14,20 +14,37 @@ export function remedyOf(part: PartStatus, words: { remedies: Partial<Record<str
 /** What a part says in the language of the page; a detail of a newer server in the server's own words. */
 export function messageOf(
   part: PartStatus,
-  words: { details: Partial<Record<string, string>> | null },
+  words: { details: Partial<Record<string, string>> | null; parts: Partial<Record<string, string>> },
   language: Language,
 ): string {
-  const sentences = part.details?.map((detail) => sentenceOf(detail, words.details?.[detail.code], language));
+  const sentences = part.details?.map((detail) =>
+    sentenceOf(detail, words.details?.[detail.code], words.parts, language),
+  );
   return sentences?.length && sentences.every((sentence) => sentence !== null) ? sentences.join(" · ") : part.message;
 }
 
-function sentenceOf({ values }: StatusDetail, template: string | undefined, language: Language): string | null {
+function sentenceOf(
+  { values }: StatusDetail,
+  template: string | undefined,
+  parts: Partial<Record<string, string>>,
+  language: Language,
+): string | null {
   if (template === undefined) return null;
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => shownValue(name, values?.[name] ?? "", language));
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => shownValue(name, values?.[name] ?? "", parts, language));
 }
 
-/** Values are named by their unit. */
-function shownValue(name: string, value: string | number, language: Language): string {
+/** Values are named by their unit; `parts` are names of parts, comma separated. */
+function shownValue(
+  name: string,
+  value: string | number,
+  parts: Partial<Record<string, string>>,
+  language: Language,
+): string {
+  if (name === "parts")
+    return String(value)
+      .split(",")
+      .map((part) => parts[part] ?? part)
+      .join(", ");
   if (name.endsWith("_s")) return duration(Number(value) * 1000, language);
   return name.endsWith("_bytes") ? readableBytes(Number(value), language) : String(value);
 }

@@ -406,7 +406,7 @@ const ko: Words = {
   details: {
     api_ready: "준비됨",
     api_ready_at: "{origin}에서 준비됨",
-    api_not_ready: "준비되지 않음: {checks}",
+    api_not_ready: "응답하지만 준비되지 않음: {parts}",
     api_unreachable: "{origin}: 응답 없음({reason})",
     all_answer: "모두 응답해요",
     shards_missing: "{total}개 가운데 {missing}개가 응답하지 않아요. 그동안 복제본이 직접 저장해요",
