@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -263,6 +263,14 @@ class MindmapDocument(_FrozenModel):
                 "note_details": (*self.note_details, *more),
             }
         )
+
+    def with_provider_names(self, names: Mapping[str, str | None]) -> Self:
+        """A copy for readers: its notes call providers by `names`; None is a model on the operator's own server."""
+        # Documents of earlier versions begin with sentences that have no code.
+        uncoded = self.notes[: len(self.notes) - len(self.note_details)]
+        english = tuple(note.with_provider_names(names, "en").sentence for note in self.note_details)
+        named = tuple(note.with_provider_names(names, self.language) for note in self.note_details)
+        return self.model_copy(update={"notes": (*uncoded, *english), "note_details": named})
 
     def to_json(self) -> dict[str, Any]:
         """The document as plain JSON values under the clients' names; optional fields without a value are absent."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 SENTENCES: Final = {
     "no_models": "Made without a model: this server uses none.",
     "consent_missing": "Made without a model: you have not agreed to send pages to {vendors}.",
-    "out_of_tokens": "Made without a model: your plan's tokens are used up until {until}.",
+    "out_of_tokens": "Made without a model: your plan's tokens do not cover it. They are renewed on {until}.",
     "models_late": "No model answered in time: the topics are our own.",
     "models_failed": "No model could outline this session ({reason}): the topics are our own.",
     "pages_not_described": "A model described only some pages; missing: {count} of {total} ({reasons}).",
@@ -31,7 +32,7 @@ SENTENCES: Final = {
 KOREAN_SENTENCES: Final = {
     "no_models": "이 서버에 모델이 없어 모델 없이 만들었어요.",
     "consent_missing": "{vendors}에 페이지를 보내는 데 동의하지 않아 모델 없이 만들었어요.",
-    "out_of_tokens": "{until}까지 쓸 요금제 토큰을 다 써서 모델 없이 만들었어요.",
+    "out_of_tokens": "요금제에 남은 토큰이 모자라 모델 없이 만들었어요. 토큰은 {until}에 다시 채워져요.",
     "models_late": "제때 답한 모델이 없어 모델 없이 주제를 나눴어요.",
     "models_failed": "쓸 수 있는 모델이 없어({reason}) 모델 없이 주제를 나눴어요.",
     "pages_not_described": "{total}페이지 가운데 {count}페이지는 모델이 설명하지 못했어요({reasons}).",
@@ -47,6 +48,10 @@ KOREAN_SENTENCES: Final = {
     "local_names_kept": "{provider} 모델의 이름과 설명 가운데 맞지 않는 {count}개는 저희 것으로 바꿨어요.",
     "low_stability": "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
 }
+
+#: The values of a note that hold providers, and the words for a model on the operator's own server.
+_PROVIDERS: Final = ("expected", "provider")
+_OWN_MODEL: Final = {"en": "this server's model", "ko": "이 서버의 자체"}
 
 
 class MapNote(BaseModel):
@@ -66,6 +71,14 @@ class MapNote(BaseModel):
         """The note in Korean for "ko", otherwise in English. Raises KeyError for an unknown code."""
         sentences = KOREAN_SENTENCES if language == "ko" else SENTENCES
         return sentences[self.code].format(**self.values)
+
+    def with_provider_names(self, names: Mapping[str, str | None], language: str) -> Self:
+        """A copy that calls providers by `names`, for readers; None is a model on the operator's own server."""
+        own = _OWN_MODEL.get(language, _OWN_MODEL["en"])
+        named = {
+            key: names.get(provider, provider) or own for key, provider in self.values.items() if key in _PROVIDERS
+        }
+        return self.model_copy(update={"values": {**self.values, **named}})
 
 
 def map_note(code: str, **values: object) -> MapNote:

@@ -55,7 +55,7 @@ _ERRORS: dict[int, tuple[str, str, str, str]] = {
     401: ("Unauthorized", "Missing or invalid credentials", "UNAUTHORIZED", "invalid or expired access token"),
     402: (
         "PaymentRequired",
-        "The plan does not include this, or its tokens are used up",
+        "The plan does not include this, or its tokens do not cover it",
         "PLAN_UPGRADE_REQUIRED",
         "the Free plan does not include exports as json; Pro does",
     ),

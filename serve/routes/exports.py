@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cluster.mindmap.render.exports import to_freemind, to_markdown, to_opml
 from cluster.mindmap.render.images import PaletteName, ThemeName, to_svg
 from cluster.mindmap.render.png import MAX_SIDE_PX, scaled_width
+from cluster.providers.configuration import provider_endpoints
+from cluster.providers.planning.consent import provider_names
 from models.errors import NotFound
 from models.mindmap.document import LayoutName, MindmapDocument
 from models.mindmap.versions import load_current_document
@@ -136,6 +138,12 @@ class ImageOptions:
     ] = None
 
 
+def exported_document(state: AppState, data: Mapping[str, Any]) -> MindmapDocument:
+    """The stored document with providers called as on the screens."""
+    names = provider_names(provider_endpoints(state.settings))
+    return MindmapDocument.from_json(data).with_provider_names(names)
+
+
 async def export_map(
     state: AppState,
     db: AsyncSession,
@@ -180,11 +188,11 @@ def pretty_json(value: Any) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
-async def _document(db: DbSession, session: BrowsingSession) -> MindmapDocument:
+async def _document(state: AppState, db: DbSession, session: BrowsingSession) -> MindmapDocument:
     data = await load_current_document(db, session.id)
     if data is None:
         raise NotFound("mindmap not found for this session")
-    return MindmapDocument.from_json(data)
+    return exported_document(state, data)
 
 
 def _as_json(session: BrowsingSession, timeline: Timeline, document: MindmapDocument) -> bytes:
@@ -225,7 +233,7 @@ async def export_session(
         body = await asyncio.to_thread(timeline_csv, [await load_timeline(connection, session.id)])
     elif format == "json":
         timeline = await load_timeline(connection, session.id)
-        body = await asyncio.to_thread(_as_json, session, timeline, await _document(db, session))
+        body = await asyncio.to_thread(_as_json, session, timeline, await _document(state, db, session))
     else:
-        body = await export_map(state, db, user_id, format, await _document(db, session), options)
+        body = await export_map(state, db, user_id, format, await _document(state, db, session), options)
     return file_response(body, format, session.title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from cluster.providers.configuration import provider_endpoints
-from cluster.providers.planning.consent import vendor_name, vendor_names
+from cluster.providers.planning.consent import provider_names, vendor_names
 from models.schemas.server_info import ServerEnvelope, ServerInfo
 from serve.dependencies import RateLimitedByAddress, State
 from serve.routes.extension_package import PACKAGE
@@ -21,7 +21,7 @@ async def server(state: State) -> ServerEnvelope:
         server=ServerInfo(
             sends_mail=state.settings.mail.server_url is not None,
             model_vendors=vendor_names(endpoints),
-            providers={provider: vendor_name(provider, endpoint) for provider, endpoint in endpoints.items()},
+            providers=provider_names(endpoints),
             uses_models=bool(endpoints),
             has_extension=PACKAGE.exists(),
         )

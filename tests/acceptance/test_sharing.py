@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from cluster.settings import Settings, with_changes
+from models.mindmap.notes import map_note
 from models.mindmap.sharing import share_link_id, share_token
 from serve.identity.signed_links import sign_link
 from serve.routes.exports import escape_formula
@@ -245,6 +246,48 @@ async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
         assert escape_formula(cell) == f"'{cell}"
     for cell in ("", "1", " 1", "a = b", "Bread", "빵", "  ", "'=1"):
         assert escape_formula(cell) == cell
+
+
+@pytest.mark.parametrize(
+    ("language", "base_url", "sentences"),
+    [
+        ("en", None, ("Google could not be used; OpenAI made this map.",)),
+        ("ko", None, ("Google 대신 OpenAI 모델로 만들었어요.", "Google could not be used; OpenAI made this map.")),
+        (
+            "ko",
+            "http://ollama:11434/v1",
+            ("Google 대신 이 서버의 자체 모델로 만들었어요.", "this server's model made this map."),
+        ),
+    ],
+)
+async def test_exports_call_providers_by_their_companies(
+    settings: Settings,
+    db: psycopg.AsyncConnection[Any],
+    language: str,
+    base_url: str | None,
+    sentences: tuple[str, ...],
+) -> None:
+    note = {"code": "provider_replaced", "values": {"expected": "gemini", "provider": "openai"}}
+    own = ["openai could not be reached"]  # of a version that had no codes
+    added = {
+        "language": language,
+        "notes": [*own, map_note(note["code"], **note["values"]).sentence],
+        "note_details": [note],
+    }
+    async with running_api(with_changes(settings, default_plan="enterprise", openai_base_url=base_url)) as (_, client):
+        owner = await sign_up(client)
+        session_id = await completed_session(owner, db)
+        await db.execute(
+            "UPDATE mindmap_versions SET data = data || %s::jsonb"
+            " FROM mindmaps m WHERE m.id = mindmap_id AND session_id = %s",
+            [json.dumps(added), session_id],
+        )
+        markdown = (await _export(owner, session_id, "markdown")).text
+        exported = (await _export(owner, session_id, "json")).json()["mindmap"]
+    assert f"> {sentences[0]}" in markdown
+    assert exported["notes"][0] == own[0]
+    assert sentences[-1] in exported["notes"][1]
+    assert "openai" not in markdown + str(exported["notes"][1:]) + str(exported["note_details"])
 
 
 async def test_export_formats_depend_on_the_plan(ann: ApiUser, db: psycopg.AsyncConnection[Any]) -> None:

@@ -51,8 +51,8 @@ def _error(kind: str) -> dict[str, Any]:
     return {"kind": kind, "since": NOW - 240_000, "retryAt": NOW + 60_000, "failures": 5}
 
 
-def _map(status: str, percent: int | None = None) -> dict[str, Any]:
-    return {"recordingId": _RECORDING["id"], "status": status, "stage": None, "percent": percent, "message": None}
+def _map(status: str, percent: int | None = None, failure: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"recordingId": _RECORDING["id"], "status": status, "percent": percent, "failure": failure}
 
 
 #: name → (changes to the recording, generation)
@@ -73,6 +73,10 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "completed-failed": (
         {"status": "completed", **_ENDED, "receipt": {**_DONE, "stored": 37, "invalid": 2}},
         _map("failed"),
+    ),
+    "completed-out-of-tokens": (
+        {"status": "completed", **_ENDED, "receipt": _DONE},
+        _map("failed", failure={"code": "TOKEN_LIMIT_EXCEEDED", "values": {"resets_at": "2031-12-01T00:00:00Z"}}),
     ),
     "interrupted": ({"status": "interrupted", **_ENDED, "receipt": _LATE}, None),
     "lost-recording": ({"status": "lost", "lostReason": "gone", "receipt": _LATE}, None),

@@ -391,7 +391,7 @@ async def test_out_of_tokens_is_local_or_refused_by_user_setting(
     session = await record(ann)
     document = await maker.make(session, "openai")
     assert document.provider == "local"
-    assert any("tokens are used up until" in note for note in document.notes)
+    assert any("tokens do not cover it. They are renewed on" in note for note in document.notes)
     assert models.requests() == []
     maker.refuses = True
     other = await record(ann)

@@ -5854,7 +5854,9 @@ export interface components {
          *           "OpenAI"
          *         ],
          *         "providers": {
-         *           "openai": "OpenAI"
+         *           "openai": "OpenAI",
+         *           "anthropic": "Anthropic",
+         *           "gemini": "Google"
          *         },
          *         "uses_models": true,
          *         "has_extension": true
@@ -5881,7 +5883,7 @@ export interface components {
             model_vendors: string[];
             /**
              * Providers
-             * @description The company behind each configured provider; null for a model on the operator's own server
+             * @description The company behind each provider that a map can name, also of those that are not configured (any more); null for a model on the operator's own server
              */
             providers: {
                 [key: string]: string | null;
@@ -6348,7 +6350,10 @@ export interface components {
         };
         /**
          * StatusDetail
-         * @description A fact about a part. Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory.
+         * @description A fact about a part.
+         *
+         *     Values whose name ends with `_s` are seconds, those with `_bytes` amounts of memory; `parts` are names of parts,
+         *     comma separated.
          */
         StatusDetail: {
             /**
@@ -7230,7 +7235,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorReply"];
             };
         };
-        /** @description The plan does not include this, or its tokens are used up */
+        /** @description The plan does not include this, or its tokens do not cover it */
         PaymentRequired: {
             headers: {
                 [name: string]: unknown;

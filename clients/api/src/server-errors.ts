@@ -156,9 +156,9 @@ export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Wo
   },
   TOKEN_LIMIT_EXCEEDED: {
     en: ({ resets_at }, language) =>
-      `Your plan's tokens are used up.${resets_at ? ` They are renewed on ${day(resets_at, language)}.` : ""} Your sessions stay readable.`,
+      `Your plan's tokens do not cover this map.${resets_at ? ` They are renewed on ${day(resets_at, language)}.` : ""} Your sessions stay readable.`,
     ko: ({ resets_at }, language) =>
-      `요금제의 토큰을 다 썼어요.${resets_at ? ` ${day(resets_at, language)}에 다시 채워져요.` : ""} 세션은 계속 볼 수 있어요.`,
+      `요금제에 남은 토큰으로는 이 지도를 그릴 수 없어요.${resets_at ? ` ${day(resets_at, language)}에 다시 채워져요.` : ""} 세션은 계속 볼 수 있어요.`,
   },
   TOO_MANY_PAGES: {
     en: ({ num_pages, max_pages }) =>

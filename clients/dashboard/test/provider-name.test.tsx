@@ -34,7 +34,7 @@ it("names the company of a provider", async () => {
   await vi.waitFor(() =>
     expect(mounted.container.textContent).toBe(
       "At most $0.00 and 900 tokens, by OpenAI.|Drawn by OpenAI, because Google could not be used.|" +
-        "Drawn without a model: your plan's tokens are used up until 1 Dec 2031.|",
+        "Drawn without a model: your plan's tokens do not cover it. They are renewed on 1 Dec 2031.|",
     ),
   );
 });

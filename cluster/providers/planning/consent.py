@@ -33,6 +33,15 @@ def vendor_name(provider: str, endpoint: ProviderEndpoint) -> str | None:
     return None if _is_private_host(host) else host
 
 
+def provider_names(endpoints: Mapping[str, ProviderEndpoint]) -> dict[str, str | None]:
+    """What each provider is called that a map can name, as `vendor_name`; also those without an endpoint.
+
+    A map names the provider that made it after the operator has removed its key.
+    """
+    configured = {provider: vendor_name(provider, endpoint) for provider, endpoint in endpoints.items()}
+    return {**_VENDOR_NAMES, **configured}
+
+
 def vendor_names(endpoints: Mapping[str, ProviderEndpoint]) -> list[str]:
     """The vendors that this server can send pages to, each once."""
     names = (vendor_name(provider, endpoint) for provider, endpoint in endpoints.items())

@@ -501,7 +501,9 @@ export const en = {
     version: (v: number) => `Version ${v}`,
     by: (p: string) => (p === "local" ? "drawn on this server" : `drawn by ${p}`),
     restore: "Restore",
+    restoring: "Restoring…",
     restored: (v: number) => `Version ${v} restored`,
+    keepsEdits: "Your edits stay in effect on a restored version; undo takes them back.",
     compare: "Compare with current",
     same: "No differences",
     none: "This is the only version.",
@@ -521,6 +523,7 @@ export const en = {
     pending: "Computing the cost…",
     unknown: "The cost could not be computed.",
     go: "Draw again",
+    changeSetting: "Change this setting",
     cost: (provider: string, dollars: string, tokens: string) => `At most ${dollars} and ${tokens}, by ${provider}.`,
     share: (percent: string) => `That is ${percent} of your plan's month.`,
     tooDear: (d: string, isRefused: boolean) =>
@@ -556,7 +559,7 @@ export const en = {
   mapNotes: {
     no_models: () => "Drawn without a model: this server uses none any more.",
     consent_missing: (n) => `Drawn without a model: you have not agreed to send pages to ${n.vendors}.`,
-    out_of_tokens: (n) => `Drawn without a model: your plan's tokens are used up until ${n.until}.`,
+    out_of_tokens: (n) => `Drawn without a model: your plan's tokens do not cover it. They are renewed on ${n.until}.`,
     models_late: () => "Drawn without a model: none answered in time.",
     models_failed: () => "Drawn without a model: none could be used.",
     pages_not_described: (n) =>
@@ -696,7 +699,7 @@ export const en = {
       own: "Use the server's model",
       local: "Never use a model",
     },
-    outOfTokens: "When the plan's tokens are used up",
+    outOfTokens: "When the plan's tokens do not cover a map",
     outOfTokensLocal: "Draw maps without a model",
     outOfTokensRefuse: "Draw no new maps",
     datasets: "Allow datasets with my sessions",

@@ -511,8 +511,10 @@ export const ko: Messages = {
     current: "현재",
     version: (v) => `버전 ${v}`,
     by: (p) => (p === "local" ? "이 서버에서 그림" : `${p} 모델로 그림`),
-    restore: "되살리기",
-    restored: (v) => `버전 ${v} 상태로 되돌렸어요`,
+    restore: "복원",
+    restoring: "복원하는 중…",
+    restored: (v) => `버전 ${v} 상태로 복원했어요`,
+    keepsEdits: "복원해도 직접 고친 내용은 그대로예요. 고친 내용은 ‘되돌리기’로 취소해요.",
     compare: "현재와 비교",
     same: "차이가 없어요",
     none: "버전이 하나뿐이에요.",
@@ -532,6 +534,7 @@ export const ko: Messages = {
     pending: "비용을 계산하고 있어요…",
     unknown: "비용을 계산하지 못했어요.",
     go: "다시 그리기",
+    changeSetting: "설정 바꾸기",
     cost: (provider, dollars, tokens) => `${provider} 모델로 최대 ${dollars}, ${tokens}.`,
     share: (percent) => `이번 달 요금제의 ${percent}예요.`,
     tooDear: (d, isRefused) =>
@@ -567,7 +570,7 @@ export const ko: Messages = {
   mapNotes: {
     no_models: () => "모델 없이 그렸어요. 이 서버에서는 이제 모델을 쓰지 않아요.",
     consent_missing: (n) => `모델 없이 그렸어요. ${n.vendors}에 페이지를 보내는 데 아직 동의하지 않았어요.`,
-    out_of_tokens: (n) => `모델 없이 그렸어요. 요금제 토큰을 다 써서 ${n.until}에 다시 채워져요.`,
+    out_of_tokens: (n) => `요금제에 남은 토큰이 모자라 모델 없이 그렸어요. 토큰은 ${n.until}에 다시 채워져요.`,
     models_late: () => "모델 없이 그렸어요. 제때 답한 모델이 없었어요.",
     models_failed: () => "모델 없이 그렸어요. 쓸 수 있는 모델이 없었어요.",
     pages_not_described: (n) =>
@@ -779,7 +782,7 @@ export const ko: Messages = {
       own: "서버의 모델 쓰기",
       local: "모델을 쓰지 않기",
     },
-    outOfTokens: "요금제 토큰을 다 썼을 때",
+    outOfTokens: "요금제 토큰이 모자랄 때",
     outOfTokensLocal: "모델 없이 지도 그리기",
     outOfTokensRefuse: "새 지도를 그리지 않기",
     datasets: "데이터 세트에 내 세션 허용하기",

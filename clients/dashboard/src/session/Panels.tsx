@@ -3,6 +3,7 @@
  */
 
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { duration, type Language, shortDate, timeOfDay, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { isOpen, type Mindmap, receiptQuery, type Session, timelineQuery } from "~/api/queries";
@@ -314,7 +315,8 @@ function Regenerate({ session, language, onClose }: Props) {
       </p>
       {quote.data && !quote.data.quote.is_affordable && (
         <p className="notice amber" role="status">
-          {t.regenerate.tooDear(shortDate(new Date(quote.data.quote.resets_at), new Date(), language), isRefused)}
+          {t.regenerate.tooDear(shortDate(new Date(quote.data.quote.resets_at), new Date(), language), isRefused)}{" "}
+          {isRefused && <Link to="/account">{t.regenerate.changeSetting}</Link>}
         </p>
       )}
       <div className="dialog-actions">
@@ -324,7 +326,7 @@ function Regenerate({ session, language, onClose }: Props) {
         <button
           type="button"
           className="button primary"
-          disabled={generate.isPending}
+          disabled={generate.isPending || (isRefused && quote.data?.quote.is_affordable === false)}
           onClick={() => generate.mutate(true, { onSuccess: onClose })}
         >
           {t.regenerate.go}

@@ -2,9 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { serverQuery } from "~/api/queries";
 import { useMessages } from "~/i18n";
 
-/** The companies of providers that this server does not use any more. */
-const COMPANIES: Readonly<Record<string, string>> = { openai: "OpenAI", anthropic: "Anthropic", gemini: "Google" };
-
 /**
  * What a provider is called on screen: its company, or the server's own model. `openai` alone would name a company that
  * has received nothing where a server of the operator speaks its protocol. `local`, which is no model, stays.
@@ -14,6 +11,6 @@ export function useProviderName(): (provider: string) => string {
   const providers = useQuery(serverQuery()).data?.providers ?? {};
   return (provider) => {
     const company = providers[provider];
-    return company === null ? t.ownModel : (company ?? COMPANIES[provider] ?? provider);
+    return company === null ? t.ownModel : (company ?? provider);
   };
 }

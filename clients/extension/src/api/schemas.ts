@@ -75,9 +75,8 @@ export const MindmapResponse = schemaFor<contract.MindmapEnvelope>()(
   v.object({
     mindmap: v.object({
       status: v.string(),
-      stage: optional(v.string()),
       percent: optional(v.number()),
-      error_message: optional(v.string()),
+      error_code: optional(v.string()),
     }),
   }),
 );
@@ -97,6 +96,10 @@ export const ReceiptResponse = schemaFor<contract.ReceiptEnvelope>()(
 export const ServerInfoResponse = v.object({
   server: v.object({ model_vendors: v.array(v.string()), sends_mail: v.optional(v.boolean(), false) }),
 });
+
+export const UsageResponse = schemaFor<contract.UsageEnvelope>()(
+  v.object({ usage: v.object({ period_end: v.string() }) }),
+);
 
 export const LinkCodeResponse = v.object({ code: v.string() });
 

@@ -23,6 +23,7 @@ import {
   SettingsResponse,
   SignIn,
   SignUpReply,
+  UsageResponse,
 } from "./schemas";
 import { type Fetch, transport } from "./transport";
 
@@ -178,6 +179,12 @@ export class TrailmindApi {
   mindmap(origin: string, bearer: string, sessionId: string): Promise<v.InferOutput<typeof MindmapResponse>> {
     const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
     return parsed(MindmapResponse, client.GET("/v1/sessions/{session_id}/mindmap", sessionPath(sessionId)));
+  }
+
+  /** When the tokens of the plan are renewed. */
+  async periodEnd(origin: string, bearer: string): Promise<string> {
+    const client = this.client(origin, bearer, SHORT_TIMEOUT_MS);
+    return (await parsed(UsageResponse, client.GET("/v1/usage"))).usage.period_end;
   }
 
   async receipt(origin: string, bearer: string, sessionId: string): Promise<ServerReceipt> {

@@ -112,6 +112,17 @@ test("from start to the map", async () => {
   expect(await b.store.recordings()).toEqual([]);
 });
 
+test("a map that was refused because tokens are missing says when they are renewed", async () => {
+  await run.start(ALL);
+  await b.store.append((await only())?.id ?? "", makeEvent());
+  await run.stop({});
+  await b.sender.flush(true);
+  b.server.mindmap = { status: "failed", error_code: "TOKEN_LIMIT_EXCEEDED" };
+  await run.refresh({});
+  const values = { resets_at: b.server.periodEnd };
+  expect(generation).toMatchObject({ status: "failed", failure: { code: "TOKEN_LIMIT_EXCEEDED", values } });
+});
+
 describe("decisions", () => {
   beforeEach(async () => {
     await b.store.addRecording({ ...makeRecording("r1"), serverId: "s1", serverStatus: "recording" });

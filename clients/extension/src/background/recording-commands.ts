@@ -129,15 +129,31 @@ async function readGeneration(
     const { mindmap } = await account.withToken((bearer) => api.mindmap(origin, bearer, serverId));
     const statuses = ["pending", "generating", "completed", "failed"] as const;
     const status = statuses.find((name) => name === mindmap.status) ?? "pending";
-    const message = mindmap.error_message ?? null;
+    const code = status === "failed" ? mindmap.error_code : null;
+    const failure = code ? { code, values: await failureValues(code, account, api, origin) } : null;
     const title =
       status === "completed"
         ? ((await account.withToken((bearer) => api.session(origin, bearer, serverId))).title ?? null)
         : null;
-    return { recordingId, status, stage: mindmap.stage ?? null, percent: mindmap.percent ?? null, message, title };
+    return { recordingId, status, percent: mindmap.percent ?? null, failure, title };
   } catch (error) {
     // 404: the generation has not begun. Other errors say nothing about the map.
     const isNotBegun = error instanceof ApiError && error.status === 404;
-    return isNotBegun ? { recordingId, status: "none", stage: null, percent: null, message: null, title: null } : null;
+    return isNotBegun ? { recordingId, status: "none", percent: null, failure: null, title: null } : null;
+  }
+}
+
+/** When tokens that are used up are renewed, as far as the server says so now. */
+async function failureValues(
+  code: string,
+  account: Account,
+  api: TrailmindApi,
+  origin: string,
+): Promise<Record<string, string>> {
+  if (code !== "TOKEN_LIMIT_EXCEEDED") return {};
+  try {
+    return { resets_at: await account.withToken((bearer) => api.periodEnd(origin, bearer)) };
+  } catch {
+    return {};
   }
 }

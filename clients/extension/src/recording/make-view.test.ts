@@ -36,9 +36,8 @@ test("a map's progress belongs to its recording", async () => {
   const generation = {
     recordingId: "r1",
     status: "generating",
-    stage: null,
     percent: 5,
-    message: null,
+    failure: null,
     title: null,
   } as const;
   expect((await view(generation)).generation).toEqual(generation);

@@ -29,9 +29,9 @@ export interface RecordingView {
 export interface Generation {
   recordingId: string;
   status: "none" | "pending" | "generating" | "completed" | "failed";
-  stage: string | null;
   percent: number | null;
-  message: string | null;
+  /** Why a failed map was not drawn: the server's code, with the values of its sentence. */
+  failure: { code: string; values: Record<string, string> } | null;
   /** The title of the completed map's session. */
   title: string | null;
 }

@@ -32,6 +32,9 @@ export class MemoryServer {
   /** The number of concurrent sessions that the plan allows. */
   maxConcurrent = Infinity;
   returnsVerdicts = true;
+  mindmap: Record<string, unknown> = { status: "generating", percent: 40 };
+  /** When the tokens of the plan are renewed. */
+  readonly periodEnd = "2031-12-01T00:00:00Z";
   /** A server that sends mail answers a sign-up without a login. */
   sendsMail = false;
   /** The body of the last sign-up. */
@@ -89,6 +92,7 @@ export class MemoryServer {
     if (call.startsWith("POST /auth/")) return this.signIn(call, body);
     if (bearer !== this.access) return this.error(401, "invalid or expired access token");
     const [method, path = ""] = call.split(" ");
+    if (path === "/usage") return [200, { usage: { period_end: this.periodEnd } }];
     const [, , id = "", action = ""] = path.split("/");
     if (id === "start" && this.isFull()) {
       return [409, { error: { message: "one at a time", code: "CONCURRENT_SESSION_LIMIT" } }];
@@ -98,7 +102,7 @@ export class MemoryServer {
     const session = this.sessions.get(id);
     if (!session) return this.error(404, "session not found");
     if (action === "events") return this.storeEvents(session, body);
-    if (action === "mindmap") return [200, { mindmap: { status: "generating", percent: 40 } }];
+    if (action === "mindmap") return [200, { mindmap: this.mindmap }];
     if (method === "DELETE") {
       this.sessions.delete(id);
       return [204, null];

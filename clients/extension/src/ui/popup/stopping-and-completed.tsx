@@ -1,6 +1,6 @@
 /** The screens after Stop: the remaining events are sent, then the server generates the map. */
 
-import { duration } from "@trailmind/api";
+import { duration, wordErrorCode } from "@trailmind/api";
 import { elapsedMs, type RecordingView } from "../../recording/view";
 import { webOrigin } from "../../settings";
 import { activeTab } from "../active-tab";
@@ -49,6 +49,9 @@ export function CompletedScreen({ recording }: { recording: RecordingView }) {
   const text = messages.completed;
   const { run, isBusy, error } = useCommand();
   const status = view?.generation?.status ?? "none";
+  const failure = view?.generation?.failure;
+  // Another try would fail as well, until the day that the sentence names.
+  const isOutOfTokens = failure?.code === "TOKEN_LIMIT_EXCEEDED";
   const { receipt } = recording;
   const isEmpty = receipt.stored === 0;
   return (
@@ -75,7 +78,7 @@ export function CompletedScreen({ recording }: { recording: RecordingView }) {
       {!isEmpty && (
         <div class="generation" role="status" data-generation={status}>
           <p>
-            {text.generation[status]}
+            {isOutOfTokens ? wordErrorCode(failure.code, failure.values, messages.language) : text.generation[status]}
             {status === "generating" &&
               view?.generation?.percent != null &&
               ` ${Math.round(view.generation.percent)} %`}
