@@ -4,6 +4,7 @@ import { act } from "react";
 import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type MapOwner, mindmapQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { loadMessages } from "~/i18n";
 import { en } from "~/i18n/en";
 import { type MapModel, parseMap } from "~/map/model";
@@ -93,6 +94,19 @@ it("an undo is shown at once, and removes the message of the edit that it undoes
     [en.edit.did.rename("Renamed"), "edit"],
     ["", "edit"],
   ]);
+});
+
+it("the answer to an edit does not replace a version that was restored meanwhile", async () => {
+  const id = `session-${++numSessions}`;
+  const client = new QueryClient();
+  const { queryKey } = mindmapQuery(id);
+  client.setQueryData(queryKey, map);
+  await render(client, { kind: "session", id });
+  await act(async () => edits.rename("t0", "Renamed"));
+  storeReply(client, queryKey, { ...map, version: 2 });
+  await act(async () => answer(Response.json({ mindmap: { ...map, edits: { seq: 1 } }, reports: [] })));
+  await vi.waitFor(() => expect(edits.isSaving).toBe(false));
+  expect(client.getQueryData(queryKey)).toMatchObject({ version: 2, edits: { seq: 0 } });
 });
 
 it("an edit of a combined map that does not reach the server outlives its page, as the page says", async () => {

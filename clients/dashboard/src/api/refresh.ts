@@ -1,4 +1,4 @@
-import type { QueryClient, QueryKey } from "@tanstack/react-query";
+import type { QueryClient, QueryKey, Updater } from "@tanstack/react-query";
 
 /**
  * Reads the queries below `queryKey` again after something has changed on the server.
@@ -17,4 +17,14 @@ export function refreshQueries(client: QueryClient, queryKey: QueryKey): void {
     const readAgain = () => void client.invalidateQueries({ queryKey: query.queryKey, exact: true });
     query.promise?.then(readAgain, readAgain);
   }
+}
+
+/** Stores what the server replied to a change. An answer that was asked for before the change must not replace it. */
+export function storeReply<T>(
+  client: QueryClient,
+  queryKey: QueryKey,
+  reply: Updater<T | undefined, T | undefined>,
+): void {
+  void client.cancelQueries({ queryKey, exact: true });
+  client.setQueryData<T>(queryKey, reply);
 }

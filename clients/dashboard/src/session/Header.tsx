@@ -236,7 +236,7 @@ function StatusActions({ session }: { session: Session }) {
             ? api.PATCH("/v1/sessions/{session_id}/pause", path)
             : api.PATCH("/v1/sessions/{session_id}/resume", path),
       ),
-    onSuccess: (reply) => client.setQueryData(["session", session.id], reply.session),
+    onSuccess: (reply) => storeReply<Session>(client, ["session", session.id], reply.session),
     onError: (error) => toast(errorMessage(error, t)),
     onSettled: () => void client.invalidateQueries({ queryKey: ["mindmap", session.id] }),
   });

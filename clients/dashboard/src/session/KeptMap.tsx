@@ -26,7 +26,7 @@ export function KeptMap({ session, map }: { session: Session; map: Mindmap }) {
         }),
       ),
     onSuccess: (reply) => {
-      client.setQueryData(["mindmap", session.id], reply.mindmap);
+      storeReply<Mindmap>(client, ["mindmap", session.id], reply.mindmap);
       void client.invalidateQueries({ queryKey: ["versions", session.id] });
     },
     onError: (error) => toast(errorMessage(error, t)),

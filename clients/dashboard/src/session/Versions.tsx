@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type JointVersionReply, type Language, shortDate, timeOfDay, unwrap, type VersionReply } from "@trailmind/api";
 import { api } from "~/api/client";
 import { type MapOwner, optionalQuery } from "~/api/queries";
+import { refreshQueries, storeReply } from "~/api/refresh";
 import { type Messages, useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { errorMessage } from "~/ui/error-message";
@@ -30,8 +31,10 @@ function versionRequests({ kind, id }: MapOwner) {
               params: { path: path(number).ofMap, query: { to } },
             }),
           ),
-        restore: (number: number): Promise<unknown> =>
-          unwrap(api.POST("/v1/maps/{map_id}/versions/{number}/restore", { params: { path: path(number).ofMap } })),
+        restore: async (number: number): Promise<{ data?: unknown }> => {
+          const params = { path: path(number).ofMap };
+          return (await unwrap(api.POST("/v1/maps/{map_id}/versions/{number}/restore", { params }))).map;
+        },
       }
     : {
         list: (): Promise<{ versions: AnyVersion[] }> =>
@@ -48,12 +51,11 @@ function versionRequests({ kind, id }: MapOwner) {
               params: { path: path(number).ofSession, query: { to } },
             }),
           ),
-        restore: (number: number): Promise<unknown> =>
-          unwrap(
-            api.POST("/v1/sessions/{session_id}/mindmap/versions/{number}/restore", {
-              params: { path: path(number).ofSession },
-            }),
-          ),
+        restore: async (number: number): Promise<{ data?: unknown }> => {
+          const params = { path: path(number).ofSession };
+          return (await unwrap(api.POST("/v1/sessions/{session_id}/mindmap/versions/{number}/restore", { params })))
+            .mindmap;
+        },
       };
 }
 
@@ -96,9 +98,9 @@ export function Versions(props: {
   });
   const restore = useMutation({
     mutationFn: requests.restore,
-    onSuccess: (_, number) => {
-      void client.invalidateQueries({ queryKey: mapKey(owner) });
-      void client.invalidateQueries({ queryKey: key });
+    onSuccess: (restored, number) => {
+      storeReply(client, mapKey(owner), restored);
+      refreshQueries(client, key);
       toast(t.versions.restored(number));
     },
     onError: (error) => toast(errorMessage(error, t)),
@@ -107,9 +109,11 @@ export function Versions(props: {
   if (versions.isError) return <ErrorState error={versions.error} />;
   if (!versions.data) return <p>{t.account.absent}</p>;
   const list = versions.data.versions;
+  // The version shown has the same topics, and the same edits: restoring it would change nothing.
+  const shownAgain = list.find((each) => each.number === version)?.restored_from;
   return (
     <>
-      {list.length <= 1 && <p className="muted">{t.versions.none}</p>}
+      <p className="muted">{list.length <= 1 ? t.versions.none : t.versions.keepsEdits}</p>
       <ul className="panel-list">
         {list.map((each, i) => (
           <li key={each.number}>
@@ -129,14 +133,16 @@ export function Versions(props: {
                 <button type="button" className="button quiet" onClick={() => compare.mutate(each.number)}>
                   {t.versions.compare}
                 </button>
-                <button
-                  type="button"
-                  className="button"
-                  disabled={restore.isPending}
-                  onClick={() => restore.mutate(each.number)}
-                >
-                  {t.versions.restore}
-                </button>
+                {each.number !== shownAgain && (
+                  <button
+                    type="button"
+                    className="button"
+                    disabled={restore.isPending}
+                    onClick={() => restore.mutate(each.number)}
+                  >
+                    {restore.isPending && restore.variables === each.number ? t.versions.restoring : t.versions.restore}
+                  </button>
+                )}
               </>
             )}
           </li>

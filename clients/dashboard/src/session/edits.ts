@@ -6,6 +6,7 @@ import { useCallback, useEffect, useSyncExternalStore } from "react";
 import { api } from "~/api/client";
 import { currentLogin, onLogin } from "~/api/login";
 import { type MapOwner, type Mindmap, mindmapQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { type Messages, useMessages } from "~/i18n";
 import type { FreePlace } from "~/map/free-places";
 import type { DropTarget } from "~/map/map-props";
@@ -117,10 +118,10 @@ function editServer(
       return unwrap(api.PATCH("/v1/sessions/{session_id}/mindmap", { params, body, keepalive }));
     },
     onSaved: (reply, operation) => {
-      // An answer that was asked for before this edit must not replace the newer map.
-      void client.cancelQueries({ queryKey: key });
-      client.setQueryData(key, reply.mindmap);
-      if (!reply.mindmap.data) void client.invalidateQueries({ queryKey: key });
+      // A version that was restored meanwhile is newer: it has this edit, or the server refuses it.
+      if ((reply.mindmap.version ?? 0) < (server.current()?.version ?? 0)) server.reload();
+      else storeReply<Mindmap>(client, key, reply.mindmap);
+      if (!reply.mindmap.data) server.reload();
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence, undefined, EDIT);

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Mindmap } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
@@ -20,9 +21,7 @@ export function useGenerate(id: string) {
         }),
       ),
     onSuccess: (reply) =>
-      client.setQueryData(["mindmap", id], (shown: Mindmap | null | undefined) =>
-        whileGenerating(shown, reply.mindmap),
-      ),
+      storeReply<Mindmap | null>(client, ["mindmap", id], (shown) => whileGenerating(shown, reply.mindmap)),
     onError: (error) => toast(errorMessage(error, t)),
   });
 }
