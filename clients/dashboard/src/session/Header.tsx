@@ -17,6 +17,7 @@ import {
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { api } from "~/api/client";
 import { isOpen, receiptQuery, type Session, serverQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { useLanguage, useMessages } from "~/i18n";
 import type { MapModel } from "~/map/model";
 import type { View } from "~/session/search-params";

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { dateTime, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import type { Mindmap, Session } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { useFailureReason } from "~/billing/tokens";
 import { useLanguage, useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
