@@ -8,7 +8,7 @@ import io
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -138,7 +138,7 @@ class ImageOptions:
     ] = None
 
 
-def exported_document(state: AppState, data: Mapping[str, Any]) -> MindmapDocument:
+def exported_document(state: AppState, data: dict[str, Any]) -> MindmapDocument:
     """The stored document with providers called as on the screens."""
     names = provider_names(provider_endpoints(state.settings))
     return MindmapDocument.from_json(data).with_provider_names(names)

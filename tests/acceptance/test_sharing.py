@@ -267,13 +267,9 @@ async def test_exports_call_providers_by_their_companies(
     base_url: str | None,
     sentences: tuple[str, ...],
 ) -> None:
-    note = {"code": "provider_replaced", "values": {"expected": "gemini", "provider": "openai"}}
+    note = map_note("provider_replaced", expected="gemini", provider="openai")
     own = ["openai could not be reached"]  # of a version that had no codes
-    added = {
-        "language": language,
-        "notes": [*own, map_note(note["code"], **note["values"]).sentence],
-        "note_details": [note],
-    }
+    added = {"language": language, "notes": [*own, note.sentence], "note_details": [note.model_dump()]}
     async with running_api(with_changes(settings, default_plan="enterprise", openai_base_url=base_url)) as (_, client):
         owner = await sign_up(client)
         session_id = await completed_session(owner, db)
