@@ -63,7 +63,10 @@ def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         (["jobs", "retry"], "`jobs retry` needs the id of a job; usage: trailmind jobs [list | retry ID | discard ID]"),
         (["jobs", "discard"], "`jobs discard` needs the id of a job; usage: trailmind jobs [list | retry"),
         (["jobs", "list", "1"], "`jobs list` takes no job id; usage: trailmind jobs [list | retry ID | discard ID]"),
-        (["jobs", "--status", "dead"], "there is no state “dead”: write one of todo, doing, failed"),
+        (
+            ["jobs", "--status", "finished"],
+            "there is no state “finished”: write one of pending, running, retrying, dead",
+        ),
         (["status", "--url", "api.example"], "--url: “api.example” is no address; write it as http://"),
         (["operators", "grant"], "usage: trailmind operators [list | add ADDRESS | remove ADDRESS]"),
         (["regenerate", "--since", "2026-02-02", "--until", "2026-02-01"], "--until must be later than --since"),
