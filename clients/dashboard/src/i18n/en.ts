@@ -455,7 +455,16 @@ export const en = {
     add: "Add below…",
     link: "Link to…",
     split: "Split off…",
-    splitTitle: (a: string) => `Split ${quoted(a)}`,
+    /** The titles of the dialogs that the edits of a node open. */
+    titles: {
+      rename: (a: string) => `Rename ${quoted(a)}`,
+      move: (a: string) => `Move ${quoted(a)} to`,
+      merge: (a: string) => `Merge ${quoted(a)} into`,
+      add: (a: string) => `Add below ${quoted(a)}`,
+      link: (a: string) => `Link ${quoted(a)} to`,
+      unlink: (a: string) => `Remove the link of ${quoted(a)} to`,
+      split: (a: string) => `Split ${quoted(a)}`,
+    },
     splitLabel: "Name of the new topic",
     splitParts: "Parts to move",
     splitAll: "At least one page has to stay in the topic.",
@@ -479,6 +488,8 @@ export const en = {
     dragHint: (a: string) => `Drop ${quoted(a)} on a topic, or in a free place`,
     dragHintTopic: (a: string) =>
       `Drop ${quoted(a)} on a topic to move it, beside a topic to merge, or in a free place`,
+    dragHintRow: (a: string) => `Drop ${quoted(a)} on a topic`,
+    dragHintTopicRow: (a: string) => `Drop ${quoted(a)} on a topic to move it, or beside a topic to merge`,
     resetPlace: "Reset place",
     nameLink: (a: string) => `Name the link to ${quoted(a)}`,
     linkName: "Name of the link",

@@ -4,14 +4,17 @@ import type { Drag } from "./flat-map-props";
 import type { MapModel } from "./model";
 
 /** The dragged label at the pointer, and what letting it go would do. */
-export function DragGhost({ drag, model }: { drag: Drag; model: MapModel }) {
+export function DragGhost({ drag, model, hasPlaces }: { drag: Drag; model: MapModel; hasPlaces: boolean }) {
   const t = useMessages();
   const node = model.byId.get(drag.id);
   if (!node) return null;
   const { target: drop } = drag;
   const target = drop && drop.kind !== "place" ? model.byId.get(drop.id) : undefined;
   const isMerge = drop?.kind === "merge";
-  const hint = node.type === "page" ? t.edit.dragHint(node.label) : t.edit.dragHintTopic(node.label);
+  const [pageHint, topicHint] = hasPlaces
+    ? [t.edit.dragHint, t.edit.dragHintTopic]
+    : [t.edit.dragHintRow, t.edit.dragHintTopicRow];
+  const hint = (node.type === "page" ? pageHint : topicHint)(node.label);
   return (
     <div
       className={`map-ghost ${drop?.kind ?? ""}`}

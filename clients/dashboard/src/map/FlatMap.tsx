@@ -164,7 +164,7 @@ export function FlatMap(props: FlatMapProps) {
   };
   return (
     <>
-      {drag && <DragGhost drag={drag} model={model} />}
+      {drag && <DragGhost drag={drag} model={model} hasPlaces={props.placeAt !== null} />}
       <div
         ref={canvas}
         className="map-canvas"

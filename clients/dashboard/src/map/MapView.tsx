@@ -169,7 +169,7 @@ export function MapView(props: MapViewProps) {
             isGrowing={isGrowing}
             coveredTop={coveredTop}
             // In the tree of a narrow screen every branch has its row.
-            placeAt={(id, x, y) => (layout === "tree" && isNarrow ? null : placeAt(layout, model, scene, id, x, y))}
+            placeAt={layout === "tree" && isNarrow ? null : (id, x, y) => placeAt(layout, model, scene, id, x, y)}
             ref={handle}
           />
         )}

@@ -15,8 +15,8 @@ export type FlatMapProps = MapProps & {
   sceneKey: string;
   /** The map grows by itself, so that no change of it is the user's. */
   isGrowing: boolean;
-  /** The place of a node that is put at a position of the scene. */
-  placeAt: (id: string, x: number, y: number) => FreePlace | null;
+  /** The place of a node that is put at a position of the scene; null where nodes have no places of their own. */
+  placeAt: ((id: string, x: number, y: number) => FreePlace | null) | null;
 };
 
 /** What a press hits: a node, its fold control, or null between the nodes. */

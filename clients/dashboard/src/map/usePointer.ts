@@ -87,7 +87,7 @@ export function usePointer(
   const freePlace = (id: string, dx: number, dy: number): DropTarget | null => {
     const n = scene.byId.get(id);
     const { k } = zoom.camera.current;
-    const place = n ? props.placeAt(id, n.x + dx / k, n.y + dy / k) : null;
+    const place = n && props.placeAt ? props.placeAt(id, n.x + dx / k, n.y + dy / k) : null;
     return place && { kind: "place", place };
   };
   /** The label of a type closest above or below the pointer. */

@@ -100,11 +100,16 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
       />
       <Suspense fallback={null}>
         {dialog === "rename" && (
-          <RenameDialog node={node} onClose={close} onSave={(label) => edits.rename(node.id, label)} />
+          <RenameDialog
+            node={node}
+            title={t.edit.titles.rename(node.label)}
+            onClose={close}
+            onSave={(label) => edits.rename(node.id, label)}
+          />
         )}
         {dialog === "add" && (
           <RenameDialog
-            title={t.edit.add}
+            title={t.edit.titles.add(node.label)}
             onClose={close}
             onSave={(label) =>
               edits.run({
@@ -126,7 +131,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         )}
         {dialog === "move" && (
           <ChooseDialog
-            title={t.edit.move}
+            title={t.edit.titles.move(node.label)}
             model={model}
             choices={destinations}
             onClose={close}
@@ -135,7 +140,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         )}
         {dialog === "merge" && (
           <ChooseDialog
-            title={t.edit.merge}
+            title={t.edit.titles.merge(node.label)}
             model={model}
             choices={mergeable}
             onClose={close}
@@ -144,7 +149,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         )}
         {dialog === "link" && (
           <ChooseDialog
-            title={t.edit.link}
+            title={t.edit.titles.link(node.label)}
             model={model}
             choices={linkable}
             onClose={close}
@@ -153,7 +158,7 @@ export function EditActions({ node, model, edits }: { node: MapNode; model: MapM
         )}
         {dialog === "unlink" && (
           <ChooseDialog
-            title={t.edit.unlink}
+            title={t.edit.titles.unlink(node.label)}
             model={model}
             choices={linked}
             onClose={close}

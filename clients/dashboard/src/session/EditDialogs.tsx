@@ -13,14 +13,14 @@ export function RenameDialog({
   onSave,
 }: {
   node?: MapNode;
-  title?: string;
+  title: string;
   onClose: () => void;
   onSave: (label: string) => void;
 }) {
   const t = useMessages();
   const [label, setLabel] = useState(node?.label ?? "");
   return (
-    <Dialog title={title ?? t.edit.rename} isOpen onClose={onClose}>
+    <Dialog title={title} isOpen onClose={onClose}>
       <form
         className="stack"
         onSubmit={(e) => {
@@ -131,7 +131,7 @@ export function SplitDialog({
     setCheckedIds(next);
   };
   return (
-    <Dialog title={t.edit.splitTitle(node.label)} isOpen onClose={onClose}>
+    <Dialog title={t.edit.titles.split(node.label)} isOpen onClose={onClose}>
       <form
         className="stack"
         onSubmit={(e) => {
