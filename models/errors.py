@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 
@@ -63,6 +64,26 @@ class Unauthorized(TrailmindError):
     """The credentials are missing or invalid."""
 
     code, status = "UNAUTHORIZED", 401
+
+
+class AccountClosed(Unauthorized):
+    """The account is closed; its data is erased at `erased_at`. Only for callers who have proved that it is theirs."""
+
+    code = "ACCOUNT_CLOSED"
+
+    def __init__(self, erased_at: datetime) -> None:
+        super().__init__(erased_at)
+        self.erased_at = erased_at
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {"erased_at": self.erased_at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+
+    def __str__(self) -> str:
+        return (
+            f"this account is closed and its data is deleted on {self.erased_at:%Y-%m-%d};"
+            " until then the operator of the server can open it again"
+        )
 
 
 class Forbidden(TrailmindError):

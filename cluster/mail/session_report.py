@@ -48,14 +48,15 @@ class SessionReporter:
         self._mail_queue, self._origin, self._draw = mail_queue, origin, draw
 
     async def report(self, pool: AsyncConnectionPool[Any], session_id: uuid.UUID, useful_until: int) -> datetime | None:
-        """Mail the report of a session, unless it was mailed before or its user does not want it.
+        """Mail the report of a session, unless it has no pages, was mailed before or its user does not want it.
 
         Returns when to call this again, if it is night where the user lives. Raises what `MailQueue.send_now` raises.
         """
         async with pool.connection() as connection:
             source = await read_report_source(connection, session_id)
             recipient = await mail_recipient(connection, source.user_id) if source is not None else None
-            if source is None or recipient is None:
+            # The map of a session without pages has nothing to report.
+            if source is None or recipient is None or not source.num_pages:
                 return None
             is_admitted = await self._mail_queue.is_admitted(
                 connection, source.user_id, recipient.address, KIND, subject=str(session_id)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.accounts.logins import ClientProgram, LoginFamily, open_family, revoke_families, secret_digest
 from models.accounts.users import User
-from models.errors import Unauthorized
+from models.errors import AccountClosed, Unauthorized
 from models.schemas.accounts import UserReply
 from models.schemas.logins import AuthReply, TokenReply
 from serve.auth.known_devices import remember_device
@@ -50,6 +50,12 @@ def user_reply(user: User) -> UserReply:
         avatar_url=user.avatar_url,
         role="admin" if user.role == "admin" else "user",
     )
+
+
+def account_closed(state: AppState, user: User) -> AccountClosed:
+    """The refusal of a log-in to the closed account of `user`, who has proved that it is theirs."""
+    delay = timedelta(seconds=state.settings.privacy.account_deletion_delay_s)
+    return AccountClosed((user.deleted_at or datetime.now(UTC)) + delay)
 
 
 def _issue_tokens(

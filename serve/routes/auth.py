@@ -19,7 +19,7 @@ from models.schemas.base import MessageReply
 from models.schemas.logins import AuthReply, Credentials, LoginBody, LoginList, LoginReply, TokenReply
 from models.schemas.passwords import LogoutAllBody
 from serve.auth.known_devices import check_login_attempt
-from serve.auth.login import log_in, log_out, rotate_refresh_token, user_reply
+from serve.auth.login import account_closed, log_in, log_out, rotate_refresh_token, user_reply
 from serve.auth.sign_up_mail import enqueue_sign_up_mail
 from serve.auth.verification_mail import enqueue_verification_mail
 from serve.dependencies import CurrentIdentity, CurrentUserId, DbConnection, DbSession, RateLimitedByAddress, State
@@ -72,10 +72,12 @@ async def login(body: LoginBody, state: State, db: DbSession, request: Request, 
     email = body.email.strip()
     await check_login_attempt(state, request, email)
     user = await user_by_email(db, email) if "\x00" not in email else None
-    is_active = user is not None and user.status == "active"
-    matches = await verify_password(body.password, user.password_hash if user is not None and is_active else None)
-    if user is None or not is_active or not matches:
+    matches = await verify_password(body.password, user.password_hash if user is not None else None)
+    if user is None or not matches:
         raise Unauthorized("invalid email or password")
+    if user.status != "active":
+        # Only who knows the password learns that there is such an account.
+        raise account_closed(state, user)
     return await log_in(state, db, request, response, user)
 
 

@@ -16,9 +16,10 @@ from models.accounts.users import User, user_by_email
 from models.errors import Conflict, Unauthorized
 from models.schemas.google import GoogleBegin, GoogleBegun, GoogleBody, GoogleCode, GoogleConfig
 from models.schemas.logins import AuthReply
-from serve.auth.login import log_in
+from serve.auth.login import account_closed, log_in
 from serve.dependencies import DbSession, RateLimitedByAddress, State
 from serve.identity.openid import GoogleProfile
+from serve.state import AppState
 
 router = APIRouter(prefix="/v1/auth/google", tags=["auth"])
 STATE_TTL_S = 600
@@ -36,12 +37,12 @@ class _SignInRequest(msgspec.Struct):
     uses_pkce: bool
 
 
-async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
+async def account_of(state: AppState, db: AsyncSession, profile: GoogleProfile) -> User:
     """The account of this Google user: the linked one, an existing one to link, or a new one. The caller commits.
 
     An existing account is linked only if its address was verified or no one can log in to it yet: otherwise an attacker
     could sign up with the address of a victim and share the account once the victim signs in with Google. Raises
-    Unauthorized for a closed account, Conflict or NotLinked.
+    AccountClosed, Conflict or NotLinked.
     """
     user = await db.scalar(select(User).where(User.google_id == profile.subject))
     if user is None:
@@ -61,10 +62,10 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
             except IntegrityError:
                 # A concurrent sign-in of the same user has created the account.
                 await db.rollback()
-                return await account_of(db, profile)
+                return await account_of(state, db, profile)
             return user
         if user.status != "active":
-            raise Unauthorized("Invalid Google credentials")
+            raise account_closed(state, user)
         if user.google_id is not None:
             raise Conflict("this address belongs to another Google account")
         if user.email_verified_at is None and user.can_log_in:
@@ -75,7 +76,7 @@ async def account_of(db: AsyncSession, profile: GoogleProfile) -> User:
         user.google_id = profile.subject
         user.email_verified_at = user.email_verified_at or datetime.now(UTC)
     if user.status != "active":
-        raise Unauthorized("Invalid Google credentials")
+        raise account_closed(state, user)
     if profile.avatar_url:
         user.avatar_url = profile.avatar_url
     await db.flush()
@@ -96,7 +97,7 @@ async def google_login(
     if not state.google.is_configured:
         raise Unauthorized("Invalid Google credentials")
     profile = await state.google.verify(body.credential)
-    return await log_in(state, db, request, response, await account_of(db, profile))
+    return await log_in(state, db, request, response, await account_of(state, db, profile))
 
 
 @router.post("/begin", dependencies=[RateLimitedByAddress])
@@ -122,4 +123,4 @@ async def google_code(body: GoogleCode, state: State, db: DbSession, request: Re
     profile = await state.google.exchange(
         body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=sign_in.nonce
     )
-    return await log_in(state, db, request, response, await account_of(db, profile))
+    return await log_in(state, db, request, response, await account_of(state, db, profile))

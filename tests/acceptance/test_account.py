@@ -164,10 +164,17 @@ async def test_the_deletion_receipt_counts_all_rows(
 
 
 async def test_a_closed_account_is_erased_after_the_grace_period(
-    ann: ApiUser, db: psycopg.AsyncConnection[Any], settings: Settings
+    api: httpx2.AsyncClient, ann: ApiUser, db: psycopg.AsyncConnection[Any], settings: Settings
 ) -> None:
     receipt = await ann.ok("POST", "/v1/users/me/deletion", json={"password": PASSWORD})
     assert receipt["status"] == "scheduled"
+    # Who knows the password learns what has become of the account; others do not learn that there is one.
+    logins = [await api.post("/v1/auth/login", json={"email": ann.email, "password": p}) for p in (PASSWORD, "wrong")]
+    closed, unknown = (answer.json()["error"] for answer in logins)
+    assert [answer.status_code for answer in logins] == [401, 401]
+    assert (closed["code"], unknown["code"]) == ("ACCOUNT_CLOSED", "UNAUTHORIZED")
+    assert closed["values"]["erased_at"][:10] == receipt["erased_at"][:10]
+    assert "the operator of the server can open it again" in closed["message"]
     cursor = await db.execute("SELECT status, deleted_at IS NOT NULL FROM users WHERE id = %s", [ann.id])
     assert await cursor.fetchone() == ("inactive", True)
     async with AsyncConnectionPool(settings.database.postgres_dsn, min_size=1, max_size=2, open=False) as pool:

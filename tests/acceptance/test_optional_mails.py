@@ -210,6 +210,16 @@ async def test_a_deleted_session_is_not_reported(world: World, db: psycopg.Async
         assert await world.send_due() == []
 
 
+async def test_a_session_without_pages_is_not_reported(world: World, db: psycopg.AsyncConnection[Any]) -> None:
+    async with reader(world, db) as ann:
+        session_id = await ann.start()
+        await ann.ok("POST", f"/v1/sessions/{session_id}/stop")
+        async with job_worker(world.settings) as worker:
+            await worker.run()
+        assert (await ann.ok("GET", f"/v1/sessions/{session_id}/mindmap"))["mindmap"]["status"] == "completed"
+        assert await world.send_due() == []
+
+
 async def test_a_bounced_address_receives_nothing_until_an_operator_allows_it(
     world: World, db: psycopg.AsyncConnection[Any]
 ) -> None:

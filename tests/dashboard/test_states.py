@@ -229,3 +229,15 @@ async def test_the_status_page_names_a_database_that_answers_nothing_before_the_
     await expect(said.get_by_role("row").filter(has_text="PostgreSQL")).to_contain_text("does not answer")
     hidden_px = await said.get_by_role("region").evaluate("(e) => e.scrollWidth - e.clientWidth")
     assert hidden_px <= 0, "a phone shows all of it"
+
+
+async def test_a_phone_has_a_way_back_while_a_session_is_not_loaded(user: BrowserUser) -> None:
+    page = user.page
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await user.sign_up()
+    session_id = "00000000-0000-4000-8000-000000000001"
+    # The page is left before the session is answered.
+    await page.route(f"**/v1/sessions/{session_id}*", lambda _: None)
+    await page.goto(f"/sessions/{session_id}")
+    await page.get_by_role("navigation").get_by_role("link", name="Sessions").click()
+    await page.wait_for_url("**/sessions")

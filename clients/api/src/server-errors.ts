@@ -16,6 +16,12 @@ const modelFailed = {
 
 /** One entry for each code; `tests/architecture/test_error_codes.py` compares them with the server. */
 export const SERVER_ERRORS: Record<string, { en: string | Words; ko: string | Words }> = {
+  ACCOUNT_CLOSED: {
+    en: ({ erased_at }, language) =>
+      `This account is closed, and its data is deleted${erased_at ? ` on ${day(erased_at, language)}` : " soon"}. Until then the operator of the server can open it again.`,
+    ko: ({ erased_at }, language) =>
+      `닫힌 계정이고, 데이터는 ${erased_at ? `${day(erased_at, language)}에` : "곧"} 삭제돼요. 그 전에는 서버 운영자가 다시 열 수 있어요.`,
+  },
   ACCOUNT_HELD: {
     en: "The data of this account is kept for a legal reason and cannot be deleted now.",
     ko: "법적인 이유로 이 계정의 데이터를 보관하고 있어 지금은 삭제할 수 없어요.",

@@ -37,7 +37,8 @@ export function LoginForm() {
     } catch (error) {
       const problem = toApiError(error);
       const isLocked = problem.code === "LOGIN_LOCKED";
-      const sentence = isLocked ? t.auth.locked : problem.status === 401 ? t.auth.wrong : errorMessage(error, t);
+      const isWrong = problem.status === 401 && problem.code !== "ACCOUNT_CLOSED";
+      const sentence = isLocked ? t.auth.locked : isWrong ? t.auth.wrong : errorMessage(error, t);
       form.setError("root", { message: sentence });
       form.setFocus("password");
     }

@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
-import { SearchX } from "lucide-react";
+import { ArrowLeft, SearchX } from "lucide-react";
 import { type ReactNode, Suspense, useCallback, useState } from "react";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
@@ -45,13 +45,32 @@ export function SessionPage() {
 
   if (data.session.isPending)
     return (
-      <div className="page">
+      <NotLoaded>
         <Skeletons rows={4} height={96} />
-      </div>
+      </NotLoaded>
     );
   if (!data.session.data)
     return <SessionError id={id} error={data.session.error} onRetry={() => void data.session.refetch()} />;
   return <LoadedSession session={data.session.data} data={data} search={search} isWide={isWide} edits={edits} />;
+}
+
+/** A page without its session: a phone has the way back that a loaded page has. */
+function NotLoaded({ children }: { children: ReactNode }) {
+  const t = useMessages();
+  const isPhone = useMedia("(max-width: 767px)");
+  return (
+    <>
+      <div className="page">{children}</div>
+      {isPhone && (
+        <nav className="bottom-bar" aria-label={t.nav.main}>
+          <Link to="/sessions" activeOptions={{ exact: true }}>
+            <ArrowLeft size={20} />
+            {t.nav.sessions}
+          </Link>
+        </nav>
+      )}
+    </>
+  );
 }
 
 function SessionError({ id, error, onRetry }: { id: string; error: unknown; onRetry: () => void }) {
@@ -67,7 +86,7 @@ function SessionError({ id, error, onRetry }: { id: string; error: unknown; onRe
   });
   const isMissing = ["missing", "forbidden", "bad_request"].includes(toApiError(error).kind);
   return (
-    <div className="page">
+    <NotLoaded>
       {isMissing ? (
         <EmptyState
           level={1}
@@ -89,7 +108,7 @@ function SessionError({ id, error, onRetry }: { id: string; error: unknown; onRe
       ) : (
         <ErrorState level={1} error={error} onRetry={onRetry} />
       )}
-    </div>
+    </NotLoaded>
   );
 }
 
