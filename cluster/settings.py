@@ -721,8 +721,9 @@ class Settings(_Group):
     @property
     def default_plan_note(self) -> str:
         """What the default plan means, and how to change it: one sentence for operators."""
+        free = "accounts are on the Free plan"
         meaning = {
-            "free": "accounts are on the Free plan until they buy another",
+            "free": f"{free} until they buy another" if self.billing.is_enabled else free,
             "pro": "accounts are on the Pro plan",
             "enterprise": "accounts are on the Enterprise plan, which includes everything",
         }[self.default_plan]

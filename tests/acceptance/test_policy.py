@@ -189,6 +189,8 @@ def test_a_private_server_includes_everything(settings: Settings, changes: dict[
     assert configured.default_plan == plan
     assert f"the {PLANS[plan].name} plan" in configured.default_plan_note
     assert "TRAILMIND_DEFAULT_PLAN" in configured.default_plan_note
+    # Only a server that sells plans says that another one can be bought.
+    assert ("buy" in configured.default_plan_note) == (configured.billing.is_enabled and plan == "free")
 
 
 async def test_plans_are_public_and_cached(api: httpx2.AsyncClient) -> None:
