@@ -91,10 +91,12 @@ describe("nextProgress", () => {
       sinceMs: 100,
     });
   });
-  it("ends with the generation, and ignores other events", () => {
-    const first = nextProgress(null, { mindmap: { status: "generating" } }, 1);
+  it("ignores other events, and goes back to no earlier stage when the generation has ended", () => {
+    const first = nextProgress(null, { mindmap: { status: "generating", stage: "saving" } }, 1);
     expect(nextProgress(first, { session_status: "processing" }, 2)).toBe(first);
-    expect(nextProgress(first, { status: "completed" }, 2)).toBeNull();
+    // The map that the page has read is that of the start: it is read again now.
+    expect(nextProgress(first, { status: "completed" }, 2)).toBe(first);
+    expect(nextProgress(null, { status: "completed" }, 2)).toBeNull();
   });
 });
 

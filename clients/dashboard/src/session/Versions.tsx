@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type JointVersionReply, type Language, shortDate, timeOfDay, unwrap, type VersionReply } from "@trailmind/api";
 import { api } from "~/api/client";
 import { type MapOwner, optionalQuery } from "~/api/queries";
-import { refreshQueries, storeReply } from "~/api/refresh";
+import { storeReply } from "~/api/refresh";
 import { type Messages, useMessages } from "~/i18n";
 import { type MapModel, parseMap } from "~/map/model";
 import { errorMessage } from "~/ui/error-message";
@@ -100,8 +100,9 @@ export function Versions(props: {
     mutationFn: requests.restore,
     onSuccess: (restored, number) => {
       storeReply(client, mapKey(owner), restored);
-      refreshQueries(client, key);
       toast(t.versions.restored(number));
+      // Until then the list does not have the version that is shown.
+      return client.invalidateQueries({ queryKey: key });
     },
     onError: (error) => toast(errorMessage(error, t)),
   });

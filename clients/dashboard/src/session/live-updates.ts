@@ -21,12 +21,12 @@ export interface Progress {
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
 /**
- * The progress after an event; fields that the event does not contain keep their value. Null once the generation has
- * ended.
+ * The progress after an event; fields that the event does not contain keep their value. It stays when the generation has
+ * ended: until the map is read again, all that the page knows besides is an earlier stage.
  */
 export function nextProgress(before: Progress | null, data: Record<string, unknown>, nowMs: number): Progress | null {
   const map = isRecord(data.mindmap) ? data.mindmap : data;
-  if (map.status !== "generating" && map.status !== "pending") return map.status === undefined ? before : null;
+  if (map.status !== "generating" && map.status !== "pending") return before;
   const topicNames = Array.isArray(map.topics)
     ? map.topics.filter((topic): topic is string => typeof topic === "string")
     : null;
