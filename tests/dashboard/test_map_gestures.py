@@ -834,3 +834,50 @@ async def test_a_notice_lies_over_the_map_and_moves_nothing(
     await expect(page.locator(".notice")).to_have_count(0)
     tops = await page.evaluate("tops")
     assert max(tops) - min(tops) < 1
+
+
+#: The controls that messages cover, of those that the reader could reach without the messages.
+COVERED_BY_TOASTS = """() => {
+    const toasts = [...document.querySelectorAll('.toast')];
+    const boxes = toasts.map((toast) => toast.getBoundingClientRect());
+    const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const isAlone = (box, i) => !boxes.slice(i + 1).some((other) => meets(box, other));
+    const covered = boxes.every(isAlone) ? [] : ['a message'];
+    const controls = 'nav a, nav button, .map-tools button, .legend button, .map-bar button, .edit-row button';
+    for (const control of document.querySelectorAll(controls)) {
+        const box = control.getBoundingClientRect();
+        const below = document.elementsFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        const top = below.find((each) => !each.closest('.toasts'));
+        if (top && control.contains(top) && boxes.some((each) => meets(box, each)))
+            covered.push(control.getAttribute('aria-label') ?? control.textContent);
+    }
+    const isOnScreen = (box) => box.left >= 0 && box.top >= 0 && box.right <= innerWidth && box.bottom <= innerHeight;
+    if (!boxes.every(isOnScreen)) covered.push('a part off the screen');
+    const isSettled = toasts.every((toast) => toast.getAnimations().length === 0);
+    return { isSettled: toasts.length === 3 && isSettled, covered };
+}"""
+
+
+@pytest.mark.parametrize("has_evidence", [False, True])
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_messages_above_each_other_cover_no_control(
+    user: BrowserUser, recorded: RecordedUser, width: int, has_evidence: bool
+) -> None:
+    page = user.page
+    # On a busy machine the first message would be gone before the third is shown.
+    await page.add_init_script(
+        "const set = setTimeout; globalThis.setTimeout = (f, ms, ...args) => set(f, ms < 4000 ? ms : 9 * ms, ...args);"
+    )
+    await page.set_viewport_size({"width": width, "height": 844})
+    await open_session(user, recorded, "?view=map")
+    if has_evidence:
+        await page.locator(".map-canvas").focus()
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".edit-row")).to_be_visible()
+    await page.route("**/export*", lambda route: route.abort("connectionrefused"))
+    for name in ("Markdown", "FreeMind (.mm)", "Data (JSON)"):
+        await page.get_by_role("button", name="Export", exact=True).click()
+        await page.get_by_role("menuitem", name=name).click()
+    await page.wait_for_function(f"() => ({COVERED_BY_TOASTS})().isSettled")
+    assert (await page.evaluate(COVERED_BY_TOASTS))["covered"] == []
