@@ -24,7 +24,7 @@ from models.recording.timeline import count_pages
 from models.recording.timeline_store import load_pages, refresh_timeline
 
 #: Increase it whenever the same input may give another map.
-PIPELINE_VERSION = 10
+PIPELINE_VERSION = 11
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ DEVELOPMENT_PARTS = (DEVELOPMENT, DEVELOPMENT_2, DEVELOPMENT_3, DEVELOPMENT_4, D
 HELD_OUT_PARTS = (HELD_OUT, HELD_OUT_2, HELD_OUT_RELATED)
 PARTS = (*DEVELOPMENT_PARTS, *HELD_OUT_PARTS)
 
+#: A site that shows the beginning of a text shows so much of it, and the rest of the last word.
+SHORT_TEXT_CHARS = 60
 #: What the interface of a platform adds to every page's text, before and behind what the author wrote.
 _INTERFACE: dict[str, tuple[str, str]] = {
     "youtube.com": (
@@ -135,8 +137,8 @@ class Flavour:
 
     `of_chapters`, `of_related` and `of_others` say whether it is made of subjects with chapters, of subjects that have
     something to do with each other, and of those that are neither. `num_subjects` and `pages_each` are chosen from;
-    `switching` is the probability that the next page is of another subject; `text` is "full", "short" (the first 60
-    characters, without the interface) or "none". `languages` limits the subjects.
+    `switching` is the probability that the next page is of another subject; `text` is "full", "short" (the first words,
+    without the interface) or "none". `languages` limits the subjects.
     """
 
     name: str
@@ -240,7 +242,9 @@ def _text(page: SubjectPage, amount: str, rng: random.Random) -> str:
     if amount == "none":
         return ""
     if amount == "short":
-        return page.text[:60]
+        # Sites do not cut what they show inside a word.
+        cut = page.text[SHORT_TEXT_CHARS:]
+        return page.text[:SHORT_TEXT_CHARS] + (f"{cut.split(maxsplit=1)[0] if cut[:1].strip() else ''}…" if cut else "")
     host = host_of(page.url)
     interface = next((parts for end, parts in _INTERFACE.items() if host == end or host.endswith("." + end)), ("", ""))
     before, behind = (part.replace("{n}", str(rng.randrange(2, 900))) for part in interface)

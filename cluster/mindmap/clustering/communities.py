@@ -38,7 +38,7 @@ FEW_GROUPS, FEW_GROUPS_MERGE_AFFINITY, FEW_GROUPS_MERGE_SHARE = 3, 0.155, 0.32
 LARGE_GROUP, LARGE_MERGE_SHARE = 6, 0.8
 #: Parts of a group that are less near to each other than this are different subjects.
 SPLIT_AFFINITY, SPLIT_RESOLUTION = 0.12, 1.2
-#: The same for two or three pages, of which each is a group at first.
+#: The same for two or three pages, of which each is a group at first: of a whole session, and of a group in it.
 FEW_PAGES_AFFINITY = 0.14
 #: Of three pages, the nearest two are one subject below that, too, when they are so much nearer than any other two.
 MIN_PAIR_AFFINITY, PAIR_RATIO = 0.08, 1.5
@@ -85,14 +85,34 @@ def _topics_by_affinity(similarity: FloatArray, affinity: FloatArray, options: T
     """Communities, without those that hold unrelated parts, merged while they are near each other."""
     num_pages = len(similarity)
     if num_pages < 4:
-        return renumber(
-            _merge_while(
-                affinity, _nearest_pair(affinity), lambda between, _inside, _size: between / FEW_PAGES_AFFINITY
-            )
-        )
+        return _merge_related(affinity, _nearest_pair(affinity))
     groups = _split_unrelated_parts(affinity, louvain(_graph_above_chance(similarity), options.topic_resolution))
     groups = renumber(reassign_singletons(similarity, groups, MIN_JOIN_SIMILARITY))
-    return renumber(_merge_near_groups(affinity, groups, options))
+    groups = renumber(_merge_near_groups(affinity, groups, options))
+    return _without_unrelated_pairs(affinity, groups, int(options.max_topics))
+
+
+def _without_unrelated_pairs(affinity: FloatArray, groups: IntArray, max_groups: int) -> IntArray:
+    """`groups` without those of two or three pages that would be no topic if they were the whole session.
+
+    What no other page is near to ends in such groups, by a word or a neighbour in time that two pages share by chance.
+    They stay where there would be more than `max_groups`.
+    """
+    divided, num_groups = groups.copy(), int(groups.max()) + 1
+    for group in range(num_groups):
+        members = np.nonzero(groups == group)[0]
+        if not 2 <= len(members) <= 3:
+            continue
+        parts = _merge_related(affinity[np.ix_(members, members)], np.arange(len(members)))
+        if num_groups + int(parts.max()) <= max_groups:
+            divided[members] = np.where(parts > 0, num_groups - 1 + parts, group)
+            num_groups += int(parts.max())
+    return renumber(divided)
+
+
+def _merge_related(affinity: FloatArray, groups: IntArray) -> IntArray:
+    """Groups of a handful of pages, merged while they are related."""
+    return renumber(_merge_while(affinity, groups, lambda between, _inside, _size: between / FEW_PAGES_AFFINITY))
 
 
 def _nearest_pair(affinity: FloatArray) -> IntArray:

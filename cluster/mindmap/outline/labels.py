@@ -60,8 +60,8 @@ NO_TITLE_FACTOR, LEAST_TITLE_FACTOR = 0.7, 0.7
 #: Where the meaning of a label is known, how often its pages use it counts less.
 FREQUENCY_POWER = 0.5
 #: The same for fewer pages than `MIN_NAMED_PAGES`, on which a phrase is frequent by chance: meaning, and on how many of
-#: the pages the phrase is, count more.
-FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.1, 0.8
+#: the pages the phrase is, count more. The name of a subject ("Sleep apnea") need not be on all of them.
+FEW_PAGES_FREQUENCY_POWER, COVERAGE_POWER = 0.1, 0.6
 FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL, FEW_PAGES_TITLE_FACTOR = 0.05, 0.35, 0.9
 #: Of two or three pages the lower quartile of the cosines counts: the mean is high for what one of them is about.
 MAX_PAGES_BY_QUARTILE, QUARTILE_UNRELATED_LABEL, QUARTILE_SUBJECT_LABEL = 3, -0.05, 0.3
@@ -210,22 +210,26 @@ class TopicLabeler:
         compared = []
         is_by_quartile, mean = len(vectors) <= MAX_PAGES_BY_QUARTILE, mean_vector(vectors)
         for option in options:
-            if is_by_quartile:
-                nearness = lower_quartile_cosine(self._vector(option), vectors)
-                factor = _meaning_factor(nearness, QUARTILE_UNRELATED_LABEL, QUARTILE_SUBJECT_LABEL)
-            else:
-                nearness = mean_cosine(self._vector(option), mean)
-                factor = _meaning_factor(nearness, FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL)
-            share = min(1.0, self._title_share(option.text, pages) / MIN_TITLE_SHARE)
             # A tag or a section before a title, and a part of a Korean compound, are no words of the page.
             coverage = max(option.coverage, len(self._titles_with(option.text, pages)) / len(pages))
+            # The model has not learnt every name: one that all pages use is related to them.
+            is_on_all = len(pages) > 1 and coverage == 1.0 and not _names_platform(option.text)
+            least = RELATED_LABEL if is_on_all else -1.0
+            if is_by_quartile:
+                nearness = lower_quartile_cosine(self._vector(option), vectors)
+                factor = _meaning_factor(max(nearness, least), QUARTILE_UNRELATED_LABEL, QUARTILE_SUBJECT_LABEL)
+            else:
+                nearness = mean_cosine(self._vector(option), mean)
+                factor = _meaning_factor(max(nearness, least), FEW_PAGES_UNRELATED_LABEL, FEW_PAGES_SUBJECT_LABEL)
+            share = min(1.0, self._title_share(option.text, pages) / MIN_TITLE_SHARE)
             score = max(0.0, option.score) ** FEW_PAGES_FREQUENCY_POWER * coverage**COVERAGE_POWER
             score *= factor
             score *= FEW_PAGES_TITLE_FACTOR + (1 - FEW_PAGES_TITLE_FACTOR) * share
             if all(word.lower() in _EMPTY_WORDS for word in find_words(option.text)):
                 score *= EMPTY_WORDS_FACTOR
             compared.append(replace(option, score=round(score, 9), meaning=nearness))
-        return sorted(compared, key=lambda option: (-option.score, option.text))
+        # Of options that are as good, the nearer one: the factor is the same for all that are near enough.
+        return sorted(compared, key=lambda option: (-option.score, -(option.meaning or 0.0), option.text))
 
     def _vector(self, option: _LabelOption) -> bytes:
         """What a label means; empty for a platform, which would be near to everything in it."""

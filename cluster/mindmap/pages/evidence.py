@@ -17,14 +17,18 @@ from models.words import find_words
 _MAX_CHARS_SEARCHED = 20_000
 _MAX_QUOTE_CHARS = 400
 LABEL_SEPARATOR = " · "
-#: Words at the beginning of a sentence that refer to what stands before it, or that guide the reader of a page.
-_POINTS_ELSEWHERE = re.compile(
-    r"(this|these|those|that|it|its|they|their|he|his|she|her|we|also|but|however|so|and|or|then|therefore|otherwise|"
-    r"instead|click|see|note|next|prev|previous|back|here|above|below|add a comment|sort by|share|log in|sign in|"
-    r"skip to)\b"
-    # "On bottling day they need …"
+#: The beginning of a sentence whose subject stands before it ("On bottling day they need …").
+_SUBJECT_ELSEWHERE = re.compile(
+    r"(it|its|they|their|he|his|she|her)\b"
     r"|(on|in|at|for|from|with|by|after|before)\s+([\w'-]+\s+){1,3}(they|it|he|she)\b"
-    r"|(이것|이는|이를|이런|이러한|이렇게|그것|그래서|그러나|그런데|그리고|하지만|또한|따라서|다음|위의|아래|클린봇)",
+    r"|(이는|이를|이것|그것)",
+    re.IGNORECASE,
+)
+#: Other words at the beginning of a sentence that refer to what stands before it, or that guide the reader of a page.
+_POINTS_ELSEWHERE = re.compile(
+    r"(this|these|those|that|we|also|but|however|so|and|or|then|therefore|otherwise|instead|click|see|note|next|prev|"
+    r"previous|back|here|above|below|add a comment|sort by|share|log in|sign in|skip to)\b"
+    r"|(이런|이러한|이렇게|그래서|그러나|그런데|그리고|하지만|또한|따라서|다음|위의|아래|클린봇)",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[{};]|\w\(\)|[=-]>|::|^\s*[$#>]\s")
@@ -153,20 +157,21 @@ def stands_alone(text: str) -> bool:
     """Whether a reader understands `text` without what stands before it: no pointer, no half sentence, no code."""
     if not text or not (text[0].isalnum() or text[0] in "\"'“‘「『《<(") or (text[0].isascii() and text[0].islower()):
         return False
-    return not (_POINTS_ELSEWHERE.match(text) or _CODE.search(text[:60]))
+    return not (_SUBJECT_ELSEWHERE.match(text) or _POINTS_ELSEWHERE.match(text) or _CODE.search(text[:60]))
 
 
 def page_evidence(page: PageFeatures) -> tuple[str, tuple[Evidence, ...]]:
     """A page's description (its first passage that adds to its title) and the evidence for its label and description.
 
-    The description is empty when the page has no such passage.
+    The description is empty when the page has no such passage, or only those whose subject stands before them: a reader
+    of the map does not see it.
     """
     evidence = [_title_evidence(page)] if page.title else []
     adding = _passages_adding_to_title(page)
     # What the reader marked may speak of "we", but not begin in the middle of a sentence.
     passage = next(
         (p for p in adding if stands_alone(p.text) or (p.field == "highlight" and p.text.lower().startswith("we "))),
-        adding[0] if adding else None,
+        next((p for p in adding if not _SUBJECT_ELSEWHERE.match(p.text)), None),
     )
     if passage is not None:
         description, own_evidence = description_of(page, passage)

@@ -274,15 +274,26 @@ def join_wrapped_lines(lines: Sequence[str]) -> list[str]:
 
 
 def _truncate_lines(lines: Sequence[str], max_chars: int) -> list[str]:
-    """The first lines that hold `max_chars` characters together, the last of them cut."""
+    """The first lines that hold `max_chars` characters together, the last of them up to the end of a sentence."""
     kept: list[str] = []
     num_left = max_chars
     for line in lines:
-        kept.append(line if len(line) <= num_left else line[:num_left])
+        kept.append(line if len(line) <= num_left else _first_sentences(line, num_left))
         num_left -= len(line) + 1
         if num_left <= 0:
             break
-    return kept
+    return [line for line in kept if line]
+
+
+def _first_sentences(line: str, max_chars: int) -> str:
+    """The whole sentences at the beginning of a longer line, or its whole words if its first sentence is too long."""
+    cut = line[:max_chars]
+    last = list(split_sentences(cut))[-1:]
+    # The last sentence of the part is whole only if the line goes on with a blank behind its final sign.
+    if not last or (is_complete_sentence(cut) and line[max_chars].isspace()):
+        return cut
+    whole = cut[: cut.rfind(last[0])].rstrip()
+    return whole or cut.rpartition(" ")[0] or cut
 
 
 _INSTRUCTION_START = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.mindmap.build import build_map
+from cluster.mindmap.pages.features import page_features
 from models.mindmap.document import Node
 from models.mindmap.validation import validate_document
 from models.recording.pages import CapturedPage
@@ -46,3 +47,35 @@ def test_a_page_is_described_by_a_whole_sentence(text: str, highlight: str | Non
     highlights = (highlight,) if highlight else ()
     page = make_page("https://rules.example/flags", "Flags of rules", text, highlights=highlights)
     assert described(page).data.description == description
+
+
+@pytest.mark.parametrize("num_chars", range(3930, 4000, 12))
+def test_text_beyond_what_is_read_leaves_no_half_sentence(num_chars: int) -> None:
+    before = "Bread rises slowly in a cold kitchen, and a wooden spoon is all that the dough needs of tools. "
+    text = (before * 50)[:num_chars].rpartition(". ")[0] + ". "
+    last = "The handbook of my grandmother explains every temperature that flour bears before the loaf is baked."
+    text += f"{last} {before * 3}"
+    description = described(make_page("https://bread.example/", "Handbook of my grandmother", text)).data.description
+    assert description in (last, before.strip())
+
+
+def test_an_endless_sentence_is_cut_between_words() -> None:
+    words = [f"word{number}" for number in range(1000)]
+    features = page_features(make_page("https://bread.example/", "Bread", " ".join(words)))
+    assert set(features.vocabulary) <= {"Bread", "bread", *words}
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("Its eigenvalues are complex numbers whose angle is the angle of the rotation.", None),
+        ("On bottling day they need a sanitiser only, and a bench that is clean and dry.", None),
+        ("They are bought in autumn. The bulbs of tulips are planted before the frost comes.", "The bulbs"),
+        # What the page is about is said, if by the page's own name.
+        ("This guide explains how a rotation in the plane is written as a matrix.", "This guide"),
+    ],
+)
+def test_a_sentence_whose_subject_stands_before_it_describes_no_page(text: str, description: str | None) -> None:
+    shown = described(make_page("https://notes.example/1", "Notes of a week", text)).data.description
+    assert (shown or "").startswith(description or "")
+    assert (shown is None) == (description is None)

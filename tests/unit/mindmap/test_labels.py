@@ -21,13 +21,23 @@ def _labels(*pages: tuple[str, str, str]) -> list[str]:
     return [node.label for node in build_map(captured).nodes if node.type == "topic"]
 
 
-def test_a_subject_that_only_texts_name_gives_the_label() -> None:
-    # Titles of four pages about knives speak of edges, whetstones and boards; half of the texts say "knife".
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_subject_that_only_texts_name_gives_the_label(number: int) -> None:
+    # Titles of pages about knives speak of edges, whetstones and boards; half of the texts say "knife". In the second
+    # session as many say "blade", which is near to the pages, too.
     flavour = next(flavour for flavour in FLAVOURS if flavour.name == "english")
-    session = exam_sessions(DEVELOPMENT_2, [flavour])[0]
+    session = exam_sessions(DEVELOPMENT_2, [flavour])[number]
     assert not any("knife" in page.title.lower() for page in session.pages)
     labels = [node.label for node in build_map(session.pages).nodes if node.type == "topic"]
     assert any("knife" in label.lower() for label in labels)
+
+
+def test_a_name_that_the_model_has_not_learnt_is_a_label_where_all_pages_use_it() -> None:
+    # "리액트", React, is far from everything for the model; "코드" (code) is on both pages, too.
+    flavour = next(flavour for flavour in FLAVOURS if flavour.name == "mixed")
+    labels = [n.label for n in build_map(exam_sessions(DEVELOPMENT_3, [flavour])[6].pages).nodes if n.type == "topic"]
+    assert "리액트" in labels
+    assert "코드" not in labels
 
 
 def test_a_unit_is_not_cut_off_its_number() -> None:
