@@ -65,6 +65,7 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
     "recording-slow": ({"receipt": _LATE}, None),
     "recording-offline": ({"receipt": _LATE, "sendError": _error("offline")}, None),
     "recording-limit": ({"receipt": _LATE, "sendError": _error("limit")}, None),
+    "recording-full": ({"receipt": _LATE, "sendError": _error("full")}, None),
     "recording-signed-out": ({"receipt": _LATE, "sendError": _error("signed_out")}, None),
     "paused": ({"status": "paused", "pausedAt": NOW, "receipt": _DONE}, None),
     "stopping": ({"status": "stopping", **_ENDED, "receipt": _LATE}, None),

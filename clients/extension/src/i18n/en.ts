@@ -98,6 +98,7 @@ export const en = {
     throttled: "The server is limiting requests. Everything is kept on this device.",
     limit:
       "Your plan allows no more recordings at once. This one is kept on this device and sent when another has ended.",
+    full: "Your plan has no room for more recordings. Delete some on the web page; this one is kept on this device and sent then.",
     signed_out: "Sign in again to send what is waiting. It is kept on this device.",
     slow: "Some events have been waiting for more than a minute.",
     since: (at: number) => `Since ${timeOfDay(at, "en")}.`,

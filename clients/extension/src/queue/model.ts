@@ -99,8 +99,11 @@ export interface Counts {
 
 /** Why events are not being sent. `since`: the first failure; `retryAt`: the next attempt. */
 export interface SendError {
-  /** `limit`: the plan allows no further concurrent recording; sending starts when another one has ended. */
-  kind: "offline" | "server" | "throttled" | "limit" | "signed_out";
+  /**
+   * `limit`: the plan allows no further concurrent recording; sending starts when another one has ended. `full`: the
+   * storage of the plan is used up; sending starts when the user has deleted recordings.
+   */
+  kind: "offline" | "server" | "throttled" | "limit" | "full" | "signed_out";
   since: number;
   retryAt: number;
   failures: number;

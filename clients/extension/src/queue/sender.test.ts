@@ -269,6 +269,16 @@ test("a recording beyond the plan's limit is kept and sent when the other has en
   expect(await b.store.receipt("a-later-one")).toMatchObject({ stored: 1, waiting: 0 });
 });
 
+test("events that find no room are kept, not called a fault of the server, and sent when there is room", async () => {
+  await fill(1);
+  b.server.isStorageFull = true;
+  await b.sender.flush();
+  expect((await recording()).trouble).toMatchObject({ kind: "full" });
+  b.server.isStorageFull = false;
+  await b.sender.flush(true);
+  expect(await b.store.receipt("r1")).toMatchObject({ stored: 1, waiting: 0 });
+});
+
 test("two recordings do not block each other", async () => {
   await b.store.addRecording(makeRecording("r2"));
   await fill(1);

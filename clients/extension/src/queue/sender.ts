@@ -178,8 +178,9 @@ export class Sender {
       });
       return this.onChange();
     }
-    if (error.code === "CONCURRENT_SESSION_LIMIT") return this.recordError(recording, "limit", error.retryAfterS);
-    return this.recordError(recording, error.status === 429 ? "throttled" : "server", error.retryAfterS);
+    const kinds: Record<string, SendError["kind"]> = { CONCURRENT_SESSION_LIMIT: "limit", STORAGE_LIMIT: "full" };
+    const kind = kinds[error.code] ?? (error.status === 429 ? "throttled" : "server");
+    return this.recordError(recording, kind, error.retryAfterS);
   }
 
   private async recordError(recording: Recording, kind: SendError["kind"], retryAfterS: number | null): Promise<void> {

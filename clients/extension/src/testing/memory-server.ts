@@ -31,6 +31,8 @@ export class MemoryServer {
   maxBytes = Infinity;
   /** The number of concurrent sessions that the plan allows. */
   maxConcurrent = Infinity;
+  /** Whether the storage of the plan is used up. */
+  isStorageFull = false;
   returnsVerdicts = true;
   mindmap: Record<string, unknown> = { status: "generating", percent: 40 };
   /** When the tokens of the plan are renewed. */
@@ -147,6 +149,7 @@ export class MemoryServer {
   private storeEvents(session: FakeSession, body: string): [number, unknown] {
     if (new TextEncoder().encode(body).byteLength > this.maxBytes) return this.error(413, "too large");
     if (!["recording", "paused"].includes(session.status)) return this.error(400, "session is not accepting events");
+    if (this.isStorageFull) return [402, { error: { message: "no room", code: "STORAGE_LIMIT" } }];
     const { events } = JSON.parse(body) as { events: Record<string, unknown>[] };
     this.batches.push(events.length);
     if (events.some(({ url }) => url === "poison")) return this.error(400, "cannot be read");
