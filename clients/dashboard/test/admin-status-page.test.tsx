@@ -103,7 +103,9 @@ it.each(["en", "ko"])("names the store that is down when its status cannot be re
   await vi.waitFor(() => expect(document.querySelectorAll('[role="alert"] tbody tr')).toHaveLength(3), PATIENCE);
   const [postgresql, valkey] = [...document.querySelectorAll('[role="alert"] tbody tr')];
   expect(postgresql?.textContent).toContain(
-    language === "ko" ? "응답하지 않아요(OperationalError)" : "does not answer",
+    language === "ko"
+      ? "응답하지 않아요(OperationalError). 이벤트는 브라우저에서 기다려요"
+      : "does not answer (OperationalError): events wait in the browsers",
   );
   expect(postgresql?.textContent).toContain(language === "ko" ? "주소를 고쳐 주세요" : "correct its address");
   expect(valkey?.querySelector(".badge.completed")).not.toBeNull();

@@ -14,11 +14,11 @@ export function remedyOf(part: PartStatus, words: { remedies: Partial<Record<str
 /** What a part says in the language of the page; a detail of a newer server in the server's own words. */
 export function messageOf(
   part: PartStatus,
-  words: { details: Partial<Record<string, string>> | null; parts: Partial<Record<string, string>> },
+  words: { details: Partial<Record<string, string>>; parts: Partial<Record<string, string>> },
   language: Language,
 ): string {
   const sentences = part.details?.map((detail) =>
-    sentenceOf(detail, words.details?.[detail.code], words.parts, language),
+    sentenceOf(detail, words.details[detail.code], words.parts, language),
   );
   return sentences?.length && sentences.every((sentence) => sentence !== null) ? sentences.join(" · ") : part.message;
 }

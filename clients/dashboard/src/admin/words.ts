@@ -192,8 +192,13 @@ const en = {
     providers: "AI providers",
     alerts: "Alerts",
   } as Record<string, string>,
-  /** The details of parts; null where the server's own sentences are in this language. */
-  details: null as Record<StatusDetail["code"], string> | null,
+  /** The details of parts. In English the server's sentences, except of what the page itself finds in its checks. */
+  details: {
+    database_unreachable: "does not answer ({reason}): events wait in the browsers",
+    disk_full: "its disk is full: nothing can be stored, reading still works",
+    valkey_unreachable: "does not answer ({reason}): progress is not shown live, rate limits are not shared",
+    shards_missing: "{missing} of {total} without an answer, replicas write directly meanwhile",
+  } as Partial<Record<StatusDetail["code"], string>>,
   statusUnreadable: "Queues, backups and figures are in the database, so they cannot be shown.",
   remedies: {
     unreachable: "Start it, or correct its address in the settings.",

@@ -56,7 +56,9 @@ export function SearchPage() {
             {t.search.type}
           </EmptyState>
         ) : results.isPending ? (
-          <Skeletons rows={5} height={72} />
+          <div className="search-loading">
+            <Skeletons rows={5} height={72} />
+          </div>
         ) : results.isError ? (
           <ErrorState error={results.error} onRetry={() => void results.refetch()} />
         ) : isMissing ? (
