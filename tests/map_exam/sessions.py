@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cluster.mindmap.text.language import hangul_share
+from cluster.mindmap.text.language import hangul_share, is_complete_sentence
 from models.recording.pages import CapturedPage
 from models.urls import host_of, page_id
 
@@ -243,8 +243,9 @@ def _text(page: SubjectPage, amount: str, rng: random.Random) -> str:
         return ""
     if amount == "short":
         # Sites do not cut what they show inside a word.
-        cut = page.text[SHORT_TEXT_CHARS:]
-        return page.text[:SHORT_TEXT_CHARS] + (f"{cut.split(maxsplit=1)[0] if cut[:1].strip() else ''}…" if cut else "")
+        rest = page.text[SHORT_TEXT_CHARS:]
+        shown = page.text[:SHORT_TEXT_CHARS] + (rest.split(maxsplit=1)[0] if rest[:1].strip() else "")
+        return shown if shown == page.text or is_complete_sentence(shown) else f"{shown.rstrip()}…"
     host = host_of(page.url)
     interface = next((parts for end, parts in _INTERFACE.items() if host == end or host.endswith("." + end)), ("", ""))
     before, behind = (part.replace("{n}", str(rng.randrange(2, 900))) for part in interface)

@@ -29,6 +29,7 @@ from tests.map_exam.sessions import (
     HELD_OUT_PARTS,
     HELD_OUT_RELATED,
     exam_sessions,
+    subjects,
 )
 
 FLOORS = json.loads(Path(tests.map_exam.report.__file__).with_name("floors.json").read_text("utf-8"))
@@ -48,6 +49,16 @@ def test_the_exam_has_sessions_of_every_flavour() -> None:
         sessions = exam_sessions(part)
         assert {session.flavour for session in sessions} == set(FLOORS[part])
         assert all(len(session.pages) >= 2 for session in sessions)
+
+
+@pytest.mark.parametrize("part", HELD_OUT_PARTS)
+def test_short_texts_end_with_a_whole_word(part: str) -> None:
+    texts = {page.url: page.text for subject in subjects(part) for page in subject.pages}
+    for session in exam_sessions(part, [flavour for flavour in FLAVOURS if flavour.text == "short"]):
+        for page in session.pages:
+            shown = page.text.removesuffix("…")
+            assert texts[page.url].startswith(shown)
+            assert not texts[page.url][len(shown) :][:1].strip(), page.text
 
 
 def test_most_sessions_of_subjects_with_chapters_have_three_or_more_pages_of_each() -> None:
