@@ -119,6 +119,12 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     versions = page.get_by_role("dialog", name="Versions")
     await versions.get_by_role("button", name="Compare with current").click()
     await expect(versions.locator("[aria-live] li")).to_contain_text(["Both at once"])
+    # On a phone the text of a version has the width of the screen, with its buttons below.
+    await page.set_viewport_size({"width": 390, "height": 844})
+    text = await versions.locator("li > .grow").last.bounding_box()
+    assert text is not None
+    assert text["width"] > 250
+    await page.set_viewport_size({"width": 1280, "height": 800})
     await versions.get_by_role("button", name="Restore").click()
     await expect(versions).to_contain_text("Restored from version 1")
     await page.keyboard.press("Escape")
