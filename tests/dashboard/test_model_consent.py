@@ -31,7 +31,8 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
     }
 
     async def server(route: Route) -> None:
-        await route.fulfill(json={"server": {"sends_mail": False, "model_vendors": ["OpenAI"], "uses_models": True}})
+        vendors = {"model_vendors": ["OpenAI"], "providers": {"openai": "OpenAI"}}
+        await route.fulfill(json={"server": {"sends_mail": False, "uses_models": True, **vendors}})
 
     async def price(route: Route) -> None:
         await route.fulfill(json={"quote": quote})
