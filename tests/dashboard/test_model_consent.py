@@ -50,8 +50,7 @@ async def test_the_question_names_vendor_price_and_share_and_appears_once(user: 
         """() => {
             const rect = (selector) => document.querySelector(selector).getBoundingClientRect();
             const [stage, notices, root] = [".map-stage", ".map-notices", "#map-cursor"].map(rect);
-            const middle = (root.top + root.bottom) / 2;
-            return middle > (notices.bottom + stage.bottom) / 2 - 60 && middle < stage.bottom - 100;
+            return root.top >= notices.bottom && root.bottom < stage.bottom - 100;
         }"""
     )
     await page.set_viewport_size({"width": 1440, "height": 900})
