@@ -10,7 +10,7 @@ from models.schemas.base import Reply, Time
 
 
 class PlanReply(Reply):
-    """A plan; an absent limit means unlimited."""
+    """A plan; a limit is absent where there is none, or where this server does not enforce it."""
 
     id: Literal["free", "pro", "enterprise"]
     name: str

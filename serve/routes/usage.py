@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cluster.settings import Settings
 from models.accounts.users import User, require_active_user
 from models.billing.ledger import TokenAllowance, load_balance, used_by_operation
 from models.billing.plans import FREE, PLANS, Plan, usage_periods
@@ -31,8 +32,8 @@ router = APIRouter(prefix="/v1", tags=["plans"])
 _NO_SUBSCRIPTION = uuid.UUID(int=0)
 
 
-def plan_reply(plan: Plan) -> PlanReply:
-    """The plan as API resource."""
+def plan_reply(plan: Plan, settings: Settings) -> PlanReply:
+    """The plan as API resource, without the limits that this server does not enforce."""
     return PlanReply(
         id=plan.id,
         name=plan.name,
@@ -40,8 +41,8 @@ def plan_reply(plan: Plan) -> PlanReply:
         billing_period=plan.billing_period,
         yearly_price_cents=plan.yearly_price_cents,
         token_limit=plan.token_limit,
-        session_retention_days=plan.session_retention_days,
-        max_concurrent_sessions=plan.max_concurrent_sessions,
+        session_retention_days=plan.session_retention_days if settings.retention_enabled else None,
+        max_concurrent_sessions=plan.max_concurrent_sessions if settings.session_limits_enabled else None,
         storage_limit_bytes=plan.storage_limit_bytes,
         features=dict(plan.features),
     )
@@ -60,10 +61,10 @@ async def policy_of(state: AppState, db: AsyncSession, user_id: uuid.UUID) -> tu
     dependencies=[RateLimitedByAddress],
     operation_id="list_subscription_plans",
 )
-async def list_plans(response: Response) -> PlanList:
+async def list_plans(response: Response, state: State) -> PlanList:
     """All plans that are sold, with the features that they include. Needs no login."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    return PlanList(plans=[plan_reply(p) for p in PLANS.values()])
+    return PlanList(plans=[plan_reply(p, state.settings) for p in PLANS.values()])
 
 
 @router.get("/subscription", response_model_exclude_none=True)
@@ -78,7 +79,7 @@ async def subscription(user_id: CurrentUserId, state: State, db: DbSession) -> S
             current_period_start=current.period_start,
             current_period_end=current.period_end,
             cancel_at_period_end=current.cancel_at_period_end,
-            plan=plan_reply(current.plan),
+            plan=plan_reply(current.plan, state.settings),
         )
     )
 

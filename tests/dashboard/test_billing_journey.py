@@ -328,7 +328,7 @@ async def test_the_operators_page(shop: Shop, browser: Browser, db: Db, page_err
     tabs = page.get_by_role("navigation", name="Operation")
     await tabs.get_by_role("link", name="Sessions").click()
     await page.get_by_label("Status").select_option("completed")
-    await expect(page.get_by_role("region", name="Sessions").locator("tbody tr").first).to_contain_text("completed")
+    await expect(page.get_by_role("region", name="Sessions").locator("tbody tr").first).to_contain_text("drawn")
     await assert_accessible("sessions")
     await tabs.get_by_role("link", name="Jobs").click()
     await page.get_by_label("State").select_option("dead")

@@ -28,7 +28,7 @@ def failing(status: int, **headers: str):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("status", "kind", "said"),
     [
-        (402, "payment", "This month is used up"),
+        (402, "payment", "Your plan does not cover this"),
         (403, "forbidden", "Not allowed"),
         (429, "too_many", "Too many requests"),
         (500, "server", "r-77"),

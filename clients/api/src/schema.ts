@@ -5192,7 +5192,7 @@ export interface components {
         };
         /**
          * PlanReply
-         * @description A plan; an absent limit means unlimited.
+         * @description A plan; a limit is absent where there is none, or where this server does not enforce it.
          */
         PlanReply: {
             /**

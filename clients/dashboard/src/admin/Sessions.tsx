@@ -50,7 +50,7 @@ export function AdminSessions() {
                   <td>
                     <StatusBadge status={session.session_status} />
                   </td>
-                  <td>{session.map_status ?? "–"}</td>
+                  <td>{session.map_status ? w.mapStatus[session.map_status] : "–"}</td>
                   <td className="amount">{session.num_events}</td>
                   <td className="amount">{session.num_pages}</td>
                   <td>{dateTime(Date.parse(session.started_at), language)}</td>

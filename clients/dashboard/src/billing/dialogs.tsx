@@ -115,19 +115,21 @@ function AfterwardsFree({ plans }: { plans: PlanReply[] }) {
       return (await unwrap(api.GET("/v1/sessions", { params: { query: { limit: 1, until } }, signal }))).total;
     },
   });
-  if (!free || !days) return null;
+  if (!free) return null;
   return (
     <ul className="stack tight afterwards">
       <li>
         {t.billing.afterFree(
           free.token_limit ? compactNumber(free.token_limit, language) : "",
-          free.max_concurrent_sessions ?? 1,
+          free.max_concurrent_sessions ?? null,
         )}
       </li>
-      <li>
-        {words.afterOld(days, GRACE_DAYS)}
-        {old.data ? ` ${t.billing.afterOldCount(old.data)}` : ""}
-      </li>
+      {days !== undefined && (
+        <li>
+          {words.afterOld(days, GRACE_DAYS)}
+          {old.data ? ` ${t.billing.afterOldCount(old.data)}` : ""}
+        </li>
+      )}
     </ul>
   );
 }

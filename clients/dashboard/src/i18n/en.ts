@@ -872,8 +872,8 @@ export const en = {
     refundBody: (plan: string) =>
       `You get the whole last payment back, and ${plan} ends at once. The account is then on the free plan:`,
     refundGo: "Return the payment",
-    afterFree: (tokens: string, recordings: number) =>
-      `${plural(tokens, "token")} a month, ${plural(recordings, "recording")} at a time, and maps as PNG only.`,
+    afterFree: (tokens: string, recordings: number | null) =>
+      `${plural(tokens, "token")} a month, ${recordings === null ? "" : `${plural(recordings, "recording")} at a time, `}and maps as PNG only.`,
     afterOldCount: (count: number) => `Today that concerns ${plural(count, "session")}.`,
     packs: "More tokens",
     packsLeft: (tokens: string) => `${plural(tokens, "token")} left beside the plan's.`,
@@ -953,8 +953,8 @@ export const en = {
     bad_request: ["That did not work", "The server did not understand the request."],
     signed_out: ["You are signed out", "Sign in again to go on."],
     payment: [
-      "This month is used up",
-      "Your plan's allowance is used. It resets next month; your sessions stay readable.",
+      "Your plan does not cover this",
+      "Your account says what the plan includes. Your sessions stay readable.",
     ],
     forbidden: ["Not allowed", "This account may not do that."],
     missing: ["Not found", "It may have been deleted or moved."],

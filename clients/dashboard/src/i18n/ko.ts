@@ -877,7 +877,8 @@ export const ko: Messages = {
     refundBody: (plan) =>
       `마지막 결제 금액을 모두 돌려받고, ${plan} 요금제는 바로 끝나요. 그 뒤에는 무료 요금제가 돼요.`,
     refundGo: "환불하기",
-    afterFree: (tokens, recordings) => `한 달 토큰 ${tokens}개, 동시 기록 ${c(recordings)}개, 지도는 PNG로만 내보내요.`,
+    afterFree: (tokens, recordings) =>
+      `한 달 토큰 ${tokens}개, ${recordings === null ? "" : `동시 기록 ${c(recordings)}개, `}지도는 PNG로만 내보내요.`,
     afterOldCount: (count) => `오늘 기준 세션 ${c(count)}개가 해당돼요.`,
     packs: "추가 토큰",
     packsLeft: (tokens) => `요금제 외에 토큰 ${tokens}개가 남아 있어요.`,
@@ -953,7 +954,7 @@ export const ko: Messages = {
     timeout: ["서버가 느려요", "제때 답하지 않았어요. 잃은 것은 없으니 잠시 뒤 다시 시도하세요."],
     bad_request: ["잘 되지 않았어요", "서버가 요청을 이해하지 못했어요."],
     signed_out: ["로그아웃됐어요", "계속하려면 다시 로그인하세요."],
-    payment: ["이번 달 사용량을 다 썼어요", "다음 달에 초기화돼요. 세션은 계속 볼 수 있어요."],
+    payment: ["지금 요금제로는 할 수 없어요", "요금제에 든 것은 계정에서 볼 수 있어요. 세션은 계속 볼 수 있어요."],
     forbidden: ["권한이 없어요", "이 계정으로는 할 수 없어요."],
     missing: ["찾을 수 없어요", "삭제됐거나 옮겨졌을 수 있어요."],
     conflict: ["그사이 바뀌었어요", "새로 불러온 뒤 다시 시도하세요."],
