@@ -76,7 +76,7 @@ from telemetry.traces import stop_traces
 
 log = structlog.get_logger("serve")
 
-#: Python looks for cycles when so many objects more than before exist. A request leaves none behind, and with the
+#: Python looks for cycles when so many objects more than before exist. A request leaves few behind, and with the
 #: default of 700, looking took a fifteenth of a replica's processor time (`make bench-ingest`).
 _GC_ALLOCATIONS = 20_000
 
