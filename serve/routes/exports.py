@@ -138,10 +138,9 @@ class ImageOptions:
     ] = None
 
 
-def exported_document(state: AppState, data: dict[str, Any]) -> MindmapDocument:
-    """The stored document with providers called as on the screens."""
-    names = provider_names(provider_endpoints(state.settings))
-    return MindmapDocument.from_json(data).with_provider_names(names)
+def exported_document(state: AppState, document: MindmapDocument) -> MindmapDocument:
+    """The document with providers called as on the screens."""
+    return document.with_provider_names(provider_names(provider_endpoints(state.settings)))
 
 
 async def export_map(
@@ -192,7 +191,7 @@ async def _document(state: AppState, db: DbSession, session: BrowsingSession) ->
     data = await load_current_document(db, session.id)
     if data is None:
         raise NotFound("mindmap not found for this session")
-    return exported_document(state, data)
+    return exported_document(state, MindmapDocument.from_json(data))
 
 
 def _as_json(session: BrowsingSession, timeline: Timeline, document: MindmapDocument) -> bytes:

@@ -53,20 +53,19 @@ router = APIRouter(prefix="/v1/maps/{map_id}", tags=["mindmaps"])
 
 
 async def _map_with_document(
-    state: AppState, db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID
+    db: AsyncSession, connection: Connection, map_id: str, user_id: uuid.UUID
 ) -> tuple[JointMapReply, MindmapDocument]:
     """The caller's map. Raises NotFound unless it has a document and all its sessions."""
     reply = await joint_map_reply(db, connection, map_id, user_id)
     if reply.data is None:
         raise NotFound("this map has no version yet")
-    return reply, exported_document(state, reply.data)
+    return reply, MindmapDocument.from_json(reply.data)
 
 
 @router.get("/image", response_class=Response, responses=IMAGE_RESPONSES)
 async def image_of_map(
     map_id: str,
     user_id: CurrentUserId,
-    state: State,
     db: DbSession,
     connection: DbConnection,
     layout: ImageLayout = "radial",
@@ -74,7 +73,7 @@ async def image_of_map(
     size: ImageSize = "full",
 ) -> Response:
     """The map as an SVG image."""
-    _, document = await _map_with_document(state, db, connection, map_id, user_id)
+    _, document = await _map_with_document(db, connection, map_id, user_id)
     if size == "thumbnail":
         return await thumbnail_response(document, theme)
     return await svg_response(document, layout, theme)
@@ -91,7 +90,8 @@ async def export_joint_map(
     format: Annotated[ExportFormat, Query()] = "markdown",
 ) -> Response:
     """The map as a file; CSV is the timeline of its sessions. 402 names the plan that includes the format."""
-    reply, document = await _map_with_document(state, db, connection, map_id, user_id)
+    reply, stored = await _map_with_document(db, connection, map_id, user_id)
+    document = exported_document(state, stored)
     _, policy = await policy_of(state, db, user_id)
     policy.require_export(format)
     body: bytes | str

@@ -119,9 +119,9 @@ function editServer(
     },
     onSaved: (reply, operation) => {
       // A version that was restored meanwhile is newer: it has this edit, or the server refuses it.
-      if ((reply.mindmap.version ?? 0) < (server.current()?.version ?? 0)) server.reload();
-      else storeReply<Mindmap>(client, key, reply.mindmap);
-      if (!reply.mindmap.data) server.reload();
+      const isOlder = (reply.mindmap.version ?? 0) < (server.current()?.version ?? 0);
+      if (!isOlder) storeReply<Mindmap>(client, key, reply.mindmap);
+      if (isOlder || !reply.mindmap.data) server.reload();
       void client.invalidateQueries({ queryKey: ["versions", sessionId] });
       const refused = reply.reports.find((report) => report.status === "not_applied");
       if (refused) toast(t.edit.refused[refused.reason ?? ""] ?? refused.sentence, undefined, EDIT);
