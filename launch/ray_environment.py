@@ -6,6 +6,9 @@ of the process that starts the cluster; every other process inherits them.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import random
 import socket
 import sys
 
@@ -14,17 +17,29 @@ from launch.haproxy_wrapper import write_wrapper
 from launch.private_dir import private_short_dir
 from launch.secret_store import local_secret
 
+#: Between the ports of Ray's workers (10002 to 19999) and those that Linux (from 32768) and others (from 49152) give to
+#: connections and to servers that do not ask for one: a port of these could be taken before it is used.
+_PORTS = range(20_000, 32_000)
+
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports of the loopback interface that are free at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """`count` different free ports of the loopback interface, which the kernel does not give to others.
+
+    Raises:
+        OSError: no such port was found.
+    """
+    # Not the common generator: processes that seed it alike would choose the same ports.
+    free: list[int] = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe:
+            # As servers do: a connection that ended a moment ago does not hold its port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                free.append(port)
+        if len(free) == count:
+            return free
+    raise OSError(errno.EADDRINUSE, "no free port was found")
 
 
 def haproxy_is_available() -> bool:

@@ -75,7 +75,8 @@ def stripe_account() -> Iterator[Any]:
 async def shop(settings: Settings, stripe_account: Any) -> AsyncIterator[Shop]:
     (port,) = free_ports(1)
     origin = f"http://127.0.0.1:{port}"
-    async with billing_world(with_changes(settings, public_url=origin, port=port), stripe_account) as world:
+    changed = with_changes(settings, public_url=origin, port=port, session_retention=True)
+    async with billing_world(changed, stripe_account) as world:
         config = uvicorn.Config(
             with_middleware(world.app, world.settings), port=port, log_level="error", lifespan="off"
         )

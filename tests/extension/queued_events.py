@@ -1,4 +1,4 @@
-"""An event queue as it is after a day without a network."""
+"""The event queue of the extension: reads it, and fills it as it is after a day without a network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ def insert_queued_events(popup: Tab, count: int) -> None:
     popup.evaluate(_INSERT_SCRIPT.replace("COUNT", str(count)))
 
 
+def num_queued_texts(popup: Tab) -> int:
+    """How many visits in the queue have the text of their page."""
+    return int(popup.evaluate(_COUNT_TEXTS_SCRIPT))
+
+
+_COUNT_TEXTS_SCRIPT = """(async () => {
+  const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
+  const events = await new Promise((ok) => {
+    const r = db.transaction('events').objectStore('events').getAll(); r.onsuccess = () => ok(r.result); });
+  db.close();
+  return events.filter(({ body }) => body.type === 'page_visit' && body.content).length;
+})()"""
 _INSERT_SCRIPT = """(async () => {
   const db = await new Promise((ok) => { const r = indexedDB.open('trailmind'); r.onsuccess = () => ok(r.result); });
   const tx = db.transaction(['recordings', 'events'], 'readwrite');

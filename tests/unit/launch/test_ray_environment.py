@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from cluster.settings import load_settings
+from launch import ray_environment
 from launch.private_dir import private_short_dir
 from launch.ray_environment import free_ports, local_ray_environment
 
@@ -70,5 +72,15 @@ def test_ray_requires_a_stable_token(tmp_path: Path) -> None:
     assert local_ray_environment(load_settings(data_dir=tmp_path))["RAY_AUTH_TOKEN"] == variables["RAY_AUTH_TOKEN"]
 
 
-def test_free_ports_are_different() -> None:
-    assert len(set(free_ports(20))) == 20
+def test_free_ports_are_different_and_not_given_by_the_kernel() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    # Linux gives the ports from 32768 to programs that do not ask for one.
+    assert all(1024 < port < 32_768 for port in ports)
+
+
+def test_a_port_in_use_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(ray_environment, "_PORTS", [server.getsockname()[1]])
+        with pytest.raises(OSError, match="no free port"):
+            free_ports(1)
