@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.extension.browser import wait_until
 from tests.extension.cdp import Tab
 
 
@@ -10,9 +11,9 @@ def insert_queued_events(popup: Tab, count: int) -> None:
     popup.evaluate(_INSERT_SCRIPT.replace("COUNT", str(count)))
 
 
-def num_queued_texts(popup: Tab) -> int:
-    """How many visits in the queue have the text of their page."""
-    return int(popup.evaluate(_COUNT_TEXTS_SCRIPT))
+def wait_for_queued_texts(popup: Tab, count: int) -> None:
+    """Wait until `count` visits in the queue have the text of their page."""
+    wait_until(lambda: popup.evaluate(_COUNT_TEXTS_SCRIPT) == count, what=f"{count} texts in the queue")
 
 
 _COUNT_TEXTS_SCRIPT = """(async () => {

@@ -11,7 +11,7 @@ from tests.extension.browser import Chromium, current_screen, dwell, wait_until
 from tests.extension.cdp import Tab
 from tests.extension.fake_server import FakeServer
 from tests.extension.local_site import LocalSite
-from tests.extension.queued_events import insert_queued_events, num_queued_texts
+from tests.extension.queued_events import insert_queued_events, wait_for_queued_texts
 from tests.extension.user_actions import (
     EMAIL,
     read_article,
@@ -177,7 +177,7 @@ def test_a_server_with_a_small_body_limit(chromium: Chromium, server: FakeServer
     tab = chromium.open()
     for number in range(1, 6):
         tab.goto(site.url(f"/article/{number}"))
-        wait_until(lambda n=number: num_queued_texts(popup) == n, what="the text of the page")
+        wait_for_queued_texts(popup, number)
     server.max_bytes = 7_000
     server.start()
     final = stop_recording(popup)
