@@ -36,8 +36,8 @@ KOREAN_SENTENCES: Final = {
     "models_late": "제때 답한 모델이 없어 모델 없이 주제를 나눴어요.",
     "models_failed": "쓸 수 있는 모델이 없어({reason}) 모델 없이 주제를 나눴어요.",
     "pages_not_described": "{total}페이지 가운데 {count}페이지는 모델이 설명하지 못했어요({reasons}).",
-    "provider_replaced": "{expected} 대신 {provider} 모델로 만들었어요.",
-    "map_invalid": "{provider}의 답이 올바른 지도가 아니었어요.",
+    "provider_replaced": "{expected} 모델 대신 {provider} 모델로 만들었어요.",
+    "map_invalid": "{provider} 모델의 답이 올바른 지도가 아니었어요.",
     "private_pages_excluded": "사설 네트워크의 페이지(예: localhost, 192.168.0.1)는 기록하지 않았어요.",
     "error_pages": "사이트의 오류 페이지: {count}개.",
     "texts_unreadable": "스캔한 PDF처럼 본문을 읽지 못한 페이지: {count}개.",
@@ -49,9 +49,14 @@ KOREAN_SENTENCES: Final = {
     "low_stability": "여러 주제에 가까운 페이지가 많아서 일부 주제가 맞지 않을 수 있어요.",
 }
 
+#: The company whose API each provider speaks.
+API_VENDORS: Final = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
+
 #: The values of a note that hold providers, and the words for a model on the operator's own server.
 _PROVIDERS: Final = ("expected", "provider")
 _OWN_MODEL: Final = {"en": "this server's model", "ko": "이 서버의 자체"}
+#: A provider whose setting is gone: it may have been the company, or any server with its API.
+_FORMER: Final = {"en": "{vendor} or a compatible server", "ko": "{vendor} 또는 호환 서버의"}
 
 
 class MapNote(BaseModel):
@@ -73,11 +78,19 @@ class MapNote(BaseModel):
         return sentences[self.code].format(**self.values)
 
     def with_provider_names(self, names: Mapping[str, str | None], language: str) -> Self:
-        """A copy that calls providers by `names`, for readers; None is a model on the operator's own server."""
-        own = _OWN_MODEL.get(language, _OWN_MODEL["en"])
-        named = {
-            key: names.get(provider, provider) or own for key, provider in self.values.items() if key in _PROVIDERS
-        }
+        """A copy that calls providers by `names`, for readers; None is a model on the operator's own server.
+
+        A provider that is not in `names` is called by the company whose API it speaks, and by the doubt about that.
+        """
+        spoken = language if language in _OWN_MODEL else "en"
+
+        def name_of(provider: str) -> str:
+            if provider in names:
+                return names[provider] or _OWN_MODEL[spoken]
+            vendor = API_VENDORS.get(provider)
+            return _FORMER[spoken].format(vendor=vendor) if vendor else provider
+
+        named = {key: name_of(provider) for key, provider in self.values.items() if key in _PROVIDERS}
         return self.model_copy(update={"values": {**self.values, **named}})
 
 

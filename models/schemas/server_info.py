@@ -15,8 +15,11 @@ class ServerInfo(Reply):
         description="Companies that page text can be sent to after the user agreed; empty when maps are drawn here"
     )
     providers: dict[str, str | None] = Field(
-        description="The company behind each provider that a map can name, also of those that are not configured (any "
-        "more); null for a model on the operator's own server"
+        description="The company behind each configured provider; null for a model on the operator's own server"
+    )
+    api_vendors: dict[str, str] = Field(
+        description="The company whose API each provider speaks that a map can name. Who received the pages of a map "
+        "is not known when its provider is not configured any more: that company, or a compatible server"
     )
     uses_models: bool = Field(description="Whether any AI model is configured, a self-hosted one included")
     has_extension: bool = Field(description="Whether `GET /v1/extension` has the packed browser extension")

@@ -523,7 +523,8 @@ REPLY_EXAMPLES: dict[str, Any] = {
         "server": {
             "sends_mail": True,
             "model_vendors": ["OpenAI"],
-            "providers": {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"},
+            "providers": {"openai": "OpenAI"},
+            "api_vendors": {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"},
             "uses_models": True,
             "has_extension": True,
         }

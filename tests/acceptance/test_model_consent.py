@@ -51,13 +51,14 @@ async def test_clients_learn_what_the_server_does_before_they_sign_in(
     names = ("sends_mail", "model_vendors", "uses_models")
     assert [(await server(api))[name] for name in names] == [False, [], False]
     assert [(await server(keyed))[name] for name in names] == [False, ["OpenAI", "Google"], True]
-    # Also of vendors without a key: maps that they have made name them.
-    companies = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
-    assert (await server(keyed))["providers"] == (await server(api))["providers"] == companies
+    assert (await server(keyed))["providers"] == {"openai": "OpenAI", "gemini": "Google"}
+    # Maps still name a provider whose setting is gone. It may have been a server of the operator.
+    assert (await server(api))["providers"] == {}
+    assert (await server(api))["api_vendors"] == {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
     own = with_changes(settings, openai_base_url="http://ollama:11434/v1")
     async with running_api(own) as (_, client):
         # Not OpenAI, although the server speaks its protocol.
-        assert (await server(client))["providers"] == {**companies, "openai": None}
+        assert (await server(client))["providers"] == {"openai": None}
     mailing = with_changes(settings, smtp_url=SecretStr("smtp://mail.example.com:587"))
     async with running_api(mailing) as (_, client):
         assert [(await server(client))[name] for name in names] == [True, [], False]

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import httpx2
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from cluster.settings import Settings, with_changes
 from models.mindmap.notes import map_note
@@ -23,6 +24,9 @@ from serve.routes.exports import escape_formula
 from tests.support.client import PASSWORD, ApiUser, sign_up, visit
 from tests.support.completed_session import completed_session
 from tests.support.server import SIGNING_KEY, running_api
+
+#: Of the settings.
+KEYS = {"openai_api_key": SecretStr("a key for tests"), "gemini_api_key": SecretStr("a key for tests")}
 
 
 async def _share(person: ApiUser, session_id: str, **body: Any) -> dict[str, Any]:
@@ -249,14 +253,23 @@ async def test_csv_cells_are_never_formulas(owner: ApiUser) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "base_url", "sentences"),
+    ("language", "configured", "sentences"),
     [
-        ("en", None, ("Google could not be used; OpenAI made this map.",)),
-        ("ko", None, ("Google 대신 OpenAI 모델로 만들었어요.", "Google could not be used; OpenAI made this map.")),
+        ("en", KEYS, ("Google could not be used; OpenAI made this map.",)),
+        ("ko", KEYS, ("Google 모델 대신 OpenAI 모델로 만들었어요.", "Google could not be used; OpenAI made this map.")),
         (
             "ko",
-            "http://ollama:11434/v1",
-            ("Google 대신 이 서버의 자체 모델로 만들었어요.", "this server's model made this map."),
+            KEYS | {"openai_base_url": "http://ollama:11434/v1"},
+            ("Google 모델 대신 이 서버의 자체 모델로 만들었어요.", "this server's model made this map."),
+        ),
+        # Their settings are gone since.
+        (
+            "ko",
+            {},
+            (
+                "Google 또는 호환 서버의 모델 대신 OpenAI 또는 호환 서버의 모델로 만들었어요.",
+                "Google or a compatible server could not be used; OpenAI or a compatible server made this map.",
+            ),
         ),
     ],
 )
@@ -264,13 +277,13 @@ async def test_exports_call_providers_by_their_companies(
     settings: Settings,
     db: psycopg.AsyncConnection[Any],
     language: str,
-    base_url: str | None,
+    configured: dict[str, Any],
     sentences: tuple[str, ...],
 ) -> None:
     note = map_note("provider_replaced", expected="gemini", provider="openai")
     own = ["openai could not be reached"]  # of a version that had no codes
     added = {"language": language, "notes": [*own, note.sentence], "note_details": [note.model_dump()]}
-    async with running_api(with_changes(settings, default_plan="enterprise", openai_base_url=base_url)) as (_, client):
+    async with running_api(with_changes(settings, default_plan="enterprise", **configured)) as (_, client):
         owner = await sign_up(client)
         session_id = await completed_session(owner, db)
         await db.execute(

@@ -5854,6 +5854,9 @@ export interface components {
          *           "OpenAI"
          *         ],
          *         "providers": {
+         *           "openai": "OpenAI"
+         *         },
+         *         "api_vendors": {
          *           "openai": "OpenAI",
          *           "anthropic": "Anthropic",
          *           "gemini": "Google"
@@ -5883,10 +5886,17 @@ export interface components {
             model_vendors: string[];
             /**
              * Providers
-             * @description The company behind each provider that a map can name, also of those that are not configured (any more); null for a model on the operator's own server
+             * @description The company behind each configured provider; null for a model on the operator's own server
              */
             providers: {
                 [key: string]: string | null;
+            };
+            /**
+             * Api Vendors
+             * @description The company whose API each provider speaks that a map can name. Who received the pages of a map is not known when its provider is not configured any more: that company, or a compatible server
+             */
+            api_vendors: {
+                [key: string]: string;
             };
             /**
              * Uses Models

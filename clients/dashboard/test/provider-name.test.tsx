@@ -21,7 +21,8 @@ function Sentences() {
 }
 
 function show(providers: Record<string, string | null>) {
-  vi.stubGlobal("fetch", async () => Response.json({ server: { model_vendors: [], providers } }));
+  const api_vendors = { openai: "OpenAI", gemini: "Google" };
+  vi.stubGlobal("fetch", async () => Response.json({ server: { model_vendors: [], providers, api_vendors } }));
   mounted.root.render(
     <QueryClientProvider client={new QueryClient()}>
       <Sentences />
@@ -37,6 +38,15 @@ it("names the company of a provider", async () => {
         "Drawn without a model: your plan's tokens do not cover it. They are renewed on 1 Dec 2031.|",
     ),
   );
+});
+
+it.each([
+  ["en", "Drawn by OpenAI or a compatible server, because Google could not be used."],
+  ["ko", "OpenAI 또는 호환 서버의 모델로"],
+] as const)("does not say that a company drew a map whose provider has no setting any more, in %s", async (language, words) => {
+  await setLanguage(language);
+  show({ gemini: "Google" });
+  await vi.waitFor(() => expect(mounted.container.textContent).toContain(words));
 });
 
 it.each([

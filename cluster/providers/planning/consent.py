@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from cluster.providers.configuration import ProviderEndpoint
 from models.accounts.model_use import ModelUse
-
-_VENDOR_NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
+from models.mindmap.notes import API_VENDORS
 
 _PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".svc")
 
@@ -28,18 +27,17 @@ def vendor_name(provider: str, endpoint: ProviderEndpoint) -> str | None:
     vendor's API, such as a gateway, is named by its host.
     """
     if endpoint.base_url is None:
-        return _VENDOR_NAMES.get(provider, provider)
+        return API_VENDORS.get(provider, provider)
     host = urlsplit(endpoint.base_url).hostname or ""
     return None if _is_private_host(host) else host
 
 
 def provider_names(endpoints: Mapping[str, ProviderEndpoint]) -> dict[str, str | None]:
-    """What each provider is called that a map can name, as `vendor_name`; also those without an endpoint.
+    """What each configured provider is called, as `vendor_name`.
 
-    A map names the provider that made it after the operator has removed its key.
+    Others have no name: whether the company or another server with its API received what was sent is not stored.
     """
-    configured = {provider: vendor_name(provider, endpoint) for provider, endpoint in endpoints.items()}
-    return {**_VENDOR_NAMES, **configured}
+    return {provider: vendor_name(provider, endpoint) for provider, endpoint in endpoints.items()}
 
 
 def vendor_names(endpoints: Mapping[str, ProviderEndpoint]) -> list[str]:

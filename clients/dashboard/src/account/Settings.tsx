@@ -3,6 +3,7 @@ import { type SettingsReply, toApiError, unwrap } from "@trailmind/api";
 import { useId, useState } from "react";
 import { api } from "~/api/client";
 import { serverQuery, settingsQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { useSendsMail } from "~/api/sends-mail";
 import { setLanguage, useLanguage, useMessages } from "~/i18n";
 import { setTheme, useTheme } from "~/theme";
@@ -42,7 +43,7 @@ export function Settings() {
     },
     onSuccess: (reply) => {
       // While another change is on its way, the answer does not have it.
-      if (client.isMutating({ mutationKey: SAVING }) === 1) client.setQueryData(queryKey, reply);
+      if (client.isMutating({ mutationKey: SAVING }) === 1) storeReply(client, queryKey, reply);
       toast(t.account.saved);
     },
     onError: (error, part, before) => {

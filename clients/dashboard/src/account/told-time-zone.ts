@@ -4,6 +4,7 @@ import { unwrap } from "@trailmind/api";
 import { useEffect } from "react";
 import { api } from "~/api/client";
 import { settingsQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 
 /** Stores this browser's time zone with an account that has none. A failure is left to the next visit. */
 export function useToldTimeZone(): void {
@@ -14,7 +15,7 @@ export function useToldTimeZone(): void {
     const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (!isUnknown || !time_zone) return;
     unwrap(api.PATCH("/v1/users/me/settings", { body: { time_zone } })).then(
-      (reply) => client.setQueryData(settingsQuery().queryKey, reply),
+      (reply) => storeReply(client, settingsQuery().queryKey, reply),
       () => undefined,
     );
   }, [isUnknown, client]);

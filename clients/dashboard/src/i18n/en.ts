@@ -566,6 +566,8 @@ export const en = {
   },
   /** A model that the operator runs, after "by". */
   ownModel: "this server's model",
+  /** A model whose setting is gone, after "by": who ran it is not known. */
+  formerModel: (vendor: string) => `${vendor} or a compatible server`,
   mapNotesTitle: "Notes about this map",
   mapNotes: {
     no_models: () => "Drawn without a model: this server uses none any more.",

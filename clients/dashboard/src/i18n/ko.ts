@@ -576,6 +576,7 @@ export const ko: Messages = {
     keep: "이 버전 그대로 두기",
   },
   ownModel: "이 서버의 자체",
+  formerModel: (vendor) => `${vendor} 또는 호환 서버의`,
   mapNotesTitle: "이 지도에 대한 알림",
   mapNotes: {
     no_models: () => "모델 없이 그렸어요. 이 서버에서는 이제 모델을 쓰지 않아요.",

@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { type SettingsPatch, unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
 import { type Session, serverQuery, settingsQuery } from "~/api/queries";
+import { storeReply } from "~/api/refresh";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
@@ -32,7 +33,7 @@ function Question({ session, vendors }: { session: Session; vendors: string }) {
     mutationFn: (choice: NonNullable<SettingsPatch["model_use"]>) =>
       unwrap(api.PATCH("/v1/users/me/settings", { body: { model_use: choice } })),
     onSuccess: (reply) => {
-      client.setQueryData(settingsQuery().queryKey, reply);
+      storeReply(client, settingsQuery().queryKey, reply);
       if (reply.settings.model_use === "vendor") generate.mutate(true);
     },
     onError: (error) => toast(errorMessage(error, t)),

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { unwrap } from "@trailmind/api";
 import { api } from "~/api/client";
+import { storeReply } from "~/api/refresh";
 import { useMessages } from "~/i18n";
 import { errorMessage } from "~/ui/error-message";
 import { toast } from "~/ui/toast";
@@ -15,7 +16,7 @@ export function useLocalOnly(id: string) {
         api.PATCH("/v1/sessions/{session_id}", { params: { path: { session_id: id } }, body: { local_only: isLocal } }),
       ),
     onSuccess: (reply) => {
-      client.setQueryData(["session", id], reply.session);
+      storeReply(client, ["session", id], reply.session);
       void client.invalidateQueries({ queryKey: ["quote", id] });
       toast(reply.session.local_only ? t.consent.isLocalNow : t.consent.isAllowedNow);
     },
