@@ -111,10 +111,10 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     # Another input makes another version, which can be compared with the first and replaced by it.
     with psycopg.connect(product.settings.database.postgres_dsn) as db:
         db.execute("UPDATE joint_maps SET title = 'Both at once' WHERE id = %s", [page.url.split("/maps/")[1][:36]])
-    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("button", name="More actions for the map").click()
     await page.get_by_role("menuitem", name="Draw again").click()
     await expect(page.get_by_role("heading", name="Both at once")).to_be_visible()
-    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("button", name="More actions for the map").click()
     await page.get_by_role("menuitem", name="Versions").click()
     versions = page.get_by_role("dialog", name="Versions")
     await versions.get_by_role("button", name="Compare with current").click()
@@ -128,7 +128,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await versions.get_by_role("button", name="Restore").click()
     await expect(versions).to_contain_text("Restored from version 1")
     await page.keyboard.press("Escape")
-    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("button", name="More actions for the map").click()
     await page.get_by_role("menuitem", name="Delete").click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("heading", name="Combined maps")).to_be_visible()
@@ -207,7 +207,7 @@ async def use_as_the_map_of_a_session(page: Page) -> None:
     await evidence.get_by_role("button", name="More edits").click()
     async with page.expect_response(answers_patch("/v1/maps/")):
         await page.get_by_role("menuitem", name="Hide", exact=True).click()
-    await page.get_by_role("button", name="More actions", exact=True).click()
+    await page.get_by_role("button", name="More actions for the map").click()
     await page.get_by_role("menuitem", name=re.compile(r"^\d+ left out$")).click()
     left_out = page.get_by_role("dialog", name="Left out")
     async with page.expect_response(answers_patch("/v1/maps/")):

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ApiError } from "@trailmind/api";
 import { expect, it } from "vitest";
 import { ADMIN_WORDS } from "~/admin/words";
 import { en } from "~/i18n/en";
 import { ko } from "~/i18n/ko";
 import { errorMessage } from "~/ui/error-message";
+import { particleFaults } from "../../api/test/particle-faults";
 import { pluralFaults } from "../../api/test/plural-faults";
 
 function texts(value: unknown): string[] {
@@ -48,4 +51,12 @@ it("says one page, not one pages", () => {
 it("does not say that pages stay on the server, which a vendor gets after consent", () => {
   expect(en.auth.points.join()).toContain("unless you agree");
   expect(ko.auth.points.join()).toContain("동의하기 전에는");
+});
+
+it("lets no Korean particle begin a line", () => {
+  expect(
+    particleFaults("‘되돌리기’로\n‘되돌리기’\\u2060로\n`${quoted(q)}에`\n192.168.0.1)는\n되돌리기로"),
+  ).toHaveLength(3);
+  const read = (path: string) => readFileSync(join(import.meta.dirname, "../src", path), "utf8");
+  expect(["i18n/ko.ts", "admin/words.ts"].flatMap((path) => particleFaults(read(path)))).toEqual([]);
 });

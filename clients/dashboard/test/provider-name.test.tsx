@@ -43,11 +43,14 @@ it("names the company of a provider", async () => {
 it.each([
   ["en", "Drawn by OpenAI or a compatible server, because Google could not be used."],
   ["ko", "OpenAI 또는 호환 서버의 모델로"],
-] as const)("does not say that a company drew a map whose provider has no setting any more, in %s", async (language, words) => {
-  await setLanguage(language);
-  show({ gemini: "Google" });
-  await vi.waitFor(() => expect(mounted.container.textContent).toContain(words));
-});
+] as const)(
+  "does not say that a company drew a map whose provider has no setting any more, in %s",
+  async (language, words) => {
+    await setLanguage(language);
+    show({ gemini: "Google" });
+    await vi.waitFor(() => expect(mounted.container.textContent).toContain(words));
+  },
+);
 
 it.each([
   ["en", "by this server's model."],

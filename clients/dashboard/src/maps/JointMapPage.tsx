@@ -123,7 +123,7 @@ function LoadedMap(props: {
           )}
           <Menu
             trigger={
-              <IconButton label={t.common.more}>
+              <IconButton label={t.common.moreOfMap}>
                 <Ellipsis size={18} />
               </IconButton>
             }

@@ -122,7 +122,7 @@ export function Header(props: {
         {canExport && <ExportMenu owner={{ kind: "session", id: session.id }} formats={FORMATS} />}
         <Menu
           trigger={
-            <IconButton label={t.common.more}>
+            <IconButton label={t.common.moreOfSession}>
               <Ellipsis size={18} />
             </IconButton>
           }

@@ -199,7 +199,7 @@ function MapPaneTools({
       {edits && <UndoTools edits={edits} />}
       <Menu
         trigger={
-          <IconButton label={t.common.more}>
+          <IconButton label={t.common.moreOfMap}>
             <Ellipsis size={18} />
           </IconButton>
         }

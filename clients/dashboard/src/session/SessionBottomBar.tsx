@@ -8,6 +8,17 @@ import { hasFeature } from "./features";
 import type { PanelName } from "./panel-name";
 import type { View } from "./search-params";
 
+/** The first link of the bar, also on a page whose session is not loaded. */
+export function ToSessions() {
+  const t = useMessages();
+  return (
+    <Link to="/sessions" activeOptions={{ exact: true }}>
+      <ArrowLeft size={20} />
+      {t.nav.sessions}
+    </Link>
+  );
+}
+
 /** On a phone: the switch between timeline and map, and a menu with what the header shows on larger screens. */
 export function SessionBottomBar({
   view,
@@ -32,10 +43,7 @@ export function SessionBottomBar({
   ];
   return (
     <nav className="bottom-bar" aria-label={t.nav.main}>
-      <Link to="/sessions" activeOptions={{ exact: true }}>
-        <ArrowLeft size={20} />
-        {t.nav.sessions}
-      </Link>
+      <ToSessions />
       <button type="button" aria-pressed={view === "timeline"} onClick={() => onView("timeline")}>
         <ListTree size={20} />
         {t.nav.timeline}

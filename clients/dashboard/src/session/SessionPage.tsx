@@ -1,7 +1,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { toApiError, unwrap } from "@trailmind/api";
-import { ArrowLeft, SearchX } from "lucide-react";
+import { SearchX } from "lucide-react";
 import { type ReactNode, Suspense, useCallback, useState } from "react";
 import { api } from "~/api/client";
 import type { Session } from "~/api/queries";
@@ -19,7 +19,7 @@ import { type Edits, useEdits } from "./edits";
 import { Header } from "./Header";
 import { MapPane } from "./MapPane";
 import type { PanelName } from "./panel-name";
-import { SessionBottomBar } from "./SessionBottomBar";
+import { SessionBottomBar, ToSessions } from "./SessionBottomBar";
 import { type SessionSearch, type View, WIDE } from "./search-params";
 import { Timeline } from "./Timeline";
 import { useEvidenceAfterClick } from "./useEvidenceAfterClick";
@@ -63,10 +63,7 @@ function NotLoaded({ children }: { children: ReactNode }) {
       <div className="page">{children}</div>
       {isPhone && (
         <nav className="bottom-bar" aria-label={t.nav.main}>
-          <Link to="/sessions" activeOptions={{ exact: true }}>
-            <ArrowLeft size={20} />
-            {t.nav.sessions}
-          </Link>
+          <ToSessions />
         </nav>
       )}
     </>

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { expect, test, vi } from "vitest";
 import { fakeBrowser } from "wxt/testing/fake-browser";
+import { particleFaults } from "../../../api/test/particle-faults";
 import { pluralFaults } from "../../../api/test/plural-faults";
 import { en } from "./en";
 import { ko } from "./ko";
@@ -31,4 +34,8 @@ test("one of something is not many", () => {
   const { pages, visits, highlights } = en.common;
   expect([pages(1), visits(1), highlights(1)]).toEqual(["1 page", "visit", "highlight"]);
   expect([pages(2), visits(0), highlights(3)]).toEqual(["2 pages", "visits", "highlights"]);
+});
+
+test("no Korean particle can begin a line", () => {
+  expect(particleFaults(readFileSync(resolve(import.meta.dirname, "ko.ts"), "utf8"))).toEqual([]);
 });
