@@ -15,6 +15,7 @@ vi.mock("@tanstack/react-router", async (original) => ({
   Link: ({ to, children }: { to: string; children: string }) => <a href={to}>{children}</a>,
 }));
 
+const PATIENCE = { timeout: 20_000 };
 const quote = { provider: "local", is_affordable: false, resets_at: "2031-12-01T12:00:00Z" };
 const usage = { can_use_ai: false, is_unlimited: false, percent_used: 100, period_end: "2031-12-01T12:00:00Z" };
 const mounted = mountedRoot();
@@ -38,7 +39,7 @@ it.each([
 ] as const)("says what happens without tokens as the setting %s says, in %s", async (setting, language, sentence) => {
   await setLanguage(language);
   show(<AccountNotices />, setting);
-  await vi.waitFor(() => expect(mounted.container.textContent).toContain(sentence));
+  await vi.waitFor(() => expect(mounted.container.textContent).toContain(sentence), PATIENCE);
 });
 
 it.each([
@@ -49,7 +50,7 @@ it.each([
   async (language, day) => {
     await setLanguage(language);
     show(<FailureHint code="TOKEN_LIMIT_EXCEEDED" />, "refuse");
-    await vi.waitFor(() => expect(mounted.container.textContent).toContain(day));
+    await vi.waitFor(() => expect(mounted.container.textContent).toContain(day), PATIENCE);
     expect(mounted.container.textContent).not.toMatch(/Try again|다시 시도/);
   },
 );
@@ -62,7 +63,7 @@ it.each([
   async (setting, isUseless) => {
     const none = { model: null, mindmap: null, onClose: () => {}, onSelect: () => {}, edits: {} as Edits };
     show(<Panels name="regenerate" session={{ id: "s" } as Session} language="en" {...none} />, setting);
-    await vi.waitFor(() => expect(document.body.textContent).toContain("They are renewed on 1 Dec 2031."));
+    await vi.waitFor(() => expect(document.body.textContent).toContain("They are renewed on 1 Dec 2031."), PATIENCE);
     const go = [...document.querySelectorAll("button")].find((button) => button.textContent === en.regenerate.go);
     expect([go?.disabled, document.querySelector('a[href="/account"]') !== null]).toEqual([isUseless, isUseless]);
   },
@@ -70,5 +71,5 @@ it.each([
 
 it("does not say that tokens are used up where a map only needs more than are left", async () => {
   show(<FailureHint code="TOKEN_LIMIT_EXCEEDED" />, "refuse");
-  await vi.waitFor(() => expect(mounted.container.textContent).toContain("do not cover this map"));
+  await vi.waitFor(() => expect(mounted.container.textContent).toContain("do not cover this map"), PATIENCE);
 });
