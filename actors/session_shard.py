@@ -17,6 +17,7 @@ import structlog
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
+from actors.garbage_collection import collect_garbage_seldom
 from actors.ray_actors import get_or_start_actor
 from actors.session_buffers import BufferLimits, PostgresBuffers
 from actors.sharding import bucket_of, shard_of_bucket
@@ -62,6 +63,7 @@ class SessionBufferShard:
             configure_logging(log_level)
             configure_traces(traces_url)
             export_to_ray()
+            collect_garbage_seldom()
 
     async def append(self, batches: Sequence[IngestBatch]) -> list[BatchOutcome]:
         """Save the batches (see SessionBuffers.append)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
+from actors.garbage_collection import collect_garbage_seldom
 from actors.session_shard import SHARD_MAP_POLL_S
 from cluster.logging_setup import configure_logs
 from cluster.mail.sender import WITHOUT_MAIL
@@ -75,10 +75,6 @@ from telemetry.ray_export import export_to_ray, ray_collects_metrics
 from telemetry.traces import stop_traces
 
 log = structlog.get_logger("serve")
-
-#: Python looks for cycles when so many objects more than before exist. A request leaves few behind, and with the
-#: default of 700, looking took a fifteenth of a replica's processor time (`make bench-ingest`).
-_GC_ALLOCATIONS = 20_000
 
 __all__ = ["create_api", "create_app", "with_middleware"]
 
@@ -189,5 +185,5 @@ def create_app() -> ASGIApp:
     disable_serve_request_ids()
     app = with_middleware(create_api(settings, partial(connect_shard, settings)), settings)
     serve_directly(app, is_events_request, has_metrics=ray_collects_metrics())
-    gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
+    collect_garbage_seldom()
     return app

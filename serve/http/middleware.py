@@ -316,6 +316,8 @@ class _Pending:
     async def end(self) -> None:
         """The app has answered or failed: wait for the answer in its place, if there is one."""
         self._has_ended = True
+        # Else this object and the response would keep each other until Python looks for cycles, and that stops all.
+        self._response.on_start = None
         self._all_pending.remove(self)
         if self._answering is not None:
             await self._answering
