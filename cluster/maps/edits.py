@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from cluster.mindmap.document.edit_layout import apply_edits
@@ -162,6 +162,10 @@ async def append_edits(
     return EditOutcome(version.number, extension.edited, extension.reports)
 
 
+def _logged_ids(log: Iterable[LogEntry]) -> set[str]:
+    return {entry.op_id for entry in log if entry.op_id is not None}
+
+
 def check_expectations(
     log: Sequence[LogEntry],
     entries: Sequence[LogEntry],
@@ -171,10 +175,10 @@ def check_expectations(
 ) -> None:
     """Raise Conflict when the map is not the one the client shows, BadRequest when the log is full.
 
-    A request whose operations are all in the log is a repeat, and passes.
+    A request whose operations and steps are all in the log is a repeat, and passes.
     """
-    logged_ids = {entry.op_id for entry in log if not isinstance(entry, Undo | Redo)}
-    if entries and all(not isinstance(entry, Undo | Redo) and entry.op_id in logged_ids for entry in entries):
+    logged_ids = _logged_ids(log)
+    if entries and all(entry.op_id in logged_ids for entry in entries):
         return
     if expected_seq is not None and expected_seq != len(log):
         raise Conflict("the map was edited meanwhile; load it again")
@@ -225,17 +229,18 @@ def _extend_log(
 ) -> tuple[list[LogEntry], dict[int, EditReport]]:
     """The log with those of `entries` that can be applied, and the rejections of the others by index in `entries`."""
     extended, rejections, document = list(log), {}, shown
-    logged_ids = {entry.op_id for entry in log if not isinstance(entry, Undo | Redo)}
+    logged_ids = _logged_ids(log)
     for i, entry in enumerate(entries):
+        if entry.op_id in logged_ids:
+            continue
         if isinstance(entry, Undo | Redo):
             is_possible = bool(operations_in_effect(extended)) if isinstance(entry, Undo) else _can_redo(extended)
             if not is_possible:
                 rejections[i] = rejection(entry.op, entry.op, f"nothing_to_{entry.op}")
                 continue
             extended.append(entry)
+            logged_ids |= _logged_ids([entry])
             document = apply_operations(generated, operations_in_effect(extended))[0]
-            continue
-        if entry.op_id in logged_ids:
             continue
         operation: Operation = with_anchors(document, entry.model_copy(update={"anchors": {}}))
         document_after, (report,) = apply_operations(document, [operation])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
 from models.database import Connection
 from models.mindmap.operations import EDIT_LOG_ADAPTER, LogEntry, Redo, Undo
 
-READ_EDIT_LOG: Final = "SELECT entry FROM mindmap_edits WHERE mindmap_id = %(mindmap_id)s ORDER BY seq"
+READ_EDIT_LOG: Final = "SELECT entry, op_id FROM mindmap_edits WHERE mindmap_id = %(mindmap_id)s ORDER BY seq"
 INSERT_EDIT: Final = """
     INSERT INTO mindmap_edits (mindmap_id, seq, op_id, entry)
     VALUES (%(mindmap_id)s, %(seq)s, %(op_id)s, %(entry)s)
 """
-READ_JOINT_EDIT_LOG: Final = "SELECT entry FROM joint_map_edits WHERE map_id = %(map_id)s ORDER BY seq"
+READ_JOINT_EDIT_LOG: Final = "SELECT entry, op_id FROM joint_map_edits WHERE map_id = %(map_id)s ORDER BY seq"
 INSERT_JOINT_EDIT: Final = """
     INSERT INTO joint_map_edits (map_id, seq, op_id, entry)
     VALUES (%(mindmap_id)s, %(seq)s, %(op_id)s, %(entry)s)
@@ -26,13 +26,22 @@ INSERT_JOINT_EDIT: Final = """
 async def read_edit_log(connection: Connection, mindmap_id: uuid.UUID) -> list[LogEntry]:
     """The whole log, oldest entry first."""
     cursor = await connection.execute(READ_EDIT_LOG, {"mindmap_id": mindmap_id})
-    return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
+    return _parsed(await cursor.fetchall())
 
 
 async def read_joint_edit_log(connection: Connection, map_id: uuid.UUID) -> list[LogEntry]:
     """The whole log of a joint map, oldest entry first."""
     cursor = await connection.execute(READ_JOINT_EDIT_LOG, {"map_id": map_id})
-    return EDIT_LOG_ADAPTER.validate_python([row[0] for row in await cursor.fetchall()])
+    return _parsed(await cursor.fetchall())
+
+
+def _parsed(rows: list[tuple[Any, ...]]) -> list[LogEntry]:
+    return EDIT_LOG_ADAPTER.validate_python([{"op_id": op_id, **entry} for entry, op_id in rows])
+
+
+def _stored(entry: LogEntry) -> dict[str, Any]:
+    # Servers of earlier versions read no id in the entry of a step.
+    return entry.model_dump(mode="json", exclude={"op_id"} if isinstance(entry, Undo | Redo) else None)
 
 
 async def append_edit_log(
@@ -53,8 +62,11 @@ async def append_edit_log(
         {
             "mindmap_id": mindmap_id,
             "seq": seq,
-            "op_id": None if isinstance(entry, Undo | Redo) else entry.op_id,
-            "entry": Jsonb(entry.model_dump(mode="json")),
+            "op_id": entry.op_id,
+            # Servers of earlier versions read no id in the entry of a step.
+            "entry": Jsonb(
+                entry.model_dump(mode="json", exclude={"op_id"} if isinstance(entry, Undo | Redo) else None)
+            ),
         }
         for seq, entry in enumerate(entries, start=num_before + 1)
     ]

@@ -194,17 +194,23 @@ class Delete(_Operation):
         return (self.node_id,)
 
 
-class Undo(BaseModel):
-    """Revert the last operation that is in effect."""
+class _Step(BaseModel):
+    """`op_id` is the client's, as of an operation; None when the client gave none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op_id: Identifier | None = None
+
+
+class Undo(_Step):
+    """Revert the last operation that is in effect."""
+
     op: Literal["undo"] = "undo"
 
 
-class Redo(BaseModel):
+class Redo(_Step):
     """Restore the operation that the last undo reverted, unless another operation followed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     op: Literal["redo"] = "redo"
 
 

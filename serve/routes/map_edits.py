@@ -32,9 +32,7 @@ def log_entries(operations: list[OperationBody]) -> list[LogEntry]:
     entries: list[dict[str, Any]] = []
     for operation in operations:
         fields = operation.model_dump(exclude_none=True)
-        if operation.op in ("undo", "redo"):
-            fields.pop("op_id", None)
-        else:
+        if operation.op not in ("undo", "redo"):
             fields.setdefault("op_id", uuid.uuid4().hex)
         entries.append(fields)
     try:

@@ -180,6 +180,13 @@ async def test_concurrent_editors_and_repeated_requests(ann: ApiUser, worker: In
     won = next(i for i, a in enumerate(answers) if a.status_code == 200)
     again = await ann.ok("PATCH", path, json=bodies[won])
     assert (again["mindmap"]["edits"]["seq"], again["reports"][0]["status"]) == (1, "applied")
+    # An undo whose answer was lost is sent again, and is not another one.
+    undo = {"operations": [{"op": "undo", "op_id": "u"}], "expected_seq": 1}
+    for _ in range(2):
+        undone = await ann.ok("PATCH", path, json=undo)
+        assert (undone["mindmap"]["edits"]["seq"], undone["reports"][0]["status"]) == (2, "applied")
+    redo = {"operations": [{"op": "redo", "op_id": "r"}, {"op": "redo", "op_id": "r"}]}
+    assert (await ann.ok("PATCH", path, json=redo))["mindmap"]["edits"]["seq"] == 3
     stale = await ann.call("PATCH", path, json={**bodies[won - 1], "expected_seq": 1, "version": 9})
     assert stale.status_code == 409
     assert stale.json()["error"]["code"] == "CONFLICT"

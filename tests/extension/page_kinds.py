@@ -173,7 +173,7 @@ _PAGES = {
     "/live": _document(
         "Live",
         f"<main><h1>Live</h1>{words(13)}</main><script>sessionStorage.loads = Number(sessionStorage.loads ?? 0) + 1;"
-        "setTimeout(() => location.reload(), 2500)</script>",
+        "let reload = setTimeout(() => { reload = null; location.reload(); }, 2500)</script>",
     ),
     "/shadow": _SHADOW,
     "/shadow-login": _SHADOW_LOGIN,

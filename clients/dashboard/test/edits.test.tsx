@@ -96,6 +96,22 @@ it("an undo is shown at once, and removes the message of the edit that it undoes
   ]);
 });
 
+it("an undo that is sent again can be recognized by the server", async () => {
+  const sent: unknown[] = [];
+  vi.stubGlobal("fetch", async (request: Request) => {
+    sent.push((await request.json()).operations[0]);
+    return new Promise<Response>((resolve) => (answer = resolve));
+  });
+  await act(async () => edits.undo());
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  await act(async () => answer(new Response("{}", { status: 503 })));
+  await vi.waitFor(() => expect(edits.numWaiting).toBe(1));
+  await act(async () => void dispatchEvent(new Event("online")));
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  expect(sent[0]).toMatchObject({ op: "undo", op_id: expect.any(String) });
+  expect(sent[1]).toEqual(sent[0]);
+});
+
 it("the answer to an edit does not replace a version that was restored meanwhile", async () => {
   const id = `session-${++numSessions}`;
   const client = new QueryClient();

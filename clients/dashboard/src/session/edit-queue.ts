@@ -72,9 +72,8 @@ export class EditQueue {
   /** Sends edits that an earlier page left behind. */
   resume({ operations, seq, version }: StoredEdits): void {
     const now = seqOf(this.server.current());
-    const isStep = operations[0]?.op === "undo" || operations[0]?.op === "redo";
-    // A step has no id by which the server recognizes it. When the log has grown, the step arrived before the page ended.
-    const isSaved = isStep && seq !== undefined && now !== undefined && now > seq;
+    // A step of an earlier version has no id by which the server recognizes it. When the log has grown, it had arrived.
+    const isSaved = operations[0]?.op_id === undefined && seq !== undefined && now !== undefined && now > seq;
     const rest = isSaved ? operations.slice(1) : operations;
     if (rest.length === 0) return;
     this.resumedBase = isSaved ? null : { seq, version };

@@ -219,7 +219,7 @@ export function useEdits(sessionId: string, kind: MapOwner["kind"] = "session"):
   const run = (operation: OperationBody) => {
     const shown = queue.preview(server.current()?.data);
     const isStep = operation.op === "undo" || operation.op === "redo";
-    queue.run(isStep ? operation : { ...operation, op_id: uuid() });
+    queue.run({ ...operation, op_id: uuid() });
     // The undo of the shown message would now undo another edit.
     if (isStep) dismissToast(EDIT);
     else toast(describe(operation, shown, t), { label: t.common.undo, run: () => run({ op: "undo" }) }, EDIT);
