@@ -186,6 +186,16 @@ def test_every_state_in_both_languages_and_themes(chromium: Chromium, server: Fa
         browser.close()
 
 
+def test_a_missing_list_of_sessions_is_said(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
+    ready_to_record(chromium, server, language="ko").close()
+    server.stop()
+    popup = chromium.popup()
+    wait_until(lambda: "목록을 불러오지 못했어요." in popup.text("main"), what="the sentence")
+    assert popup.has("[data-name=start]")
+    server.start()
+    popup.close()
+
+
 def test_the_preview_shows_what_is_sent(chromium: Chromium, server: FakeServer, site: LocalSite) -> None:
     """The page shows the event that a recording then sends: same address, title and text."""
     popup = ready_to_record(chromium, server)

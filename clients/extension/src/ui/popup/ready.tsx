@@ -24,6 +24,7 @@ export function ReadyScreen() {
   const text = messages.ready;
   const [tab, setTab] = useState<ActiveTab | null>(null);
   const [sessions, setSessions] = useState<RecentSession[] | null>(null);
+  const [hasNoAnswer, setNoAnswer] = useState(false);
   const [isListOpen, setListOpen] = useState(false);
   const [notice, setNotice] = useState<string | null>(null);
   const { run, isBusy, error } = useCommand();
@@ -34,7 +35,10 @@ export function ReadyScreen() {
   const hasAccount = view?.account !== null;
   useEffect(() => {
     if (!hasAccount) return;
-    void command("recent", {}).then((response) => setSessions(response.ok ? response.value : []));
+    void command("recent", {}).then((response) => {
+      if (response.ok) setSessions(response.value);
+      setNoAnswer(!response.ok);
+    });
   }, [hasAccount]);
 
   if (settings.consentedAt === null) return <ConsentNeeded />;
@@ -93,6 +97,7 @@ export function ReadyScreen() {
         </div>
       )}
       {view && view.earlier.waiting > 0 && <p class="note amber">{text.earlier(view.earlier.waiting)}</p>}
+      {hasNoAnswer && <p class="muted">{messages.recent.error}</p>}
       {last && (
         <div class="last">
           <div class="row">
