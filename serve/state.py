@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from cluster.maps.live_maps import LiveMaps
 from cluster.scheduling.autoscaling import MAX_ONGOING_REQUESTS
 from cluster.scheduling.shards import buffer_limits
 from cluster.settings import Settings
+from models.accounts.logins import LoginStatus, family_statuses
 from models.database import Connection
 from models.recording.shard_map import ShardMap, read_shard_map
 from serve.database import pooled_connection
@@ -103,6 +105,13 @@ class AppState:
         await self.engine.dispose()
 
 
+async def _login_statuses(
+    session_factory: async_sessionmaker[AsyncSession], family_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, LoginStatus]:
+    async with session_factory() as db:
+        return await family_statuses(db, family_ids)
+
+
 def open_state(settings: Settings, connect_shard: Any) -> AppState:
     """The state, not yet connected: each client connects on first use and reconnects after a failure."""
     engine = create_async_engine(
@@ -121,7 +130,8 @@ def open_state(settings: Settings, connect_shard: Any) -> AppState:
         driver_info=DriverInfo(),
     )
     session_factory = async_sessionmaker(engine, expire_on_commit=False)
-    login_cache, rate_limiter = LoginCache(valkey), RateLimiter(valkey, settings)
+    login_cache = LoginCache(valkey, partial(_login_statuses, session_factory))
+    rate_limiter = RateLimiter(valkey, settings)
     open_streams = OpenStreams(valkey, settings.limits.streams_per_user)
     purchases = None
     if settings.billing.is_enabled:

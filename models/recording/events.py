@@ -27,6 +27,13 @@ class Event(Base):
             "session_id",
             postgresql_where=text("content_key IS NOT NULL"),
         ),
+        # The preparation of maps counts the texts of all open recordings every few seconds.
+        Index(
+            "ix_events_session_texts",
+            "session_id",
+            "content_key",
+            postgresql_where=text("content_key IS NOT NULL"),
+        ),
     )
 
     session_id: Mapped[uuid.UUID] = mapped_column(

@@ -38,7 +38,9 @@ SAVE_VECTORS: Final = """
 # By the number of texts: most pages have one.
 FIND_UNPREPARED_RECORDINGS: Final = """
     SELECT s.id, s.user_id, t.num_texts FROM browsing_sessions s
-    CROSS JOIN LATERAL (SELECT count(DISTINCT content_key) AS num_texts FROM events WHERE session_id = s.id) t
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT content_key) AS num_texts FROM events WHERE session_id = s.id AND content_key IS NOT NULL
+    ) t
     CROSS JOIN LATERAL (
         SELECT count(*) AS num_vectors FROM page_vectors WHERE session_id = s.id AND model = %(model)s
     ) v

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 from fastapi import Request
 
-from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, family_statuses, secret_digest
+from models.accounts.logins import API_KEY_PREFIX, LoginStatus, api_key_status, secret_digest
 from models.billing.policy import require_api_access
 from models.errors import Forbidden, Unauthorized
 from serve.identity.access_tokens import bearer_token
@@ -239,12 +239,7 @@ async def authenticate(state: AppState, request: Request) -> Identity:
     if token.startswith(API_KEY_PREFIX):
         return await _by_api_key(state, request, token)
     claims = state.login_tokens.verify(token, "access")
-
-    async def load() -> LoginStatus:
-        async with state.session_factory() as db:
-            return (await family_statuses(db, [claims.family_id]))[claims.family_id]
-
-    status = await state.login_cache.get(claims.family_id, load)
+    status = await state.login_cache.get(claims.family_id)
     if not status.is_valid:
         raise Unauthorized("invalid or expired access token")
     return Identity(claims.user_id, status.role, family_id=claims.family_id)
@@ -270,7 +265,7 @@ async def _by_api_key(state: AppState, request: Request, token: str) -> Identity
         return status
 
     # The cache is keyed by the key's id: use it only for a secret that this replica has verified.
-    status = await (state.login_cache.get(key_id, load) if owner is not None else load())
+    status = await (state.login_cache.get_key(key_id, load) if owner is not None else load())
     if not status.is_valid or owner is None:
         raise Unauthorized("invalid or revoked API key")
     if len(state.api_keys) > _MAX_CACHED_KEYS:

@@ -3,10 +3,14 @@
 A replica keeps a status for `LOCAL_S` seconds, Valkey for `SHARED_S` seconds; PostgreSQL is the source. A revocation is
 written to PostgreSQL, then to Valkey, so that other replicas see it within `LOCAL_S`. If Valkey is unreachable at that
 moment, they see it within `LOCAL_S + SHARED_S`. While Valkey is unreachable, replicas query PostgreSQL.
+
+Requests that ask at the same time ask together. Users who began together have entries that end together: their queries
+one by one, a transaction each, had stopped a replica for a third of a second every ten seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,6 +20,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from actors.batcher import RequestBatcher
 from models.accounts.logins import LoginStatus
 
 log = structlog.get_logger("serve")
@@ -24,7 +29,10 @@ LOCAL_S, SHARED_S = 2.0, 10
 #: How long Valkey keeps a revocation: longer than any status that was read before it.
 REVOKED_S = 60
 _MAX_LOCAL = 20_000
+_ID_BYTES = 16
 _encode, _decode = msgspec.json.encode, msgspec.json.Decoder(LoginStatus).decode
+
+LoadLogins = Callable[[list[uuid.UUID]], Awaitable[dict[uuid.UUID, LoginStatus]]]
 
 
 def _key(login_id: uuid.UUID) -> str:
@@ -32,46 +40,60 @@ def _key(login_id: uuid.UUID) -> str:
 
 
 class LoginCache:
-    """The last known status of each login and API key, in this replica and in Valkey."""
+    """The last known status of each login and API key, in this replica and in Valkey. `load` queries PostgreSQL."""
 
-    def __init__(self, valkey: Redis, *, clock: Callable[[], float] = time.monotonic, local_s: float = LOCAL_S) -> None:
-        self._valkey, self._clock, self._local_s = valkey, clock, local_s
+    def __init__(
+        self, valkey: Redis, load: LoadLogins, *, clock: Callable[[], float] = time.monotonic, local_s: float = LOCAL_S
+    ) -> None:
+        self._valkey, self._load, self._clock, self._local_s = valkey, load, clock, local_s
         self._local: dict[uuid.UUID, tuple[float, LoginStatus]] = {}
+        # Two, so that a login which Valkey knows does not wait for PostgreSQL.
+        self._shared_reads: RequestBatcher[uuid.UUID, LoginStatus | None] = RequestBatcher(self._read_shared)
+        self._stored_reads: RequestBatcher[uuid.UUID, LoginStatus] = RequestBatcher(self._read_stored)
 
-    async def get(self, login_id: uuid.UUID, load: Callable[[], Awaitable[LoginStatus]]) -> LoginStatus:
-        """The status of `login_id`; `load` queries PostgreSQL and is called on a cache miss."""
-        if (fresh := self._fresh(login_id)) is not None:
-            return fresh
+    async def get(self, login_id: uuid.UUID) -> LoginStatus:
+        """The status of a login."""
+        return await self._cached(login_id) or await self._stored_reads.submit(login_id, _ID_BYTES)
 
-        async def load_one(login_ids: list[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
-            return {login_id: await load() for login_id in login_ids}
+    async def get_many(self, login_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
+        """The status of each login."""
+        unique = list(dict.fromkeys(login_ids))
+        return dict(zip(unique, await asyncio.gather(*map(self.get, unique)), strict=True))
 
-        return (await self.get_many([login_id], load_one))[login_id]
+    async def get_key(self, key_id: uuid.UUID, load: Callable[[], Awaitable[LoginStatus]]) -> LoginStatus:
+        """The status of an API key; `load` queries PostgreSQL and is called on a cache miss."""
+        if (cached := await self._cached(key_id)) is not None:
+            return cached
+        status = await load()
+        await self._keep_stored({key_id: status})
+        return status
 
-    async def get_many(
-        self,
-        login_ids: Iterable[uuid.UUID],
-        load: Callable[[list[uuid.UUID]], Awaitable[dict[uuid.UUID, LoginStatus]]],
-    ) -> dict[uuid.UUID, LoginStatus]:
-        """The status of each login; `load` queries PostgreSQL for those in no cache, with one call."""
-        found = {login_id: self._fresh(login_id) for login_id in login_ids}
-        if stale := [login_id for login_id, status in found.items() if status is None]:
-            shared = await self._load_shared(stale)
-            if missing := [login_id for login_id in stale if login_id not in shared]:
-                loaded = await load(missing)
-                # Only if Valkey has no entry: a revocation since the query must not be overwritten.
-                await self._share(loaded, only_if_missing=True)
-                shared |= loaded
-            if len(self._local) >= _MAX_LOCAL:
-                self._local.clear()
-            now = self._clock()
-            self._local |= {login_id: (now, status) for login_id, status in shared.items()}
-            found |= shared
-        return {login_id: status for login_id, status in found.items() if status is not None}
+    async def _cached(self, login_id: uuid.UUID) -> LoginStatus | None:
+        kept = self._local.get(login_id)
+        if kept is not None and self._clock() - kept[0] < self._local_s:
+            return kept[1]
+        return await self._shared_reads.submit(login_id, _ID_BYTES)
 
-    def _fresh(self, login_id: uuid.UUID) -> LoginStatus | None:
-        cached = self._local.get(login_id)
-        return cached[1] if cached is not None and self._clock() - cached[0] < self._local_s else None
+    async def _read_shared(self, login_ids: list[uuid.UUID]) -> list[LoginStatus | None]:
+        shared = await self._load_shared(list(dict.fromkeys(login_ids)))
+        self._keep(shared)
+        return [shared.get(login_id) for login_id in login_ids]
+
+    async def _read_stored(self, login_ids: list[uuid.UUID]) -> list[LoginStatus]:
+        stored = await self._load(list(dict.fromkeys(login_ids)))
+        await self._keep_stored(stored)
+        return [stored[login_id] for login_id in login_ids]
+
+    async def _keep_stored(self, statuses: dict[uuid.UUID, LoginStatus]) -> None:
+        # Only if Valkey has no entry: a revocation since the query must not be overwritten.
+        await self._share(statuses, only_if_missing=True)
+        self._keep(statuses)
+
+    def _keep(self, statuses: dict[uuid.UUID, LoginStatus]) -> None:
+        if len(self._local) >= _MAX_LOCAL:
+            self._local.clear()
+        now = self._clock()
+        self._local |= {login_id: (now, status) for login_id, status in statuses.items()}
 
     async def revoke(self, login_ids: Iterable[uuid.UUID]) -> None:
         """Cache that these logins are revoked. Call it after the commit of the revocation."""

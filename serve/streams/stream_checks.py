@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from models.accounts.logins import LoginStatus, family_statuses
 from models.errors import TrailmindError
 from serve.identity.login_cache import LoginCache
 from serve.streams.open_streams import OpenStreams
@@ -111,11 +110,7 @@ class StreamChecks:
                     log.warning("stream_not_verified", error=type(error).__name__)
 
     async def _check_logins(self, streams: list[OpenStream]) -> None:
-        async def load(login_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
-            async with self._session_factory() as db:
-                return await family_statuses(db, login_ids)
-
-        await self._login_cache.get_many({s.login_id for s in streams if s.login_id is not None}, load)
+        await self._login_cache.get_many({s.login_id for s in streams if s.login_id is not None})
         by_credentials: dict[tuple[str, FindExisting], list[OpenStream]] = defaultdict(list)
         for stream in streams:
             # What is watched belongs to the key because each kind has its route, and each route its access rule.
