@@ -198,6 +198,27 @@ describe("EditQueue", () => {
     expect(told).toEqual(["2 resumed"]);
     expect(kept.at(-1)?.operations).toEqual([]);
   });
+  it("knows a node that was selected or edited before the server created it", async () => {
+    const { queue, sent, answer } = fakeServer();
+    queue.server.send = (
+      (send) =>
+      async (operation, ...base) => {
+        const reply = await send(operation, ...base);
+        const { op, op_id = "" } = operation;
+        return { ...reply, reports: [{ op, op_id, status: "applied", sentence: "", node_id: `u_${op_id}` }] };
+      }
+    )(queue.server.send) as typeof queue.server.send;
+    const id = temporaryId("x");
+    queue.run({ op: "add_node", parent_id: "core", type: "topic", label: "Mine", op_id: "x" });
+    queue.run({ op: "rename", node_id: id, label: "Ours", op_id: "y" });
+    expect([queue.idOf(id), queue.idOf("t0")]).toEqual([id, "t0"]);
+    await answer();
+    expect(sent[1]?.operation).toMatchObject({ op: "rename", node_id: "u_x" });
+    expect([queue.idOf(id), queue.idOf("t0")]).toEqual(["u_x", "t0"]);
+    await answer();
+    queue.run({ op: "merge", node_ids: ["t1", id], op_id: "z" });
+    expect(sent[2]?.operation.node_ids).toEqual(["t1", "u_x"]);
+  });
   it("does not repeat an undo that arrived before the page was closed", () => {
     const { queue, sent, advance } = fakeServer();
     advance(4);

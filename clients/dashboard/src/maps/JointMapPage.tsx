@@ -86,7 +86,8 @@ function LoadedMap(props: {
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const set = (change: Partial<SessionSearch>) =>
     void navigate({ search: (old: SessionSearch) => ({ ...old, ...change }), replace: true });
-  const node = search.node && model ? (model.byId.get(search.node) ?? null) : null;
+  const selected = search.node ? edits.idOf(search.node) : null;
+  const node = selected && model ? (model.byId.get(selected) ?? null) : null;
   const hasEvidence = useEvidenceAfterClick(node !== null, renamingId !== null);
   const title = model?.root.label || map.title || t.maps.untitled;
   const reason = useFailureReason(map.error_code);
@@ -174,8 +175,8 @@ function LoadedMap(props: {
                 version={map.version ?? 0}
                 layout={search.layout ?? "tree"}
                 onLayout={(layout) => set({ layout })}
-                selected={search.node ?? null}
-                onSelect={(selected) => set({ node: selected ?? undefined })}
+                selected={selected}
+                onSelect={(id) => set({ node: id ?? undefined })}
                 topic={search.topic ?? null}
                 onTopic={(topic) => set({ topic: topic ?? undefined })}
                 editing={editing}

@@ -140,7 +140,7 @@ function LoadedSession({
   const mindmap = data.mindmap.data ?? null;
   const view = effectiveView(search.view, isWide);
   // A link from the search contains the id of a page, which may differ from the id of its node.
-  const selected = search.node ? (model?.byPage.get(search.node)?.id ?? search.node) : null;
+  const selected = search.node ? (model?.byPage.get(search.node)?.id ?? edits.idOf(search.node)) : null;
   const node = selected ? (model?.byId.get(selected) ?? null) : null;
   const [renamingId, setRenamingId] = useState<string | null>(null);
   const [isTitleEdited, setTitleEdited] = useState(false);

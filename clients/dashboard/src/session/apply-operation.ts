@@ -23,6 +23,18 @@ export function temporaryId(opId: string): string {
   return `new-${opId}`;
 }
 
+/** The operation with each id that is a key of `current` replaced by its value. */
+export function withIds(operation: OperationBody, current: ReadonlyMap<string, string>): OperationBody {
+  const changed = { ...operation };
+  for (const key of ["node_id", "parent_id", "source", "target"] as const) {
+    const id = current.get(operation[key] ?? "");
+    if (id) changed[key] = id;
+  }
+  for (const key of ["node_ids", "member_ids"] as const)
+    if (operation[key]) changed[key] = operation[key].map((id) => current.get(id) ?? id);
+  return changed;
+}
+
 /** The document after an operation; the same document when the operation does not fit it. */
 export function applyOperation(document: unknown, operation: OperationBody): unknown {
   if (!isRecord(document)) return document;

@@ -4,7 +4,7 @@
  * reach the server is sent again until it does.
  */
 import type { EditsReply, MindmapReply, OperationBody } from "@trailmind/api";
-import { applyOperation } from "./apply-operation";
+import { applyOperation, temporaryId, withIds } from "./apply-operation";
 import type { StoredEdits } from "./stored-edits";
 
 export interface EditServer {
@@ -40,6 +40,8 @@ export class EditQueue {
   private undoable: unknown[] = [];
   private redoable: unknown[] = [];
   private historySeq: number | undefined;
+  /** The ids of created nodes, by those that they had before the server answered. */
+  private readonly created = new Map<string, string>();
   /** The map's version and the length of its edit log, as the event stream last reported them. */
   latest: { version: number; seq: number } | null = null;
   private readonly listeners = new Set<() => void>();
@@ -64,8 +66,13 @@ export class EditQueue {
     return () => this.listeners.delete(listener);
   };
 
+  /** The id of a node, also of one that was shown before the server had created it. */
+  idOf(id: string): string {
+    return this.created.get(id) ?? id;
+  }
+
   run(...operations: OperationBody[]): void {
-    this.setPending([...this.pending, ...operations]);
+    this.setPending([...this.pending, ...operations.map((each) => withIds(each, this.created))]);
     void this.sendNext();
   }
 
@@ -148,8 +155,10 @@ export class EditQueue {
       const isApplied = reply.reports.every((report) => report.status !== "not_applied");
       if (isApplied && before?.data) this.remember(before.data, operation);
       this.historySeq = seqOf(reply.mindmap);
+      for (const { op_id, op, node_id } of reply.reports)
+        if (node_id && (op === "add_node" || op === "split")) this.created.set(temporaryId(op_id), node_id);
       this.server.onSaved(reply, operation);
-      this.setPending(this.pending.slice(1));
+      this.setPending(this.pending.slice(1).map((each) => withIds(each, this.created)));
       if (this.pending.length === 0 && this.numResumed > 0) {
         this.server.onResumed(this.numResumed);
         this.numResumed = 0;

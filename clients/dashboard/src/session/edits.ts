@@ -32,6 +32,8 @@ export interface Edits {
   drop: (id: string, target: DropTarget) => void;
   undo: () => void;
   redo: () => void;
+  /** The id of a node, also of one that was selected before the server had created it. */
+  idOf: (id: string) => string;
   /** A map document with the edits that are not saved yet. */
   preview: (document: unknown) => unknown;
   /** Loads the map again when the server has edits that another tab or client made. */
@@ -244,6 +246,7 @@ export function useEdits(sessionId: string, kind: MapOwner["kind"] = "session"):
     drop: (id, target) => run(dropOperation(id, target)),
     undo: () => run({ op: "undo" }),
     redo: () => run({ op: "redo" }),
+    idOf: (id) => queue.idOf(id),
     preview,
     noteSaved,
   };
