@@ -62,6 +62,11 @@ async def test_numbers_while_recording_and_a_server_that_is_lost(
     await expect(palette).to_have_css("position", "fixed")
     await page.keyboard.press("Escape")
     await expect(page.get_by_text("Recording now.")).to_be_visible()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.get_by_text("Paused. New pages appear after you resume.")).to_be_visible()
+    await expect(page.get_by_text("Recording now.")).to_have_count(0)
+    await page.get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.get_by_text("Recording now.")).to_be_visible()
 
     # The list counts the pages of a recording, and says when it can no longer do so.
     await page.get_by_role("link", name="Sessions").first.click()

@@ -223,9 +223,11 @@ async def test_dragging_shows_a_ghost_and_its_target_then_moves_and_merges(map_p
     ghost = page.locator(".map-ghost")
 
     await page.mouse.move(*start)
+    await expect(page.locator(".map-hover")).to_be_visible()
     await page.mouse.down()
     await page.mouse.move(start[0] + 30, start[1] + 20, steps=3)
     await expect(ghost).to_contain_text(first)
+    await expect(page.locator(".map-hover")).to_have_count(0)
     await page.mouse.move(*target, steps=5)
     await expect(ghost).to_contain_text(f"Move “{first}” to “{second}”")
     await page.mouse.move(target[0], target[1] - height / 2 - 8, steps=3)

@@ -86,6 +86,9 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await threads.first.get_by_role("button", name="Take out").first.click()
     await expect(page.get_by_text("Taken out of this subject")).to_be_visible()
     await expect(threads).to_have_count(num_threads - 1)
+    await page.locator(".toast").get_by_role("button", name="Undo").click()
+    await expect(threads).to_have_count(num_threads)
+    await expect(threads.filter(has_text="linked by you")).to_have_count(1)
 
     # Several sessions on one map, with edits and versions.
     await page.goto("/sessions")

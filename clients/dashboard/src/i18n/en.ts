@@ -173,6 +173,7 @@ export const en = {
     highlights: "Highlights",
     receipt: "Receipt",
     live: "Recording now. New pages appear by themselves.",
+    livePaused: "Paused. New pages appear after you resume.",
     pausedNow: "Paused. Nothing is recorded.",
     pause: "Pause",
     resume: "Resume",
@@ -673,6 +674,7 @@ export const en = {
     earlier: "You see the version before.",
     unchanged: "The sessions have not changed, so the map stays as it is.",
     untitled: "Untitled map",
+    deleteThis: "Delete this map?",
     deleteHint:
       "The map, its versions, your edits of it and its links are deleted. This cannot be undone. The sessions stay.",
   },

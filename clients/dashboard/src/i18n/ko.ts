@@ -166,6 +166,7 @@ export const ko: Messages = {
     highlights: "하이라이트",
     receipt: "기록 내역",
     live: "기록 중이에요. 새 페이지가 저절로 나타나요.",
+    livePaused: "일시정지했어요. 이어서 기록하면 새 페이지가 나타나요.",
     pausedNow: "일시정지했어요. 아무것도 기록하지 않아요.",
     pause: "일시정지",
     resume: "이어서 기록",
@@ -680,6 +681,7 @@ export const ko: Messages = {
     earlier: "지금 보이는 것은 이전 버전이에요.",
     unchanged: "세션이 바뀌지 않아서 지도도 그대로예요.",
     untitled: "제목 없는 지도",
+    deleteThis: "이 지도를 삭제할까요?",
     deleteHint: "지도와 그 버전, 편집, 링크를 지워요. 되돌릴 수 없어요. 세션은 그대로 남아요.",
   },
   threads: {

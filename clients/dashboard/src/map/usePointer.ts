@@ -146,6 +146,8 @@ export function usePointer(
       ) {
         event.currentTarget.setPointerCapture(event.pointerId);
         hasDragged.current = true;
+        // The card of the hovered node would stay where the drag began.
+        onHover(null);
         const start = { x: from.x - box.left, y: from.y - box.top };
         setDrag({ id: from.hit.n.id, target: null, from: start, x, y });
       }

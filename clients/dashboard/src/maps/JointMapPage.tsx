@@ -279,7 +279,7 @@ function Dialogs(props: {
         </Dialog>
       )}
       {name === "delete" && (
-        <Dialog title={t.common.delete} isOpen onClose={onClose}>
+        <Dialog title={t.maps.deleteThis} isOpen onClose={onClose}>
           <p>{t.maps.deleteHint}</p>
           <div className="dialog-actions">
             <button type="button" className="button" onClick={onClose}>

@@ -76,7 +76,7 @@ export function MapPane(props: Props) {
           <>
             {!map && !isLost && (
               <p className="notice" role="status">
-                {t.session.live}
+                {session.session_status === "paused" ? t.session.livePaused : t.session.live}
               </p>
             )}
             {isGenerating(map, session) && (

@@ -48,16 +48,28 @@ export function ThreadsPage() {
   );
 }
 
+type TopicRef = Pick<ThreadReply["members"][number], "session_id" | "topic_id">;
+
+const topicRef = ({ session_id, topic_id }: TopicRef) => ({ session_id, topic_id });
+
 function Thread({ thread }: { thread: ThreadReply }) {
   const t = useMessages();
   const language = useLanguage();
   const client = useQueryClient();
+  const refresh = () => client.invalidateQueries({ queryKey: KEY });
+  const link = useMutation({
+    mutationFn: ([topic, other]: [TopicRef, TopicRef]) =>
+      unwrap(api.POST("/v1/threads/link", { body: { topic: topicRef(topic), other: topicRef(other) } })),
+    onSuccess: refresh,
+    onError: (error) => toast(errorMessage(error, t)),
+  });
   const unlink = useMutation({
-    mutationFn: ({ session_id, topic_id }: ThreadReply["members"][number]) =>
-      unwrap(api.POST("/v1/threads/unlink", { body: { session_id, topic_id } })),
-    onSuccess: () => {
-      toast(t.threads.unlinked);
-      return client.invalidateQueries({ queryKey: KEY });
+    mutationFn: (topic: TopicRef) => unwrap(api.POST("/v1/threads/unlink", { body: topicRef(topic) })),
+    onSuccess: (_, topic) => {
+      // A thread of two is gone from the screen, so that nothing else could bring the topic back.
+      const other = thread.members.find(({ session_id }) => session_id !== topic.session_id);
+      toast(t.threads.unlinked, other && { label: t.common.undo, run: () => link.mutate([topic, other]) });
+      return refresh();
     },
     onError: (error) => toast(errorMessage(error, t)),
   });
