@@ -102,7 +102,7 @@ async def test_requests_at_the_same_time_share_their_queries() -> None:
         logins = [login for login in logins if login != ended]
 
 
-async def test_a_failed_query_fails_those_who_asked_and_nobody_later() -> None:
+async def test_a_failed_query_fails_only_its_own_callers() -> None:
     valkey: Any = _Valkey()
     is_down = True
 
