@@ -63,10 +63,7 @@ async def append_edit_log(
             "mindmap_id": mindmap_id,
             "seq": seq,
             "op_id": entry.op_id,
-            # Servers of earlier versions read no id in the entry of a step.
-            "entry": Jsonb(
-                entry.model_dump(mode="json", exclude={"op_id"} if isinstance(entry, Undo | Redo) else None)
-            ),
+            "entry": Jsonb(_stored(entry)),
         }
         for seq, entry in enumerate(entries, start=num_before + 1)
     ]
