@@ -103,10 +103,15 @@ def _divide(run: str, offset: int) -> Iterator[tuple[int, int]]:
 
 def _segments(run: str) -> Iterator[tuple[int, int]]:
     if len(run) == 1:
-        return iter([(0, 1)])
+        yield 0, 1
+        return
     from icu4py.breakers import WordBreaker
 
-    return WordBreaker(run, "root").segments()
+    # Its own `segments` count in UTF-16, in which rare Chinese characters are two.
+    end = 0
+    for segment in WordBreaker(run, "root"):
+        start, end = end, end + len(segment)
+        yield start, end
 
 
 _UNSPACED_CHARACTER = regex.compile(rf"[{UNSPACED}]")
