@@ -7,6 +7,7 @@ import { Section } from "~/account/Section";
 import { api } from "~/api/client";
 import { serverQuery } from "~/api/queries";
 import { minorDigits, money } from "~/billing/money";
+import { usePlanName } from "~/billing/plan-name";
 import { useLanguage, useMessages } from "~/i18n";
 import { Dialog } from "~/ui/Dialog";
 import { errorMessage } from "~/ui/error-message";
@@ -122,6 +123,7 @@ function VerificationLink({ id }: { id: string }) {
 function Billing({ id, isOwn }: { id: string; isOwn: boolean }) {
   const w = useAdminWords();
   const language = useLanguage();
+  const planName = usePlanName();
   const billing = useQuery(accountBillingQuery(id));
   if (billing.isPending) return <Skeletons rows={3} height={48} />;
   if (!billing.data) return <ErrorState error={billing.error} onRetry={() => void billing.refetch()} />;
@@ -133,7 +135,7 @@ function Billing({ id, isOwn }: { id: string; isOwn: boolean }) {
       <Section title={w.planSection}>
         <div className="stack">
           <p>
-            <b>{w.planNow(data.plan)}</b>{" "}
+            <b>{w.planNow(planName(data.plan))}</b>{" "}
             <span className="muted">
               {override
                 ? w.planFrom.override(override.reason, override.until ? day(override.until) : null)
@@ -165,6 +167,7 @@ function Billing({ id, isOwn }: { id: string; isOwn: boolean }) {
 
 function PlanForm({ id, hasOverride }: { id: string; hasOverride: boolean }) {
   const w = useAdminWords();
+  const planName = usePlanName();
   const [plan, setPlan] = useState<PlanId>("enterprise");
   const [until, setUntil] = useState("");
   const [reason, setReason] = useState("");
@@ -191,7 +194,9 @@ function PlanForm({ id, hasOverride }: { id: string; hasOverride: boolean }) {
           onChange={(event) => setPlan(PLANS.find((each) => each === event.target.value) ?? "free")}
         >
           {PLANS.map((each) => (
-            <option key={each}>{each}</option>
+            <option key={each} value={each}>
+              {planName(each)}
+            </option>
           ))}
         </select>
       </div>

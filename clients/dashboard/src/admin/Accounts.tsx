@@ -2,6 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { readableBytes, shortDate } from "@trailmind/api";
 import { useDeferredValue, useState } from "react";
+import { usePlanName } from "~/billing/plan-name";
 import { useLanguage } from "~/i18n";
 import { Choice, Pages, Table } from "./parts";
 import { accountsQuery } from "./queries";
@@ -10,6 +11,7 @@ import { useAdminWords } from "./words";
 export function Accounts() {
   const w = useAdminWords();
   const language = useLanguage();
+  const planName = usePlanName();
   const [typed, setTyped] = useState("");
   const [status, setStatus] = useState<"active" | "inactive" | undefined>();
   const query = useInfiniteQuery(accountsQuery(useDeferredValue(typed.trim()), status));
@@ -54,7 +56,7 @@ export function Accounts() {
                     {user.status === "inactive" && <span className="badge failed">{w.noteClosed}</span>}
                     {!user.email_verified && <span className="badge">{w.notConfirmed}</span>}
                   </td>
-                  <td>{user.plan}</td>
+                  <td>{planName(user.plan)}</td>
                   <td>{w.roles[user.role]}</td>
                   <td className="amount">{user.num_sessions}</td>
                   <td className="amount">{readableBytes(user.storage_bytes, language)}</td>
