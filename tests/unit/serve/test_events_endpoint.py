@@ -54,7 +54,7 @@ class FakeLogins:
 
     status: LoginStatus | Exception = field(default_factory=lambda: LoginStatus(True))
 
-    async def get(self, login_id: uuid.UUID, load: Any) -> LoginStatus:
+    async def get(self, login_id: uuid.UUID) -> LoginStatus:
         if isinstance(self.status, Exception):
             raise self.status
         return self.status
