@@ -10,7 +10,6 @@ one by one, a transaction each, had stopped a replica for a third of a second ev
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -56,9 +55,12 @@ class LoginCache:
         return await self._cached(login_id) or await self._stored_reads.submit(login_id, _ID_BYTES)
 
     async def get_many(self, login_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LoginStatus]:
-        """The status of each login."""
-        unique = list(dict.fromkeys(login_ids))
-        return dict(zip(unique, await asyncio.gather(*map(self.get, unique)), strict=True))
+        """The status of each login, with at most one query to Valkey and one to PostgreSQL."""
+        found = {login_id: self._fresh(login_id) for login_id in login_ids}
+        for read in (self._read_shared, self._read_stored):
+            if missing := [login_id for login_id, status in found.items() if status is None]:
+                found |= zip(missing, await read(missing), strict=True)
+        return {login_id: status for login_id, status in found.items() if status is not None}
 
     async def get_key(self, key_id: uuid.UUID, load: Callable[[], Awaitable[LoginStatus]]) -> LoginStatus:
         """The status of an API key; `load` queries PostgreSQL and is called on a cache miss."""
@@ -69,10 +71,11 @@ class LoginCache:
         return status
 
     async def _cached(self, login_id: uuid.UUID) -> LoginStatus | None:
+        return self._fresh(login_id) or await self._shared_reads.submit(login_id, _ID_BYTES)
+
+    def _fresh(self, login_id: uuid.UUID) -> LoginStatus | None:
         kept = self._local.get(login_id)
-        if kept is not None and self._clock() - kept[0] < self._local_s:
-            return kept[1]
-        return await self._shared_reads.submit(login_id, _ID_BYTES)
+        return kept[1] if kept is not None and self._clock() - kept[0] < self._local_s else None
 
     async def _read_shared(self, login_ids: list[uuid.UUID]) -> list[LoginStatus | None]:
         shared = await self._load_shared(list(dict.fromkeys(login_ids)))
