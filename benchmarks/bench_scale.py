@@ -35,6 +35,7 @@ from benchmarks.machine import add_busy_option, cpu_seconds_by_name, process_cos
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
 from models.search.index import INDEX_COLUMNS, INDEX_VERSION
+from models.search.words import lexeme_prefix
 from tests.support.client import ApiUser, sign_up
 from tests.support.product import Product
 
@@ -91,8 +92,9 @@ _COPY_USER = (
     f"""
     INSERT INTO search_pages ({INDEX_COLUMNS})
     SELECT md5(%(copy)s::text || id)::uuid, %(copy)s, md5(%(copy)s::text || session_id)::uuid, page_id, url, domain,
-        title, topics, highlights, content_key, first_visited_at, last_visited_at, dwell_ms, attention, head, body,
-        partial
+        title, topics, highlights, content_key, first_visited_at, last_visited_at, dwell_ms, attention,
+        replace(head::text, '''' || %(old_prefix)s, '''' || %(prefix)s)::tsvector,
+        replace(body::text, '''' || %(old_prefix)s, '''' || %(prefix)s)::tsvector, partial
     FROM search_pages WHERE user_id = %(original)s
     """,
     """
@@ -225,7 +227,9 @@ def fill_pages(dsn: str, num_pages: int, max_bytes: float) -> None:
                 if _number(connection, _SIZE) > max_bytes:
                     raise TooLargeError(f"the database has more than {max_bytes / 1e9:.0f} GB at {n} users with pages")
                 original = written[n % len(written)]
-                names = {"copy": add_user(connection), "original": original, "index_version": INDEX_VERSION}
+                copy = add_user(connection)
+                names = {"copy": copy, "original": original, "index_version": INDEX_VERSION}
+                names |= {"old_prefix": lexeme_prefix(original), "prefix": lexeme_prefix(copy)}
                 for statement in _COPY_USER:
                     connection.execute(statement, names)
                 progress.add(1)

@@ -31,7 +31,7 @@ from cluster.logging_setup import configure_logs
 from launch.stores import EmbeddedStores
 from models.migrations.run import migrate
 from models.search.index import INDEX_COLUMNS, INDEX_VERSION, IndexedPage, index_rows
-from models.search.words import tsquery_text
+from models.search.words import lexeme_prefix, tsquery_text
 from tests.support.client import ApiUser, sign_up
 from tests.support.server import make_settings, running_api
 
@@ -168,7 +168,11 @@ def _plain(dsn: str, user_id: str, queries: list[dict[str, Any]]) -> float:
     times = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         for params in queries:
-            parameters = {"user": user_id, "query": tsquery_text(params["q"]), "part": f"%{params['q']}%"}
+            parameters = {
+                "user": user_id,
+                "query": tsquery_text(params["q"], [lexeme_prefix(uuid.UUID(user_id))]),
+                "part": f"%{params['q']}%",
+            }
             began = time.perf_counter()
             connection.execute(_PLAIN, parameters, prepare=False).fetchall()
             times.append((time.perf_counter() - began) * 1000)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from models.search.words import fold_text, paired_words, query_runs, quoted_lexeme, search_words
+from models.search.words import fold_text, paired_words, query_lexeme, query_runs, search_words
 
 #: One error in a shorter word would make it match too much.
 MIN_TYPO_CHARS = 3
@@ -40,18 +40,23 @@ class ForgivingTerm:
     exchanged: str | None = None
 
 
-def forgiving_terms(text: str) -> list[ForgivingTerm]:
-    """The words of a query, each with what else it may mean. Empty if nothing can be forgiven."""
+def forgiving_terms(text: str, prefixes: Sequence[str]) -> list[ForgivingTerm]:
+    """The words of a query, each with what else it may mean. Empty if nothing can be forgiven.
+
+    A word is in the index after one of `prefixes`.
+    """
     terms = []
     runs = query_runs(text)
     for is_paired, run in runs:
         if is_paired:
-            terms.append(ForgivingTerm(_with_one_space(run)))
+            terms.append(ForgivingTerm(_with_one_space(run, prefixes)))
         else:
             typo = run if _may_hold_error(run, len(runs)) else None
-            exchanged = _with_exchanged_letters(run) if typo and len(run) <= _MAX_EXCHANGED_CHARS else None
-            terms.append(ForgivingTerm(f"{quoted_lexeme(run)}:*", typo, exchanged))
-    can_forgive = any(term.typo is not None or "|" in term.tsquery for term in terms)
+            exchanged = _with_exchanged_letters(run, prefixes) if typo and len(run) <= _MAX_EXCHANGED_CHARS else None
+            terms.append(ForgivingTerm(query_lexeme(run, prefixes, is_start=True), typo, exchanged))
+    can_forgive = any(
+        _may_lack_space(run) if is_paired else term.typo for (is_paired, run), term in zip(runs, terms, strict=True)
+    )
     return terms if can_forgive else []
 
 
@@ -67,19 +72,23 @@ def _may_hold_error(run: str, num_runs: int) -> bool:
     return len(run) >= _MIN_ANY_ERROR_CHARS or num_runs <= _MAX_RUNS_WITH_SHORT
 
 
-def _with_exchanged_letters(run: str) -> str | None:
+def _with_exchanged_letters(run: str, prefixes: Sequence[str]) -> str | None:
     """A tsquery of the words that become `run` when two neighbouring letters are exchanged."""
     words = {f"{run[:i]}{run[i + 1]}{run[i]}{run[i + 2 :]}" for i in range(len(run) - 1)} - {run}
-    prefix = ":*" if len(run) >= _MIN_ANY_ERROR_CHARS else ""
-    return " | ".join(f"{quoted_lexeme(word)}{prefix}" for word in sorted(words)) or None
+    is_start = len(run) >= _MIN_ANY_ERROR_CHARS
+    return " | ".join(query_lexeme(word, prefixes, is_start=is_start) for word in sorted(words)) or None
 
 
-def _with_one_space(run: str) -> str:
+def _may_lack_space(run: str) -> bool:
+    return 1 < len(run) <= _MAX_TOGETHER_CHARS
+
+
+def _with_one_space(run: str, prefixes: Sequence[str]) -> str:
     """A tsquery for `run` as typed, or with a space at one place: 셀범위 also finds 셀 범위."""
     alternatives = [paired_words(run)]
-    if len(run) <= _MAX_TOGETHER_CHARS:
+    if _may_lack_space(run):
         alternatives += [[*paired_words(run[:i]), *paired_words(run[i:])] for i in range(1, len(run))]
-    return " | ".join(f"({' & '.join(map(quoted_lexeme, words))})" for words in alternatives)
+    return " | ".join(f"({' & '.join(query_lexeme(word, prefixes) for word in words)})" for words in alternatives)
 
 
 def has_word_like(typo: str, texts: Iterable[str]) -> bool:

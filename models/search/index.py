@@ -20,7 +20,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 from models.database import Connection
-from models.search.words import ADDRESS, TITLE, TOPICS, fold_text, tsvector_text, unweighted_tsvector_text
+from models.search.words import (
+    ADDRESS,
+    TITLE,
+    TOPICS,
+    fold_text,
+    lexeme_prefix,
+    tsvector_text,
+    unweighted_tsvector_text,
+)
 from models.urls import host_of
 
 #: Characters of a page's text that are indexed.
@@ -33,7 +41,7 @@ _MAX_DOMAIN_CHARS = 253
 #: Topics above a page that are indexed with it.
 _MAX_TOPICS = 4
 #: Increase it when rows are built differently: sessions are then indexed again at the next search.
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 
 
 class SearchPage(Base):
@@ -225,7 +233,7 @@ def index_rows(
     user_id: uuid.UUID, session_id: uuid.UUID, pages: list[IndexedPage], topics: dict[str, list[str]]
 ) -> list[tuple[Any, ...]]:
     """One row of `search_pages` per page, in the order of INDEX_COLUMNS."""
-    rows = []
+    rows, prefix = [], lexeme_prefix(user_id)
     for page in pages:
         fields, page_topics = page.fields, topics.get(page.fields["page_id"], [])
         highlights = fields["highlights"]
@@ -250,9 +258,9 @@ def index_rows(
                 fields["last_visited_at"],
                 fields["dwell_ms"],
                 attention_of(fields["dwell_ms"], fields["num_visits"], len(highlights)),
-                tsvector_text(head),
+                tsvector_text(head, prefix),
                 # Includes the head: one word of a query may be in the title and another in the text.
-                unweighted_tsvector_text(" ".join([*(part for _, part in head), page.text])),
+                unweighted_tsvector_text(" ".join([*(part for _, part in head), page.text]), prefix),
                 fold_text(" ".join(part for _, part in head))[:_MAX_PARTIAL_CHARS],
             )
         )

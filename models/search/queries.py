@@ -21,8 +21,8 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier, Literal, Placeholder
 
 from models.database import Connection
-from models.search.forgiving import forgiving_terms, has_word_like, least_similarity, meant_terms
-from models.search.words import fold_text, fold_with_positions, query_terms, tsquery_text
+from models.search.forgiving import ForgivingTerm, forgiving_terms, has_word_like, least_similarity, meant_terms
+from models.search.words import fold_text, fold_with_positions, lexeme_prefix, query_terms, tsquery_text
 
 #: A query with more hits counts as common; up to so many hits are ranked.
 MAX_RANKED_HITS = 2_000
@@ -136,10 +136,21 @@ def _like_literal(text: str) -> str:
 
 
 async def search(
-    connection: Connection, user_id: uuid.UUID, text: str, filters: SearchFilters, *, limit: int, offset: int
+    connection: Connection,
+    user_id: uuid.UUID,
+    text: str,
+    filters: SearchFilters,
+    *,
+    limit: int,
+    offset: int,
+    has_old_rows: bool = False,
 ) -> tuple[list[dict[str, Any]], bool]:
-    """The rows of the best hits, best first, and whether there are more. No rows for a query without a word."""
-    all_words = tsquery_text(text)
+    """The rows of the best hits, best first, and whether there are more. No rows for a query without a word.
+
+    `has_old_rows`: some rows of the user may be of an index version before 5, whose words have no prefix.
+    """
+    prefixes = (lexeme_prefix(user_id), "") if has_old_rows else (lexeme_prefix(user_id),)
+    all_words = tsquery_text(text, prefixes)
     if all_words is None:
         return [], False
     conditions, parameters = _conditions(filters)
@@ -172,7 +183,7 @@ async def search(
             scores = dict(await _top_hits(cursor, page_query, parameters)) | dict(best)
             best = sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[:num_rows]
         if not best:
-            best = (await _forgiving_hits(cursor, filter_sql, text, parameters))[:num_rows]
+            best = (await _forgiving_hits(cursor, filter_sql, forgiving_terms(text, prefixes), parameters))[:num_rows]
         page_scores = dict(best[offset:num_rows])
         await cursor.execute(READ_HITS, {"hits": list(page_scores)})
         rows = [row | {"score": page_scores[row["id"]]} for row in await cursor.fetchall()]
@@ -181,10 +192,9 @@ async def search(
 
 
 async def _forgiving_hits(
-    cursor: AsyncCursor[dict[str, Any]], filter_sql: Composed, text: str, parameters: dict[str, Any]
+    cursor: AsyncCursor[dict[str, Any]], filter_sql: Composed, terms: list[ForgivingTerm], parameters: dict[str, Any]
 ) -> list[tuple[uuid.UUID, float]]:
     """Hits for a query without a match as typed: a word may have one error, and Korean may lack a space."""
-    terms = forgiving_terms(text)
     if not terms:
         return []
     conditions, flags = [], []

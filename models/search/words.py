@@ -7,7 +7,8 @@ after it, and กาแฟ wherever a dictionary would divide the text around it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 
 import regex
 
@@ -67,33 +68,57 @@ def search_words(text: str) -> set[str]:
     return words
 
 
-def quoted_lexeme(word: str) -> str:
+def lexeme_prefix(user_id: uuid.UUID) -> str:
+    """What precedes each word of a user's pages in the index: one of 256 values.
+
+    The words of a query are prefixes of words. For a prefix, a GIN index collects the rows of all words that begin with
+    it before it intersects them with those of the user: 50 ms at a million pages of 2,000 users, and more with each
+    page. With these prefixes they are the words of every 256th user. A prefix for each user would be an entry in the
+    index for each word of each user.
+    """
+    return f"{user_id.hex[:2]}/"
+
+
+def _quoted_lexeme(word: str) -> str:
     """`word` as a lexeme in a tsvector or tsquery literal."""
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def tsvector_text(parts: Iterable[tuple[str, str]]) -> str:
-    """A tsvector literal of (weight, text) parts; a word in several parts has the weight of the first."""
+def query_lexeme(word: str, prefixes: Sequence[str], *, is_start: bool = False) -> str:
+    """A tsquery literal for `word`, or with `is_start` for words that begin with it, after one of `prefixes`."""
+    suffix = ":*" if is_start else ""
+    alternatives = " | ".join(f"{_quoted_lexeme(prefix + word)}{suffix}" for prefix in prefixes)
+    return alternatives if len(prefixes) == 1 else f"({alternatives})"
+
+
+def tsvector_text(parts: Iterable[tuple[str, str]], prefix: str) -> str:
+    """A tsvector literal of (weight, text) parts; a word in several parts has the weight of the first.
+
+    `prefix` is the `lexeme_prefix` of the user.
+    """
     weights: dict[str, str] = {}
     for weight, text in parts:
         for word in search_words(text):
             weights.setdefault(word, weight)
-    return " ".join(f"{quoted_lexeme(word)}:1{weight}" for word, weight in weights.items())
+    return " ".join(f"{_quoted_lexeme(prefix + word)}:1{weight}" for word, weight in weights.items())
 
 
-def unweighted_tsvector_text(text: str) -> str:
-    """A tsvector literal without weights: half the size."""
-    return " ".join(map(quoted_lexeme, search_words(text)))
+def unweighted_tsvector_text(text: str, prefix: str) -> str:
+    """A tsvector literal without weights: half the size. `prefix` is the `lexeme_prefix` of the user."""
+    return " ".join(_quoted_lexeme(prefix + word) for word in search_words(text))
 
 
-def tsquery_text(text: str) -> str | None:
-    """A tsquery literal of all words, those of spaced scripts as prefixes. None if `text` has no word."""
+def tsquery_text(text: str, prefixes: Sequence[str]) -> str | None:
+    """A tsquery literal of all words, those of spaced scripts as starts of words. None if `text` has no word.
+
+    A word is in the index after one of `prefixes`.
+    """
     lexemes: dict[str, None] = {}
     for is_paired, run in _runs(text):
         if not is_paired or len(run) == 1:
-            lexemes[f"{quoted_lexeme(run)}:*"] = None
+            lexemes[query_lexeme(run, prefixes, is_start=True)] = None
         else:
-            lexemes.update(dict.fromkeys(map(quoted_lexeme, _bigrams(run))))
+            lexemes.update(dict.fromkeys(query_lexeme(pair, prefixes) for pair in _bigrams(run)))
     return " & ".join(lexemes) or None
 
 

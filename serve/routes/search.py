@@ -81,7 +81,9 @@ async def search_pages(
     num_stale = await _index(state, user_id, _MAX_INDEXED_BEFORE_REPLY)
     if num_stale > 0 and user_id not in state.indexing_tasks:
         state.indexing_tasks[user_id] = asyncio.create_task(_index_rest(state, user_id))
-    rows, has_more = await search(connection, user_id, q, filters, limit=limit, offset=offset)
+    rows, has_more = await search(
+        connection, user_id, q, filters, limit=limit, offset=offset, has_old_rows=num_stale > 0
+    )
     texts = await page_texts(connection, user_id, [r["content_key"] for r in rows if r["content_key"]])
     results = []
     for row in rows:

@@ -37,6 +37,38 @@ async def test_one_word_in_the_title_and_one_in_the_text(ann: ApiUser, db: psyco
     assert await _urls(ann, "endgames Philidor") == ["www.chess.example/endgames"]
 
 
+_MAKE_OLD_ROWS = """
+    UPDATE search_pages SET head = replace(head::text, '''' || left(user_id::text, 2) || '/', '''')::tsvector,
+        body = replace(body::text, '''' || left(user_id::text, 2) || '/', '''')::tsvector
+    WHERE user_id = %s
+"""
+_SET_OLD_VERSION = """
+    UPDATE search_state SET index_version = 4
+    WHERE session_id IN (SELECT id FROM browsing_sessions WHERE user_id = %s)
+"""
+
+
+async def test_rows_of_an_earlier_version_are_found_until_they_are_indexed_again(
+    ann: ApiUser, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words had no prefix of their user before version 5, and a user of many sessions is not indexed in a moment."""
+    await completed_session(ann, db)
+    queries = ("sicilian", "sicil", "Philidor", "학습", "정책 경사", "sourdugh", "ourdoug", "sourdough sicilian")
+    before = [await _urls(ann, q) for q in queries]
+    assert sum(map(bool, before)) == len(queries) - 1
+    changed = await db.execute(_MAKE_OLD_ROWS, [ann.id])
+    assert changed.rowcount > 0
+    await db.execute(_SET_OLD_VERSION, [ann.id])
+    with monkeypatch.context() as patch:
+        patch.setattr("serve.routes.search._MAX_INDEXED_BEFORE_REPLY", 0)
+        patch.setattr("serve.routes.search._MAX_INDEXED_AFTER_REPLY", 0)
+        reply = await ann.ok("GET", "/v1/search", params={"q": "sicilian"})
+        assert reply["is_indexing"]
+        assert [await _urls(ann, q) for q in queries] == before
+    assert [await _urls(ann, q) for q in queries] == before
+    assert not (await ann.ok("GET", "/v1/search", params={"q": "sicilian"}))["is_indexing"]
+
+
 @pytest.mark.parametrize(("many", "common"), [(1, 10**9), (1, -1), (2_000, -1)])
 async def test_common_and_rare_words_give_the_same_results(
     ann: ApiUser, db: psycopg.AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch, many: int, common: int

@@ -6,6 +6,8 @@ import pytest
 
 from models.search.forgiving import forgiving_terms, has_word_like, is_one_error_apart, meant_terms
 
+PREFIXES = ("7f/",)
+
 
 @pytest.mark.parametrize(
     "typed", ["postgresql", "postgrsql", "posttgresql", "postgresqk", "potsgresql", "postgresq", "postgresqll"]
@@ -18,12 +20,12 @@ def test_one_error_is_forgiven(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["rfat", "arft", "ratf"])
 def test_two_exchanged_letters_of_a_short_word(typed: str) -> None:
     assert is_one_error_apart(typed, "raft")
-    (term,) = forgiving_terms(typed)
-    assert "'raft':*" in (term.exchanged or "").split(" | ")
+    (term,) = forgiving_terms(typed, PREFIXES)
+    assert "'7f/raft':*" in (term.exchanged or "").split(" | ")
 
 
 def test_words_that_cannot_have_exchanged_letters() -> None:
-    assert [term.exchanged for term in forgiving_terms("aaaa raf postgresql")] == [None, None, None]
+    assert [term.exchanged for term in forgiving_terms("aaaa raf postgresql", PREFIXES)] == [None, None, None]
     assert not is_one_error_apart("arft", "rafts")
     assert not is_one_error_apart("tarf", "raft")
 
@@ -45,8 +47,8 @@ def test_in_three_letters_one_is_missing_or_two_are_exchanged(typed: str, word: 
 
 
 def test_short_words_are_forgiven_in_queries_of_few_words() -> None:
-    assert [term.typo for term in forgiving_terms("rft consensus")] == ["rft", "consensus"]
-    assert [term.typo for term in forgiving_terms("the rft consensus")] == [None, None, "consensus"]
+    assert [term.typo for term in forgiving_terms("rft consensus", PREFIXES)] == ["rft", "consensus"]
+    assert [term.typo for term in forgiving_terms("the rft consensus", PREFIXES)] == [None, None, "consensus"]
 
 
 @pytest.mark.parametrize("typed", ["postgrql", "mostgresql", "sqlpostgre", "psotgrseql", "postgresqlab"])
@@ -55,10 +57,10 @@ def test_more_errors_or_a_wrong_first_letter_are_not(typed: str) -> None:
 
 
 def test_korean_runs_may_lack_one_space() -> None:
-    (term,) = forgiving_terms("셀범위")
-    assert term.tsquery == "('셀범' & '범위') | ('셀' & '범위') | ('셀범' & '위')"
-    assert forgiving_terms("go 12345") == []
+    (term,) = forgiving_terms("셀범위", PREFIXES)
+    assert term.tsquery == "('7f/셀범' & '7f/범위') | ('7f/셀' & '7f/범위') | ('7f/셀범' & '7f/위')"
+    assert forgiving_terms("go 12345", PREFIXES) == []
 
 
 def test_a_long_run_is_not_divided_at_every_place() -> None:
-    assert forgiving_terms("셀범위" * 40) == []
+    assert forgiving_terms("셀범위" * 40, PREFIXES) == []

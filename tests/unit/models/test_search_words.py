@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import pytest
 
 from models.search.queries import SNIPPET_CHARS, snippet
-from models.search.words import fold_text, fold_with_positions, query_terms, search_words, tsquery_text
+from models.search.words import (
+    ADDRESS,
+    TITLE,
+    fold_text,
+    fold_with_positions,
+    lexeme_prefix,
+    query_terms,
+    search_words,
+    tsquery_text,
+    tsvector_text,
+    unweighted_tsvector_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +45,22 @@ from models.search.words import fold_text, fold_with_positions, query_terms, sea
 )
 def test_a_query_finds_the_page(page: str, query: str) -> None:
     words = search_words(page)
-    lexemes = tsquery_text(query)
+    lexemes = tsquery_text(query, ["7f/"])
     assert lexemes is not None
     for lexeme in lexemes.split(" & "):
-        prefix = lexeme.removesuffix(":*")[1:-1]
+        prefix = lexeme.removesuffix(":*")[1:-1].removeprefix("7f/")
         assert any(word.startswith(prefix) if lexeme.endswith(":*") else word == prefix for word in words), lexeme
+
+
+def test_words_are_in_the_index_after_the_prefix_of_their_user() -> None:
+    user_id = uuid.UUID("7f0c2e9a-0000-4000-8000-000000000000")
+    prefix = lexeme_prefix(user_id)
+    assert unweighted_tsvector_text("Raft", prefix) == "'7f/raft'"
+    weighted = tsvector_text([(TITLE, "Raft's"), (ADDRESS, "raft")], prefix)
+    assert set(weighted.split()) == {"'7f/raft':1A", "'7f/s':1A"}
+    assert tsquery_text("Raft 합의", [prefix]) == "'7f/raft':* & '7f/합의'"
+    # Rows of an earlier version have none.
+    assert tsquery_text("Raft 합의", [prefix, ""]) == "('7f/raft':* | 'raft':*) & ('7f/합의' | '합의')"
 
 
 @pytest.mark.parametrize("text", ["व्याकरण", "ব্যাকরণ", "தமிழ்", "العربية", "ქართული", "nakṣatra"])
