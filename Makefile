@@ -139,6 +139,9 @@ bench-streams: setup ## What 1,000 open event streams cost, and what recording n
 bench-soak: setup ## Memory and latency under 45 minutes of load (ARGS="--minutes 5")
 	@$(BIN)/python -m benchmarks.bench_soak $(ARGS)
 
+bench-nodes: setup ## What three nodes take, by a model with measured CPU times
+	@$(BIN)/python -m benchmarks.bench_nodes $(ARGS)
+
 bench-scale: setup ## Recording and reading beside many stored events and pages (ARGS="--full --data-dir DIR")
 	@$(BIN)/python -m benchmarks.bench_scale $(ARGS)
 
@@ -214,4 +217,4 @@ lock: setup ## Compile requirements.lock anew
 clean: ## Remove what the targets made
 	@rm -rf $(VENV) .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage-figure
 
-.PHONY: check-alerts scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-scale bench-retention bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
+.PHONY: check-alerts scan-image bench-traces bench-regenerate test-nightly bench-idle alert-drill check-terraform check-terraform-policies help setup dashboard web-app demo up test test-unit coverage prose check format check-web api-client extension check-kuberay soak chaos bench-ingest bench-streams bench-soak bench-nodes bench-scale bench-retention bench-identity bench-map bench-report bench-start bench-search bench-extension bench-dashboard bench-limiter bench-hostile bench-growth fuzz settings-docs openapi eval lock clean bench-live shared-rules dashboard-queries
