@@ -47,17 +47,20 @@ export function FlatMap(props: FlatMapProps) {
   const isNarrow = size.width < NARROW;
   const [drag, dragNow, setDrag] = useEventState<Drag | null>(null);
   const isFirstDraw = useRef(true);
-  const tiles = useTiledCanvas(canvas, isFirstDraw);
+  const tiles = useTiledCanvas(canvas, isFirstDraw, () => placeMarker());
   const startsNodeDrag = useRef((_: MouseEvent): boolean => false);
   const latestPlan = useRef<DrawPlan | null>(null);
   const onCamera = (camera: Camera) => {
     tiles.current?.setCamera(camera);
-    placeMarker();
+    // Moving an element that is no layer of its own makes the browser paint the frame: a marker that is not seen
+    // follows when the camera rests.
+    if (canvas.current?.matches(":focus-visible")) placeMarker();
   };
   const isMovedByUser = useRef(false);
-  const zoom = useZoom(canvas, startsNodeDrag, onCamera, () => {
+  const onUserMove = () => {
     isMovedByUser.current = true;
-  });
+  };
+  const zoom = useZoom(canvas, startsNodeDrag, onCamera, onUserMove, () => placeMarker());
   // The node that the arrow keys start from: the selected one, also after the selection has ended.
   const cursor = useCursor(props);
 
@@ -218,13 +221,21 @@ function labelRect({ n, x, y, width, height, size }: PlacedLabel, plan: DrawPlan
   };
 }
 
-function useTiledCanvas(canvas: RefObject<HTMLDivElement | null>, isFirstDraw: RefObject<boolean>) {
+/** The drawing in `canvas`; `onDrawn` is called when the map is visible at a new scale or with a new appearance. */
+function useTiledCanvas(
+  canvas: RefObject<HTMLDivElement | null>,
+  isFirstDraw: RefObject<boolean>,
+  onDrawn: () => void,
+) {
   const tiles = useRef<TiledCanvas | null>(null);
+  const latestOnDrawn = useRef(onDrawn);
+  latestOnDrawn.current = onDrawn;
   useEffect(() => {
     if (!canvas.current) return;
     const created = new TiledCanvas(canvas.current, () => {
       if (isFirstDraw.current) performance.mark("trailmind:map");
       isFirstDraw.current = false;
+      latestOnDrawn.current();
     });
     tiles.current = created;
     return () => created.dispose();

@@ -16,14 +16,15 @@ export interface Zoom {
 }
 
 /**
- * Zooming of `canvas`. `onMove` gets every new camera, `onUserMove` is called when the user moves it. A press for which
- * `startsNodeDrag` is true does not pan.
+ * Zooming of `canvas`. `onMove` gets every new camera, `onUserMove` is called when the user moves it, `onRest` after the
+ * last camera of a movement. A press for which `startsNodeDrag` is true does not pan.
  */
 export function useZoom(
   canvas: RefObject<HTMLDivElement | null>,
   startsNodeDrag: RefObject<(event: MouseEvent) => boolean>,
   onMove: (camera: Camera) => void,
   onUserMove: () => void,
+  onRest: () => void,
 ): Zoom {
   const camera = useRef<Camera>({ x: 0, y: 0, k: 1 });
   const behaviour = useRef<ZoomBehavior<HTMLDivElement, unknown> | null>(null);
@@ -31,6 +32,8 @@ export function useZoom(
   latestOnMove.current = onMove;
   const latestOnUserMove = useRef(onUserMove);
   latestOnUserMove.current = onUserMove;
+  const latestOnRest = useRef(onRest);
+  latestOnRest.current = onRest;
   const stopFlight = useRef(() => {});
   useEffect(() => {
     const element = canvas.current;
@@ -50,6 +53,10 @@ export function useZoom(
         camera.current = event.transform;
         if (event.sourceEvent) latestOnUserMove.current();
         latestOnMove.current(event.transform);
+      })
+      .on("end", (event: D3ZoomEvent<HTMLDivElement, unknown>) => {
+        // Each camera of a flight is a movement of its own for d3-zoom.
+        if (event.sourceEvent) latestOnRest.current();
       });
     behaviour.current = zoom;
     select(element).call(zoom).on("dblclick.zoom", null);
@@ -69,6 +76,7 @@ export function useZoom(
     stopFlight.current = animate(isMotionReduced() ? 0 : durationMs, (progress) => {
       const { x, y, k } = at(progress);
       select(element).call(zoom.transform, zoomIdentity.translate(x, y).scale(k));
+      if (progress === 1) latestOnRest.current();
     });
   };
   return {
