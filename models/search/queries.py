@@ -57,7 +57,12 @@ READ_PAGE_TEXTS: Final = """
     WHERE user_id = %(user)s AND content_key = ANY(%(content_keys)s)
 """
 
-SET_SIMILARITY: Final = "SELECT set_config('pg_trgm.word_similarity_threshold', %(similarity)s, true)"
+# The planner expects more similar pages than there are: it would walk the index on attention and compare every page.
+CONFIGURE_SIMILARITY: Final = """
+    SELECT set_config('pg_trgm.word_similarity_threshold', %(similarity)s, true),
+        set_config('enable_indexscan', 'off', true)
+"""
+ALLOW_INDEX_SCANS: Final = "SELECT set_config('enable_indexscan', 'on', true)"
 
 # The statements below depend on the filters and on the number of words: they are composed of these parts.
 _SOME_HITS = SQL("SELECT id, attention, head FROM search_pages WHERE {matches} LIMIT {limit}")
@@ -211,15 +216,17 @@ async def _forgiving_hits(
             alternatives.append(SQL("head @@ {}::tsquery").format(Placeholder(f"exchanged{i}")))
         conditions.append(SQL("({})").format(SQL(" OR ").join(alternatives)))
         flags.append((term.typo, SQL("{} AS {}").format(as_typed, Identifier(f"typed{i}")), f"typed{i}"))
-    await cursor.execute(SET_SIMILARITY, {"similarity": least_similarity(terms)})
+    await cursor.execute(CONFIGURE_SIMILARITY, {"similarity": least_similarity(terms)})
     statement = _FORGIVING_HITS.format(
         flags=SQL("").join(SQL(", {}").format(flag) for _, flag, _ in flags),
         matches=_both(filter_sql, SQL(" AND ").join(conditions)),
         limit=Literal(_MAX_FORGIVING_HITS),
     )
     await cursor.execute(statement, parameters, prepare=False)
+    rows = await cursor.fetchall()
+    await cursor.execute(ALLOW_INDEX_SCANS)
     hits = []
-    for row in await cursor.fetchall():
+    for row in rows:
         own, others = [row["title"] or "", *row["highlights"]], [*row["topics"], row["url"]]
         if all(row[name] or has_word_like(typo, [*own, *others]) for typo, _, name in flags):
             # A page is more relevant by its own words than by those of its topic.
