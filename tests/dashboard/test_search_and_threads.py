@@ -133,7 +133,7 @@ async def test_two_sessions_on_one_subject(user: BrowserUser, server: httpx2.Asy
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="More actions for the map").click()
     await page.get_by_role("menuitem", name="Delete").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog", name="Delete this map?").get_by_role("button", name="Delete").click()
     await expect(page.get_by_role("heading", name="Combined maps")).to_be_visible()
 
     # By days: the sample's sessions are of these days.
