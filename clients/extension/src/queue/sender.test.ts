@@ -139,6 +139,19 @@ describe("a send error", () => {
     expect(b.server.stored).toHaveLength(1);
   });
 
+  test("urgent ignores the retry time also when it is called during a flush that fails", async () => {
+    await fill(1);
+    let urgent: Promise<void> | undefined;
+    b.server.fault = () => {
+      if (urgent) return undefined;
+      urgent = b.sender.flush(true);
+      return 503;
+    };
+    await b.sender.flush();
+    await urgent;
+    expect(b.server.stored).toHaveLength(1);
+  });
+
   test("Retry-After is a lower bound", async () => {
     await fill(1);
     b.server.fault = () => 429;

@@ -33,6 +33,7 @@ const MIN_TRUNCATABLE_CHARS = 1_000;
 export class Sender {
   private currentFlush: Promise<void> | null = null;
   private isFlushRequested = false;
+  private isUrgentRequested = false;
   private readonly now: () => number;
   private readonly random: () => number;
   private readonly onChange: () => void;
@@ -45,11 +46,12 @@ export class Sender {
 
   /**
    * Sends until nothing can be sent now, then resolves. A call during a flush shares it and adds one more pass.
-   * `urgent` (a user action, or the network is available again) ignores planned retry times.
+   * `urgent` (a user action, or the network is available again) ignores planned retry times, also in that pass.
    */
   flush(urgent = false): Promise<void> {
     if (this.currentFlush) {
       this.isFlushRequested = true;
+      this.isUrgentRequested ||= urgent;
       return this.currentFlush;
     }
     this.currentFlush = this.flushAll(urgent).finally(() => (this.currentFlush = null));
@@ -58,10 +60,11 @@ export class Sender {
 
   private async flushAll(urgent: boolean): Promise<void> {
     do {
-      this.isFlushRequested = false;
+      const ignoresRetryTimes = urgent || this.isUrgentRequested;
+      this.isFlushRequested = this.isUrgentRequested = false;
       // Oldest first: with a plan limit, the stop of one recording makes the start of the next one possible.
       const recordings = (await this.deps.store.recordings()).sort((a, b) => a.startedAt - b.startedAt);
-      for (const { id } of recordings) await this.process(id, urgent);
+      for (const { id } of recordings) await this.process(id, ignoresRetryTimes);
     } while (this.isFlushRequested);
   }
 
