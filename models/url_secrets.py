@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -43,7 +44,7 @@ _MAX_ENCODINGS = 3
 
 # Parts of JSON that make a closer look necessary. A name ends where the next one begins, so the search is linear.
 _PARAMETER_IN_JSON = re.compile(r"[?&#;]([^=&#;?\s\"]+)=([^&#;?\s\"]*)")
-_MAX_FINDALL_CHARS = 32 * 1024
+_NUM_JUDGED_TOGETHER = 1_000
 _LONG_SEGMENT_IN_JSON = re.compile(r"/(?<!//)[\w.~+=-]{16}")
 
 
@@ -53,10 +54,13 @@ def may_contain_secret(text: str) -> bool:
         return True
     if "=" not in text:
         return False
-    # `findall` is faster, but keeps the GIL, and with it other requests of the process, until it has read all the text.
-    is_short = len(text) <= _MAX_FINDALL_CHARS
-    found = _PARAMETER_IN_JSON.findall(text) if is_short else map(re.Match.groups, _PARAMETER_IN_JSON.finditer(text))
-    return any(is_secret_by_name(name, value) for name, value in found)
+    # In parts, because one search through all the text would keep the GIL, and with it other requests of the process. A
+    # parameter that is repeated is judged once in each part.
+    found = map(re.Match.groups, _PARAMETER_IN_JSON.finditer(text))
+    while part := set(islice(found, _NUM_JUDGED_TOGETHER)):
+        if any(is_secret_by_name(name, value) for name, value in part):
+            return True
+    return False
 
 
 def redact_url(url: str, *, by_name: bool = False) -> str:
@@ -155,7 +159,7 @@ def _which_are_secret(pairs: Sequence[tuple[str, str, str]], path: str, by_name:
     if by_name:
         return [is_secret_by_name(name, value) for name, _, value in pairs]
     # Of most addresses no parameter can be a secret, whatever stands beside it.
-    if not any(map(may_be_secret, pairs)):
+    if not any(map(may_be_secret, frozenset(pairs))):
         return []
     names = frozenset(name.lower() for name, _, _ in pairs)
     return [is_secret(name, value, names, path) for name, _, value in pairs]
