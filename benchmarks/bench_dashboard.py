@@ -100,10 +100,17 @@ async def use_build(context: BrowserContext, checkout: Path) -> None:
 
 
 async def let_presses_pan(page: Page) -> None:
-    """Let every press on a flat map pan it: on a node it would drag the node, whatever stands there in a build."""
+    """Let every press on a flat map pan it, whatever stands there in a build.
+
+    On a node it would drag the node, and the pointer on its way there would emphasize it, which draws the map again.
+    """
     await page.evaluate(
-        """() => document.querySelector('.map-canvas:not(.galaxy)')?.addEventListener(
-            'pointerdown', (event) => event.stopPropagation(), { capture: true })"""
+        """() => {
+            const canvas = document.querySelector('.map-canvas:not(.galaxy)');
+            const options = { capture: true };
+            canvas?.addEventListener('pointerdown', (event) => event.stopPropagation(), options);
+            canvas?.addEventListener('pointermove', (event) => event.buttons || event.stopPropagation(), options);
+        }"""
     )
 
 
