@@ -3,9 +3,9 @@
 One machine has not the cores of three. So the benchmark starts a cluster of one worker node and one of three in turn,
 each of real Ray nodes (`launch/local_cluster.py`), drives both with batches from 64 connections for each replica of
 the API as fast as they answer, and measures the CPU time that each part of the recording path spends on a request.
-With three nodes, the replicas and the session shards are on different nodes. The model: a node takes requests until
-its cores are full, all nodes have the same number of cores, and PostgreSQL is on a machine of its own. So N nodes
-take N × cores ÷ (CPU time of a request), and
+With three nodes, the session shards are on one of them and at least one of the two replicas on another. The model: a
+node takes requests until its cores are full, all nodes have the same number of cores, and PostgreSQL is on a machine
+of its own. So N nodes take N × cores ÷ (CPU time of a request), and
 
     ratio = 3 × (CPU time of a request with one node) ÷ (CPU time of a request with three).
 

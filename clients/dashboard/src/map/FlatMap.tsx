@@ -4,6 +4,7 @@ import {
   type RefObject,
   useCallback,
   useEffect,
+  useEffectEvent,
   useImperativeHandle,
   useMemo,
   useRef,
@@ -228,14 +229,13 @@ function useTiledCanvas(
   onDrawn: () => void,
 ) {
   const tiles = useRef<TiledCanvas | null>(null);
-  const latestOnDrawn = useRef(onDrawn);
-  latestOnDrawn.current = onDrawn;
+  const drawn = useEffectEvent(onDrawn);
   useEffect(() => {
     if (!canvas.current) return;
     const created = new TiledCanvas(canvas.current, () => {
       if (isFirstDraw.current) performance.mark("trailmind:map");
       isFirstDraw.current = false;
-      latestOnDrawn.current();
+      drawn();
     });
     tiles.current = created;
     return () => created.dispose();

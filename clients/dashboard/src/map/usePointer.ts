@@ -127,8 +127,8 @@ export function usePointer(
     },
     onPointerMove: (event: PointerEvent) => {
       // Reading the position of the canvas makes the browser calculate the styles that a pan has changed.
-      const isPan = event.buttons !== 0 && !drag.current && !press.current?.hit;
-      const box = isPan ? undefined : canvas.current?.getBoundingClientRect();
+      if (event.buttons !== 0 && !drag.current && !press.current?.hit) return;
+      const box = canvas.current?.getBoundingClientRect();
       if (!box) return;
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
       if (drag.current) return setDrag({ ...drag.current, x, y, target: targetAt(drag.current, event) });
