@@ -5,7 +5,7 @@ import type { LayoutName } from "~/session/search-params";
 import { useMedia } from "~/ui/media";
 import { useElementSize } from "~/ui/useElementSize";
 import { useKeyDown } from "~/ui/useKeyDown";
-import { type Arrangement, bestArrangement, PLAIN } from "./arrangement";
+import { bestArrangement, PLAIN } from "./arrangement";
 import { type Size, sizeBesideTools } from "./camera";
 import { flatPicture } from "./draw";
 import { FlatMap } from "./FlatMap";
@@ -256,6 +256,15 @@ function initiallyCollapsed(model: MapModel, maxExpanded: number): ReadonlySet<s
   );
 }
 
+/** A function that calls `compute` once, when it is first called, and returns that result for any arguments. */
+function callOnce<Args extends unknown[], Result>(compute: (...args: Args) => Result): (...args: Args) => Result {
+  let computed: { result: Result } | null = null;
+  return (...args) => {
+    computed ??= { result: compute(...args) };
+    return computed.result;
+  };
+}
+
 function useScene(
   model: MapModel,
   layout: LayoutName,
@@ -266,13 +275,14 @@ function useScene(
   mapKey: string,
 ): { scene: Scene; arrangement: string } {
   const numFontLoads = useFontLoads();
-  // Decided once for each map: nothing changes sides while a divider is moved, a branch is collapsed or a node edited.
+  // Decided once for each map, which lays the tree out many times: nothing changes sides while a divider is moved, a
+  // branch is collapsed, a node edited or another layout shown.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
-  const arrangement = useMemo((): Arrangement => {
-    if (layout !== "tree" || isNarrow || size.width === 0) return PLAIN;
-    const options = { collapsed, focus: topic };
-    return bestArrangement(model, options, sizeBesideTools(size), MAX_EXPANDED_TREE);
-  }, [layout, topic, isNarrow, size.width > 0, mapKey]);
+  const arrange = useMemo(() => callOnce(bestArrangement), [topic, isNarrow, size.width > 0, mapKey]);
+  const isArranged = layout === "tree" && !isNarrow && size.width > 0;
+  const arrangement = isArranged
+    ? arrange(model, { collapsed, focus: topic }, sizeBesideTools(size), MAX_EXPANDED_TREE)
+    : PLAIN;
   // biome-ignore lint/correctness/useExhaustiveDependencies: labels have another width once the fonts are loaded
   const scene = useMemo(() => {
     const options = { collapsed, focus: topic, isNarrow, ...arrangement };
