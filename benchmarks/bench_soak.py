@@ -3,7 +3,9 @@
 Users record at a steady rate (`--rate`, batches of 10 events a second: half of what `make bench-ingest` finds). Every
 `--every` seconds the run notes the 99th percentile of the acknowledgements and the proportional set size of each
 process. After a warm-up of a fifth of the run, a straight line is fitted to each series: `memory_percent_per_hour` by
-process, relative to its mean, and `p99_percent_per_hour`. Prints one JSON object for each note and one at the end.
+process, relative to its mean, `p50_percent_per_hour` and `p99_percent_per_hour`. A machine that is shared can become
+slower meanwhile: each note has the CPU time of a fixed computation, `machine_ms`, and the end its slope, which those of
+the latencies contain. Prints one JSON object for each note and one at the end.
 """
 
 from __future__ import annotations
@@ -35,11 +37,21 @@ def percent_per_hour(points: list[tuple[float, float]]) -> float | None:
     return round(100 * 3600 * slope / statistics.fmean(values), 2)
 
 
+def machine_ms() -> float:
+    """The CPU milliseconds of a fixed computation on this machine now: the fastest of five."""
+    times = []
+    for _ in range(5):
+        began = time.thread_time()
+        sum(each * each for each in range(200_000))
+        times.append(1000 * (time.thread_time() - began))
+    return round(min(times), 2)
+
+
 async def bench(running: Product, minutes: float, rate: float, every_s: float) -> dict[str, Any]:
     """The whole run."""
     users = await sign_up_all(running.origin, NUM_RECORDING)
     began = time.perf_counter()
-    latencies: list[tuple[float, float]] = []
+    series: dict[str, list[tuple[float, float]]] = defaultdict(list)
     memory: dict[str, list[tuple[float, float]]] = defaultdict(list)
     while (elapsed := time.perf_counter() - began) < minutes * 60:
         load = await measure(running.port, users, 10, int(rate * every_s), requests_per_s=rate)
@@ -49,17 +61,23 @@ async def bench(running: Product, minutes: float, rate: float, every_s: float) -
         sizes: dict[str, float] = defaultdict(float)
         for cost in process_costs(running.processes()).values():
             sizes[cost.name] += cost.memory_mb
-        note = {"at_s": round(at), "p50_ms": load.percentile(0.5), "p99_ms": load.percentile(0.99)}
+        note = {
+            "at_s": round(at),
+            "p50_ms": load.percentile(0.5),
+            "p99_ms": load.percentile(0.99),
+            "machine_ms": machine_ms(),
+        }
         print(json.dumps(note | {"memory_mb": {name: round(mb, 1) for name, mb in sizes.items()}}), flush=True)
         if at >= WARM_UP * minutes * 60:
-            latencies.append((at, load.percentile(0.99)))
+            for name in ("p50", "p99", "machine"):
+                series[name].append((at, note[f"{name}_ms"]))
             for name, megabytes in sizes.items():
                 memory[name].append((at, megabytes))
     return {
         "minutes": minutes,
         "requests_per_s": rate,
         "memory_percent_per_hour": {name: percent_per_hour(points) for name, points in memory.items()},
-        "p99_percent_per_hour": percent_per_hour(latencies),
+        **{f"{name}_percent_per_hour": percent_per_hour(points) for name, points in series.items()},
     }
 
 
