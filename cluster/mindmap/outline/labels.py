@@ -14,7 +14,7 @@ from cluster.mindmap.clustering.corpus import IntArray
 from cluster.mindmap.clustering.similarity import MIN_VECTOR_SHARE
 from cluster.mindmap.outline.label_checks import EMPTY_WORDS, PageWording, label_problems, title_share
 from cluster.mindmap.outline.phrases import PhraseCandidate, PhraseIndex, WordSequence, phrase_key
-from cluster.mindmap.pages.evidence import content_words, label_evidence, supports_label
+from cluster.mindmap.pages.evidence import content_words, label_evidence, supports_words
 from cluster.mindmap.pages.places import board_of, community_of
 from cluster.mindmap.text.language import hangul_share
 from cluster.mindmap.text.meaning import SentenceEncoder, lower_quartile_cosine, mean_cosine, mean_vector
@@ -120,6 +120,7 @@ class TopicLabeler:
         self._index = index
         self._encoder = encoder
         self._corpus = index.corpus
+        self._title_words = [content_words(page.title) for page in self._corpus.pages]
         self._used_labels: set[str] = set()
         self._wordings: dict[int, PageWording] = {}
 
@@ -274,7 +275,8 @@ class TopicLabeler:
 
     def _title_share(self, text: str, pages: IntArray) -> float:
         """The share of `pages` whose titles contain at least half of the words of `text`."""
-        return sum(1 for i in pages if supports_label(text, self._corpus.pages[int(i)].title)) / len(pages)
+        words = content_words(text)
+        return sum(1 for i in pages if supports_words(words, self._title_words[int(i)])) / len(pages)
 
     def _belongs_to_numbers(self, text: str, pages: IntArray) -> bool:
         """Whether pages have the text only directly behind digits, as their unit: "개월 아기" of "6개월 아기"."""

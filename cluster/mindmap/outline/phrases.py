@@ -61,13 +61,16 @@ class PhraseIndex:
         self._title_page = np.repeat(np.arange(len(corpus.pages)), [len(keys) for keys in title_keys])
         titles = np.concatenate(title_keys) if title_keys else np.empty(0, np.int64)
         self._title_key = np.searchsorted(self.keys, titles)
+        self._terms: dict[int, tuple[str, ...]] = {}
         self._quality_factors: dict[int, float] = {}
         self._label_terms_on_page: dict[int, set[int]] = {}
         self._is_name, self._is_modifier = _name_and_modifier_terms(corpus)
 
     def terms(self, key: int) -> tuple[str, ...]:
         """The label terms of a phrase, in order."""
-        return tuple(self.corpus.lexicon.label_terms[term] for term in _term_ids(key))
+        if key not in self._terms:
+            self._terms[key] = tuple(self.corpus.lexicon.label_terms[term] for term in _term_ids(key))
+        return self._terms[key]
 
     def candidates(
         self,
@@ -237,11 +240,10 @@ class PhraseIndex:
             for offset, term in enumerate(term_ids[1:], 1):
                 starts = starts[starts + offset < len(terms)]
                 starts = starts[terms[starts + offset] == term]
-            if not len(starts):
-                continue
-            occurrences = np.stack([words[starts + offset] for offset in range(len(term_ids))], axis=1)
-            distinct, times = np.unique(occurrences, axis=0, return_counts=True)
-            for spelling_ids, count in zip(distinct.tolist(), times.tolist(), strict=True):
+            # NumPy's search for distinct rows takes 142 µs for three occurrences, and this 5.
+            columns = [words[starts + offset].tolist() for offset in range(len(term_ids))]
+            occurrences = Counter(zip(*columns, strict=True))
+            for spelling_ids, count in occurrences.items():
                 spelled = [lexicon.stems[s] if lexicon.ends_phrase[s] else lexicon.spellings[s] for s in spelling_ids]
                 spelled[-1] = _POSSESSIVE.sub("", spelled[-1])
                 counts[tuple(spelled)] += weight * count

@@ -48,10 +48,13 @@ def supports_label(label: str, quote: str) -> bool:
 
     A Korean word matches with any particle attached. False for a label without words.
     """
-    label_words = content_words(label)
+    return supports_words(content_words(label), content_words(quote))
+
+
+def supports_words(label_words: set[str], quote_words: set[str]) -> bool:
+    """Like `supports_label`, for the `content_words` of a label and of a quote."""
     if not label_words:
         return False
-    quote_words = content_words(quote)
     num_matches = sum(
         1
         for word in label_words
@@ -118,8 +121,9 @@ def label_evidence(label: str, pages: Sequence[PageFeatures], limit: int = 3) ->
 def _best_quote(label: str, page: PageFeatures) -> tuple[Evidence | None, int]:
     """The first passage of a page, or else its title, that supports `label` with the fewest problems; their number."""
     best, least = None, 0
+    label_words = content_words(label)
     for passage in (*page.passages, Passage(page.title, "title")):
-        if not supports_label(label, passage.text):
+        if not supports_words(label_words, content_words(passage.text)):
             continue
         num_problems = len(quote_problems(label, passage.text, passage.field))
         if best is None or num_problems < least:

@@ -81,6 +81,8 @@ def _split_clauses(sentence: str) -> Iterator[str]:
 
 def hangul_share(text: str) -> float:
     """Share of Hangul among the letters of `text`, in 0..1; 0 when it has no letters."""
+    if text.isascii():
+        return 0.0
     num_hangul = sum(1 for c in text if _is_hangul(c))
     num_letters = num_hangul + sum(1 for c in text if c.isalpha() and not _is_hangul(c))
     return num_hangul / num_letters if num_letters else 0.0
