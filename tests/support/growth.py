@@ -97,6 +97,8 @@ class Growth:
 def _argument_caches() -> tuple[Any, ...]:
     """The caches of the product that keep results by argument: they would answer a repeated call at once."""
     packages = {"cluster", "models", "serve", "telemetry", "urllib"}
+    # `get_objects` does not see what an earlier test has frozen.
+    gc.unfreeze()
     # By `type`: `isinstance` asks a weak proxy for the class of what it stands for, and raises when that is gone.
     found = (item for item in gc.get_objects() if type(item) is _lru_cache_wrapper)
     return tuple(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +13,15 @@ import pytest
 from cluster.providers import tasks
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """An interrupt raises `KeyboardInterrupt`, also where a shell that runs the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("delay_s", [0.0, 0.3])
 def test_an_interrupted_run_cancels_its_step_and_waits_for_it(monkeypatch: pytest.MonkeyPatch, delay_s: float) -> None:
     """Ray interrupts the main thread, in the first case before that thread knows that the step has started."""

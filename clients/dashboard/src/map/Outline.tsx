@@ -39,7 +39,11 @@ export function Outline({
   const focus = (id: string | undefined) => {
     if (!id) return;
     onSelect(id);
-    requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus());
+    requestAnimationFrame(() => {
+      // A dialog that has opened meanwhile keeps the focus.
+      if (!box.current?.contains(document.activeElement)) return;
+      box.current.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus();
+    });
   };
   const onKeyDown = (event: React.KeyboardEvent, id: string) => {
     const at = order.indexOf(id);
