@@ -1,10 +1,10 @@
 /** How the branches of the tree are arranged is decided once for each map, not each time its layout is chosen. */
-import { beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { bestArrangement } from "~/map/arrangement";
 import { MapView } from "~/map/MapView";
 import { type MapModel, parseMap } from "~/map/model";
 import type { LayoutName } from "~/session/search-params";
-import { mountedRoot } from "./mounted-root";
+import { mountedRoot, sizedElements } from "./mounted-root";
 import { mapData } from "./support";
 
 vi.mock("~/map/arrangement", async (original) => {
@@ -14,13 +14,7 @@ vi.mock("~/map/arrangement", async (original) => {
 
 const model = parseMap(mapData(6, 8)) as MapModel;
 const mounted = mountedRoot();
-
-beforeEach(() => {
-  // Without a layout, elements have no size.
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(1000);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(700);
-  return () => vi.restoreAllMocks();
-});
+sizedElements();
 
 async function show(layout: LayoutName, version = 1) {
   mounted.root.render(

@@ -1,23 +1,17 @@
 /** The element that marks the node of the arrow keys follows the map: in each frame only where its reader sees it. */
-import { beforeEach, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
 import { FlatMap } from "~/map/FlatMap";
 import type { MapHandle } from "~/map/map-props";
 import { type MapModel, parseMap } from "~/map/model";
 import { treeScene } from "~/map/scene";
-import { mountedRoot } from "./mounted-root";
+import { mountedRoot, sizedElements } from "./mounted-root";
 import { mapData } from "./support";
 
 const model = parseMap(mapData(3, 3)) as MapModel;
 const scene = treeScene(model, { collapsed: new Set(), focus: null });
 const mounted = mountedRoot();
+sizedElements();
 const handle: { current: MapHandle | null } = { current: null };
-
-beforeEach(() => {
-  // Without a layout, elements have no size.
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(1000);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(700);
-  return () => vi.restoreAllMocks();
-});
 
 async function shownMap() {
   mounted.root.render(

@@ -23,3 +23,12 @@ export function mountedRoot(): MountedRoot {
   });
   return mounted;
 }
+
+/** Gives every element the size of a map on a screen in each test of the file: without a layout, elements have none. */
+export function sizedElements(): void {
+  beforeEach(() => {
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(1000);
+    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(700);
+    return () => vi.restoreAllMocks();
+  });
+}
